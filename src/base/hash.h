@@ -1,0 +1,25 @@
+/* hash.h: content hash (XXH3-128) and the cryptographic identity of weights (SHA-256). */
+#ifndef IR_BASE_HASH_H
+#define IR_BASE_HASH_H
+
+#include <imgret/imgret.h>
+#include <stddef.h>
+
+/* XXH3-128 in its canonical (big-endian) byte order. Not for secrets. */
+void ir_content_hash(const void *data, size_t bytes, uint8_t out[16]);
+
+/* SHA-256, FIPS 180-4. */
+typedef struct ir_sha256 {
+    uint32_t state[8];
+    uint64_t byte_count;
+    uint8_t block[64];
+} ir_sha256;
+
+void ir_sha256_start(ir_sha256 *hash);
+void ir_sha256_feed(ir_sha256 *hash, const void *data, size_t bytes);
+void ir_sha256_finish(ir_sha256 *hash, uint8_t out[32]);
+
+/* Writes 2 * bytes lower-case hexadecimal digits and a NUL. */
+void ir_hex(const uint8_t *data, size_t bytes, char *out);
+
+#endif

@@ -1,0 +1,15 @@
+/* version.c: the version of the library that is loaded. */
+#include <imgret/imgret.h>
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
+uint32_t imgret_version(void)
+{
+    return IMGRET_VERSION;
+}
+
+const char *imgret_version_string(void)
+{
+    return TEXT(IMGRET_VERSION_MAJOR) "." TEXT(IMGRET_VERSION_MINOR) "." TEXT(IMGRET_VERSION_PATCH);
+}

@@ -1,0 +1,167 @@
+/* catalog.h: the SQLite catalogue, log and truth of a database. The room's only public face.
+ *
+ * Two connections: a writer, held for the length of a transaction by one thread, and a reader for
+ * everything else; each has its own lock, so that reading never waits for a writer's transaction.
+ * Strings in structs given to callbacks live until the callback returns. Callbacks run under the
+ * connection's lock: they must not call the catalogue.
+ */
+#ifndef IR_CATALOG_CATALOG_H
+#define IR_CATALOG_CATALOG_H
+
+#include <imgret/imgret.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct ir_catalog ir_catalog;
+
+#define IR_CATALOG_FORMAT 1 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
+
+typedef struct ir_catalog_options {
+    bool read_only;
+    bool existing; /* do not create */
+    bool fresh;    /* do not open one that exists */
+    uint32_t busy_timeout_ms;
+    /* Asked now and then while a statement runs (SQLite's progress handler) and between retries;
+     * true ends it with IMGRET_INTERRUPTED. NULL: never. */
+    bool (*stop)(void *context);
+    void *stop_context;
+} ir_catalog_options;
+
+/* Opens or creates the folder `path` and its catalog.db (WAL, synchronous=FULL, trusted_schema
+ * off, defensive). *created tells which. A folder that holds other files but no catalog.db is not
+ * turned into a database (IMGRET_INVALID_ARGUMENT); a file that is no SQLite database, or is
+ * another program's, is IMGRET_CORRUPT. A new catalogue is complete or not there: a crash while
+ * creating leaves nothing that a later open trips over. */
+int32_t ir_catalog_open(ir_catalog **out, const char *path, const ir_catalog_options *options,
+                        bool *created, imgret_error *error);
+void ir_catalog_close(ir_catalog *catalog);
+
+/* In a forked child: forgets the handle without touching the files or their locks. */
+void ir_catalog_abandon(ir_catalog *catalog);
+
+/* ---- Settings: small texts by name ---- */
+
+/* *out is fresh memory (ir_free), or NULL when there is no such setting. */
+int32_t ir_catalog_get_setting(ir_catalog *catalog, const char *name, char **out,
+                               imgret_error *error);
+/* Within a transaction. */
+int32_t ir_catalog_set_setting(ir_catalog *catalog, const char *name, const char *value,
+                               imgret_error *error);
+
+/* ---- Writing: begin takes the writer's lock, commit and rollback release it ---- */
+
+/* Waits for other threads, and busy_timeout_ms for other processes (IMGRET_BUSY). */
+int32_t ir_catalog_begin(ir_catalog *catalog, imgret_error *error);
+
+/* Durable on IMGRET_OK. On failure the transaction is rolled back. `committed` (may be NULL) is
+ * called after the commit, before the writer's lock is released: what other rooms hold in memory
+ * is brought up to date there, in the order of commits. */
+int32_t ir_catalog_commit(ir_catalog *catalog, void (*committed)(void *context), void *context,
+                          imgret_error *error);
+void ir_catalog_rollback(ir_catalog *catalog);
+
+/* What is known of a file before it is read. */
+typedef struct ir_catalog_known {
+    int64_t id; /* 0: nothing */
+    int32_t state; /* IMGRET_STATE_* */
+    int32_t failure_code;
+    uint64_t file_bytes;
+    int64_t modified_ns;
+    uint8_t content_hash[16];
+} ir_catalog_known;
+
+/* Looks a uri up; id 0 when it is not there. On the writer when this thread's transaction is open
+ * (in_transaction), else on the reader. */
+int32_t ir_catalog_find(ir_catalog *catalog, const char *uri, bool in_transaction,
+                        ir_catalog_known *out, imgret_error *error);
+
+/* One image to store. Whole-image region 0 is made with it. */
+typedef struct ir_catalog_image {
+    const char *uri;      /* NULL: none */
+    const char *metadata; /* NULL: none; must be a JSON object of at most 1 MiB, checked here */
+    const char *format;
+    uint32_t width; /* pixels, upright; 0 for a vector */
+    uint32_t height;
+    uint64_t file_bytes;
+    int64_t modified_ns;
+    uint8_t content_hash[16];
+    const void *vector; /* as stored */
+    size_t vector_bytes;
+} ir_catalog_image;
+
+/* Stores a new image, or replaces what `replaced_id` (0: none) holds: same id, metadata kept when
+ * image->metadata is NULL, a new region. Within a transaction. *region is above every region id
+ * ever given. *removed_region (0: none) is the one it replaced. */
+int32_t ir_catalog_store(ir_catalog *catalog, const ir_catalog_image *image, int64_t replaced_id,
+                         int64_t *id, int64_t *region, int64_t *removed_region,
+                         imgret_error *error);
+
+/* Records that a file cannot be read (state FAILED, no region, no vector), new or in place of what
+ * `replaced_id` holds. Within a transaction. */
+int32_t ir_catalog_store_failure(ir_catalog *catalog, const ir_catalog_image *image,
+                                 int32_t failure_code, const char *failure, int64_t replaced_id,
+                                 int64_t *id, int64_t *removed_region, imgret_error *error);
+
+/* Notes that a file's size or time changed but not its content. Within a transaction. */
+int32_t ir_catalog_touch(ir_catalog *catalog, int64_t id, uint64_t file_bytes,
+                         int64_t modified_ns, imgret_error *error);
+
+/* Within a transaction; IMGRET_NOT_FOUND when there is no such image. */
+int32_t ir_catalog_set_metadata(ir_catalog *catalog, int64_t id, const char *metadata,
+                                imgret_error *error);
+
+/* Removes an image with its regions and vectors, and overwrites their bytes (secure_delete); its
+ * regions go into the list of removals. *removed_region as above. Within a transaction. */
+int32_t ir_catalog_remove(ir_catalog *catalog, int64_t id, int64_t *removed_region,
+                          imgret_error *error);
+
+/* ---- Reading ---- */
+
+/* A number that differs whenever something was committed since, by anyone. Cheap. */
+int32_t ir_catalog_data_version(ir_catalog *catalog, int64_t *out, imgret_error *error);
+
+typedef int32_t (*ir_catalog_vector_fn)(void *context, int64_t region, const void *vector,
+                                        size_t vector_bytes, imgret_error *error);
+typedef int32_t (*ir_catalog_removal_fn)(void *context, int64_t region, imgret_error *error);
+
+/* Calls `on_removal` for regions removed after *removal_mark, then `on_vector` for pending vectors
+ * of regions above `region_after`, ascending; one consistent snapshot. Moves *removal_mark. A
+ * callback's status other than 0 ends it and is returned. */
+int32_t ir_catalog_changes(ir_catalog *catalog, int64_t region_after, int64_t *removal_mark,
+                           ir_catalog_removal_fn on_removal, ir_catalog_vector_fn on_vector,
+                           void *context, imgret_error *error);
+
+/* The region of image `id`'s whole picture; IMGRET_NOT_FOUND when it has none. */
+int32_t ir_catalog_image_region(ir_catalog *catalog, int64_t id, int64_t *region,
+                                imgret_error *error);
+
+/* Called for each region that still exists, in the order given. */
+typedef int32_t (*ir_catalog_record_fn)(void *context, uint64_t position,
+                                        const imgret_record *record, imgret_error *error);
+
+/* The images that these regions belong to; one consistent snapshot; regions removed meanwhile are
+ * passed over. */
+int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *regions, uint64_t count,
+                                      ir_catalog_record_fn on_record, void *context,
+                                      imgret_error *error);
+
+/* Images by ascending id; options as in imgret_list (all fields set). */
+int32_t ir_catalog_list(ir_catalog *catalog, const imgret_list_options *options,
+                        ir_catalog_record_fn on_record, void *context, imgret_error *error);
+
+typedef struct ir_catalog_counts {
+    uint64_t image_count; /* state STORED */
+    uint64_t failed_count;
+    uint64_t file_bytes; /* catalog.db and its -wal */
+} ir_catalog_counts;
+
+int32_t ir_catalog_get_counts(ir_catalog *catalog, ir_catalog_counts *out, imgret_error *error);
+
+/* SQLite's integrity_check and foreign_key_check, then the catalogue's own rules: every stored
+ * image has region 0 and its vector of `vector_bytes`, every vector a region, every region an
+ * image, metadata is JSON. `on_problem` non-zero ends it. */
+int32_t ir_catalog_check(ir_catalog *catalog, size_t vector_bytes,
+                         int32_t (*on_problem)(void *context, const char *message), void *context,
+                         imgret_error *error);
+
+#endif

@@ -1,0 +1,40 @@
+/* decode.h: encoded bytes in, upright RGB pixels out, under limits. The room's only public face. */
+#ifndef IR_DECODE_DECODE_H
+#define IR_DECODE_DECODE_H
+
+#include "base/picture.h"
+
+#include <imgret/imgret.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Bytes of a file's head that ir_decode_sniff needs to be sure. */
+#define IR_DECODE_SNIFF_BYTES 64
+
+typedef struct ir_decode_options {
+    imgret_limits limits; /* all fields set; see ir_decode_limits */
+    /* The caller needs no more than this many pixels a side: a codec that can scale while decoding
+     * may return the smallest scale whose width and height are both at least these. 0: full size. */
+    uint32_t width_min;
+    uint32_t height_min;
+} ir_decode_options;
+
+/* Copies the caller's limits (NULL: none given) into `out`, defaults in place of zeros. */
+int32_t ir_decode_limits(imgret_limits *out, const imgret_limits *given, imgret_error *error);
+
+/* The picture format that these first bytes announce ("jpeg", "png", "tiff", ...: static text),
+ * or NULL when they are no picture that this library knows by name. *supported tells whether this
+ * build decodes it. */
+const char *ir_decode_sniff(const uint8_t *head, size_t bytes, bool *supported);
+
+/* Decodes a whole encoded picture. Limits are checked on the header, before pixels are allocated.
+ * A picture that is cut short or damaged is IMGRET_BAD_IMAGE, never half a picture; a known format
+ * without decoder is IMGRET_UNSUPPORTED. Any thread. */
+int32_t ir_decode(const uint8_t *data, size_t bytes, const ir_decode_options *options,
+                  ir_picture *out, imgret_error *error);
+
+/* Checks and converts an input of kind IMGRET_INPUT_PIXELS. */
+int32_t ir_decode_pixels(const imgret_input *input, const imgret_limits *limits, ir_picture *out,
+                         imgret_error *error);
+
+#endif

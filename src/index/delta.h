@@ -1,0 +1,60 @@
+/* delta.h: the vectors not yet in a segment, in RAM, compared exactly. */
+#ifndef IR_INDEX_DELTA_H
+#define IR_INDEX_DELTA_H
+
+#include "base/pool.h"
+
+#include <imgret/imgret.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct ir_delta ir_delta;
+
+typedef struct ir_neighbor {
+    int64_t id;   /* region id */
+    double score; /* higher is more alike, as IMGRET_METRIC_* defines it */
+} ir_neighbor;
+
+typedef struct ir_delta_query {
+    const float *vector; /* `dimension` finite floats */
+    uint32_t k;          /* at least 1 */
+    double score_min;    /* -INFINITY: none */
+    int64_t excluded_id; /* not among the results; 0: none */
+    ir_pool *pool;       /* shares the scan */
+    /* Asked now and then, from any thread of the pool; true stops the search. NULL: never. */
+    bool (*stop)(void *stop_context);
+    void *stop_context;
+} ir_delta_query;
+
+int32_t ir_delta_create(ir_delta **out, uint32_t dimension, uint32_t metric, uint32_t vector_type,
+                        imgret_error *error);
+void ir_delta_free(ir_delta *delta);
+
+/* Bytes of one vector as it is stored: dimension times 2 or 4. */
+size_t ir_delta_vector_bytes(const ir_delta *delta);
+
+/* Checks that `vector` is finite and within the stored type's range, and writes it in that type. */
+int32_t ir_delta_encode(const ir_delta *delta, const float *vector, void *out,
+                        imgret_error *error);
+void ir_delta_decode(const ir_delta *delta, const void *stored, float *out);
+
+/* Appends one stored vector; ids must ascend strictly. One thread at a time; searches go on
+ * meanwhile and see it or do not. */
+int32_t ir_delta_append(ir_delta *delta, int64_t id, const void *stored, imgret_error *error);
+
+/* Hides a vector from later searches; false when no such id is there. Any thread. */
+bool ir_delta_remove(ir_delta *delta, int64_t id);
+
+/* The stored bytes of a vector that is not removed, or NULL. They live as long as `delta`. */
+const void *ir_delta_get(const ir_delta *delta, int64_t id);
+
+int64_t ir_delta_last_id(const ir_delta *delta); /* 0 when nothing was ever appended */
+uint64_t ir_delta_count(const ir_delta *delta);  /* vectors that are searched */
+uint64_t ir_delta_ram_bytes(const ir_delta *delta);
+
+/* Exact k nearest by (score descending, id ascending) into `out` (room for k). *scanned (may be
+ * NULL) counts compared vectors. IMGRET_INTERRUPTED when `stop` said so. Any thread. */
+int32_t ir_delta_search(const ir_delta *delta, const ir_delta_query *query, ir_neighbor *out,
+                        uint32_t *out_count, uint64_t *scanned, imgret_error *error);
+
+#endif
