@@ -1,21 +1,36 @@
 # Makefile of libimgret: `make help` lists the targets; every switch stands in this first block.
 
-CC      ?= gcc
-CXX     ?= g++
-AR      ?= ar
-CFLAGS  ?= -O2 -g
+CC       ?= gcc
+CXX      ?= g++
+CLANG    ?= clang
+AR       ?= ar
+INSTALL  ?= install
+CFLAGS   ?= -O2 -g
 CXXFLAGS ?= -O2 -g
-PREFIX  ?= /usr/local
-LIBDIR  ?= $(PREFIX)/lib
-DESTDIR ?=
-BUILD   ?= build
-V       ?= 0
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DESTDIR    ?=
+BUILD      ?= build
+V          ?= 0
+# 1 makes every warning an error.
+WERROR     ?= 0
 
 WITH_TURBOJPEG ?= 1
 WITH_PNG       ?= 1
 WITH_WEBP      ?= 1
-# The libtorch plugin: 1, 0, or auto: built when libtorch's headers are found.
+# The libtorch plugin: 1, 0, or auto: built when the headers of libtorch and cJSON are found.
 WITH_TORCH     ?= auto
+# Where libtorch lies: $(TORCH)/include and $(TORCH)/lib.
+TORCH          ?= /usr
+
+# 0: no target installs packages. `make`, `make install` and the checks never do.
+INSTALL_DEPS ?= 1
+# Only tests whose name contains this text: make run-tests T=delta
+T ?=
+# A folder of pictures for `make demo`; by default the demo draws its own.
+PICTURES ?=
 
 # Real pictures, vectors and weights for further tests; tests that need them skip visibly without.
 IMGRET_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
@@ -29,17 +44,23 @@ CXX := g++
 endif
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+SUBMAKE = $(Q)$(MAKE) --no-print-directory
+# Finds out at parse time, with a compiler that may not be there yet, whether a header is.
+has_header = $(shell printf '\#if !__has_include(<%s>)\n\#error\n\#endif\n' '$(1)' | \
+                 $(CC) $(CPPFLAGS) $(2) -E -x c - >/dev/null 2>&1 && echo 1)
 
 MAJOR := $(shell sed -n 's/^\#define IMGRET_VERSION_MAJOR //p' include/imgret/imgret.h)
 MINOR := $(shell sed -n 's/^\#define IMGRET_VERSION_MINOR //p' include/imgret/imgret.h)
 PATCH := $(shell sed -n 's/^\#define IMGRET_VERSION_PATCH //p' include/imgret/imgret.h)
 VERSION := $(MAJOR).$(MINOR).$(PATCH)
 SONAME := libimgret.so.$(MAJOR)
-ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null || uname -m)))
+
+# ---- Flags ----------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wvla
-DEFINES  := -D_GNU_SOURCE -DIMGRET_PLUGIN_DIR='"$(LIBDIR)/imgret"'
+DEFINES  := -D_GNU_SOURCE
 LIBS     := -lsqlite3 -lm -ldl -lpthread
 
 ifeq ($(WITH_TURBOJPEG),1)
@@ -52,59 +73,348 @@ LIBS += -lpng
 endif
 ifeq ($(WITH_WEBP),1)
 DEFINES += -DIR_WITH_WEBP=1
-LIBS += -lwebp
+LIBS += -lwebp -lwebpdemux
 endif
 
-ALL_CFLAGS = -std=c17 $(WARNINGS) $(DEFINES) -Iinclude -Isrc -fPIC -fvisibility=hidden \
-             -ffp-contract=off -MMD -MP $(CFLAGS)
+# Fortified functions need an optimising compiler, and hide from the sanitizers what they look for.
+SANITIZED := $(findstring -fsanitize,$(CFLAGS))
+OPTIMISED := $(filter -O1 -O2 -O3 -Os,$(CFLAGS))
+HARDENING := -fstack-protector-strong -fstack-clash-protection \
+             $(if $(filter x86_64,$(ARCH)),-fcf-protection) \
+             $(if $(SANITIZED),,$(if $(OPTIMISED),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+COMMON_FLAGS = $(HARDENING) $(DEFINES) -Iinclude -fPIC -fvisibility=hidden -ffp-contract=off \
+               -MMD -MP $(if $(filter 1,$(WERROR)),-Werror) $(CPPFLAGS)
+ALL_CFLAGS   = -std=c17 $(WARNINGS) $(COMMON_FLAGS) $(CFLAGS)
+ALL_CXXFLAGS = -std=c++17 -Wall -Wextra -Wshadow -fvisibility-inlines-hidden $(COMMON_FLAGS) \
+               $(CXXFLAGS)
+ALL_LDFLAGS  = -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
+# A sanitizer's runtime is found in the program, not in the libraries it loads.
+SHARED_FLAGS = -shared $(if $(SANITIZED),,-Wl,-z,defs) $(ALL_LDFLAGS)
 
 KERNELS_avx2   := -mavx2 -mfma -mf16c
 KERNELS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx512vpopcntdq -mavx512vnni
 ISA_SOURCES := $(if $(filter x86_64,$(ARCH)),src/kernels/neon.c,src/kernels/avx2.c src/kernels/avx512.c)
-ISA_SOURCES := $(if $(filter aarch64,$(ARCH)),src/kernels/avx2.c src/kernels/avx512.c,$(ISA_SOURCES))
+ISA_SOURCES := $(if $(filter x86_64 aarch64,$(ARCH)),$(ISA_SOURCES),$(ISA_SOURCES) src/kernels/neon.c)
+
+TORCH_CXXFLAGS := -isystem $(TORCH)/include/torch/csrc/api/include \
+                  $(if $(filter /usr,$(TORCH)),,-isystem $(TORCH)/include)
+TORCH_LIBS := $(if $(filter /usr,$(TORCH)),,-L$(TORCH)/lib -Wl$(,)-rpath$(,)$(TORCH)/lib) \
+              -ltorch -ltorch_cpu -lc10
+HAS_CJSON := $(call has_header,cjson/cJSON.h)
+ifeq ($(WITH_TORCH),auto)
+TORCH_ON := $(if $(HAS_CJSON),$(call has_header,torch/csrc/api/include/torch/torch.h,-I$(TORCH)/include))
+else
+TORCH_ON := $(filter 1,$(WITH_TORCH))
+endif
+, := ,
+
+# ---- What there is to build: rooms, plugins and programs are found by their place ------------
 
 SOURCES := $(filter-out $(ISA_SOURCES),$(sort $(wildcard src/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
-TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
+CLI_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard cli/*.c)))
+COMMAND     := $(if $(CLI_OBJECTS),$(BUILD)/imgret)
+
+TORCH_SOURCES := $(sort $(wildcard lib/torch/*.c lib/torch/*.cpp))
+TORCH_OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(TORCH_SOURCES)))
+PLUGINS := $(if $(TORCH_ON),$(if $(TORCH_SOURCES),$(BUILD)/lib/imgret/imgret_torch.so))
+
+TEST_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,\
+                    $(filter-out tests/unit/test_%,$(sort $(wildcard tests/unit/*.c))))
+TEST_PLUGINS := $(patsubst tests/plugins/%.c,$(BUILD)/tests/plugins/imgret_%.so,\
+                    $(sort $(wildcard tests/plugins/*.c)))
+ALL_TESTS    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+ALL_FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard examples/*.c)))
+BENCHES  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/*.c bench/micro/*.c)))
+
+# What a test or fuzz target needs besides the library: objects and libraries.
+OBJECTS_FOR_test_safetensors := $(BUILD)/obj/lib/torch/safetensors.o
+OBJECTS_FOR_safetensors      := $(BUILD)/obj/lib/torch/safetensors.o
+LIBS_FOR_test_safetensors    := -lcjson
+LIBS_FOR_safetensors         := -lcjson
+NEED_CJSON := test_safetensors safetensors
+
+TESTS    := $(addprefix $(BUILD)/tests/,$(if $(HAS_CJSON),$(ALL_TESTS),\
+                $(filter-out $(NEED_CJSON),$(ALL_TESTS))))
+REPLAYS  := $(patsubst %,$(BUILD)/fuzz/%-replay,$(if $(HAS_CJSON),$(ALL_FUZZ),\
+                $(filter-out $(NEED_CJSON),$(ALL_FUZZ))))
+FUZZERS  := $(REPLAYS:%-replay=%)
+UNBUILT  := $(if $(HAS_CJSON),,$(filter $(NEED_CJSON),$(ALL_TESTS) $(ALL_FUZZ)))
+
+# ---- Build ----------------------------------------------------------------------------------
+
+## all          (default) build/imgret, build/libimgret.so and .a, build/lib/imgret/ plugins
 .PHONY: all
-all: $(BUILD)/libimgret.a $(BUILD)/libimgret.so
+all: $(BUILD)/libimgret.a $(BUILD)/libimgret.so $(COMMAND) $(PLUGINS)
 
 # Objects are made anew when the flags change.
-FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(LIBS)
+FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LIBS)
+CXXFLAGS_NOW = $(CXX) $(ALL_CXXFLAGS) $(TORCH_CXXFLAGS) $(ALL_LDFLAGS) $(TORCH_LIBS)
+quoted = '$(subst ','\'',$(1))'
+write_if_changed = @mkdir -p $(@D); printf '%s\n' $(call quoted,$(1)) | cmp -s - $@ || \
+                   printf '%s\n' $(call quoted,$(1)) > $@
 $(BUILD)/flags: force
-	@mkdir -p $(@D); echo '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS_NOW))' > $@
+	$(call write_if_changed,$(FLAGS_NOW))
+$(BUILD)/flags-cxx: force
+	$(call write_if_changed,$(CXXFLAGS_NOW))
+$(BUILD)/plugin-dir: force
+	$(call write_if_changed,$(LIBDIR)/imgret)
 .PHONY: force
 force:
 
 $(BUILD)/obj/src/kernels/avx2.o:   ISA = $(KERNELS_avx2)
 $(BUILD)/obj/src/kernels/avx512.o: ISA = $(KERNELS_avx512)
 
+# Only the room that loads plugins knows where they are installed: another PREFIX rebuilds no more.
+$(filter $(BUILD)/obj/src/extract/%,$(OBJECTS)): $(BUILD)/plugin-dir
+$(BUILD)/obj/src/extract/%.o: PLACES = -DIMGRET_PLUGIN_DIR='"$(LIBDIR)/imgret"'
+
+# Only the library, its unit tests and fuzz targets, and the micro-benchmarks see src/.
+inside = $(if $(filter src/% tests/% bench/micro/%,$<),-Isrc) \
+         $(if $(filter tests/%,$<),-Ilib -Itests/unit)
+
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ISA) -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $(ISA) $(PLACES) -c $< -o $@
 
+$(BUILD)/obj/%.o: %.cpp $(BUILD)/flags-cxx
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CXX) $(ALL_CXXFLAGS) $(TORCH_CXXFLAGS) -c $< -o $@
+
+# Internal symbols stay in the archive: the unit tests link it.
 $(BUILD)/libimgret.a: $(OBJECTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/libimgret.so: $(OBJECTS) src/libimgret.map
+$(BUILD)/libimgret.so.$(VERSION): $(OBJECTS) src/libimgret.map
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=src/libimgret.map -Wl,-z,defs \
-	    -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS) -o $(BUILD)/$(SONAME) $(OBJECTS) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(SHARED_FLAGS) -Wl,-soname,$(SONAME) \
+	    -Wl,--version-script=src/libimgret.map -o $@ $(OBJECTS) $(LIBS)
+
+$(BUILD)/libimgret.so: $(BUILD)/libimgret.so.$(VERSION)
+	$(Q)ln -sf libimgret.so.$(VERSION) $(BUILD)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
-$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libimgret.a
+# The command links the shared library, found beside it, or beside BINDIR once installed.
+LINK_COMMAND = $(CC) $(CFLAGS) $(if $(SANITIZED),,-pie) $(ALL_LDFLAGS) -o $@ $(CLI_OBJECTS) \
+               -L$(BUILD) -limgret -lm -lpthread
+RPATH_INSTALLED = $$ORIGIN/$(shell realpath -m -s --relative-to='$(BINDIR)' '$(LIBDIR)')
+
+$(BUILD)/imgret: $(CLI_OBJECTS) $(BUILD)/libimgret.so
+	$(call say,LD,$@)
+	$(Q)$(LINK_COMMAND) -Wl,-rpath,'$$ORIGIN'
+
+$(BUILD)/installed/imgret: $(CLI_OBJECTS) $(BUILD)/libimgret.so $(BUILD)/plugin-dir
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(LINK_COMMAND) -Wl,-rpath,'$(RPATH_INSTALLED)'
+
+$(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(CXXFLAGS) $(SHARED_FLAGS) -o $@ $(TORCH_OBJECTS) $(TORCH_LIBS) -lcjson
+
+# ---- Tests, fuzz targets, examples and benchmarks ---------------------------------------------
+
+.SECONDEXPANSION:
+$(BUILD)/tests/%: tests/unit/%.c $(TEST_SUPPORT) $$(OBJECTS_FOR_$$*) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit $< -o $@ $(BUILD)/libimgret.a -lcmocka $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $< -o $@ $(TEST_SUPPORT) $(OBJECTS_FOR_$*) $(BUILD)/libimgret.a \
+	    $(ALL_LDFLAGS) -lcmocka $(LIBS_FOR_$*) $(LIBS)
 
+$(BUILD)/tests/plugins/imgret_%.so: tests/plugins/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,PLUGIN,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(SHARED_FLAGS) -lm
+
+$(BUILD)/fuzz/%-replay: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o \
+                        $$(OBJECTS_FOR_$$*) $(BUILD)/libimgret.a
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS_FOR_$*) $(LIBS)
+
+# Set by `make fuzz`, together with clang and its flags.
+ifdef FUZZ_DIR
+$(FUZZ_DIR)/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(OBJECTS_FOR_$$*) $(BUILD)/libimgret.a
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $^ -o $@ $(ALL_LDFLAGS) $(LIBS_FOR_$*) $(LIBS)
+endif
+
+# Programs as a user writes them: only the public header, only the shared library.
+$(BUILD)/examples/%: examples/%.c $(BUILD)/libimgret.so $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ -L$(BUILD) -limgret $(ALL_LDFLAGS) -Wl,-rpath,'$$ORIGIN/..' \
+	    -lm -lpthread
+
+$(BUILD)/bench/micro/%: bench/micro/%.c $(BUILD)/libimgret.a
+	@mkdir -p $(@D)
+	$(call say,BENCH,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $< -o $@ $(BUILD)/libimgret.a $(ALL_LDFLAGS) $(LIBS)
+
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libimgret.so $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,BENCH,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ -L$(BUILD) -limgret $(ALL_LDFLAGS) -Wl,-rpath,'$$ORIGIN/..' \
+	    -lm -lpthread
+
+## tests        builds the test programs without running them
 .PHONY: tests
-tests: $(TESTS)
+tests: $(TESTS) $(TEST_PLUGINS)
 
+## fuzz-replay  builds the drivers that run fuzz targets over a corpus (make test runs them)
+.PHONY: fuzz-replay
+fuzz-replay: $(REPLAYS)
+
+## examples     builds examples/
+.PHONY: examples
+examples: $(EXAMPLES)
+
+## bench        builds bench/
+.PHONY: bench
+bench: $(BENCHES) all
+
+# ---- What people call -------------------------------------------------------------------------
+
+install_deps = $(if $(filter 0,$(INSTALL_DEPS)),,$(Q)sh tools/install-deps.sh $(1))
+
+## deps         installs the packages that are missing, with apt-get
+.PHONY: deps
+deps:
+	$(call install_deps,build test checks --optional torch)
+
+# Packages decide what this file finds when it is read: hence a second make after installing.
+## demo         installs what is missing, builds, and shows it all on pictures (PICTURES=dir)
+.PHONY: demo run-demo
+demo:
+	$(call install_deps,build)
+	$(SUBMAKE) run-demo
+run-demo: all examples
+	@BUILD='$(BUILD)' PICTURES='$(PICTURES)' sh examples/demo.sh
+
+## test         installs what is missing, builds, runs all tests; T=text picks some by name
+.PHONY: test run-tests
+test:
+	$(call install_deps,build test --optional torch)
+	$(SUBMAKE) run-tests
+run-tests: all tests fuzz-replay examples
+	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
+	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
+	    $(TESTS) $(REPLAYS) $(sort $(wildcard tests/cli/*.sh tests/tools/*.sh))
+
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZE_tsan := -fsanitize=thread
+sanitized = BUILD='$(BUILD)-$(1)' WITH_TORCH=0 LDFLAGS='$(SANITIZE_$(1))' \
+            CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_$(1))'
+
+## asan         builds and runs all tests with AddressSanitizer and UBSan, in build-asan/
+.PHONY: asan
+asan:
+	$(SUBMAKE) $(call sanitized,asan) run-tests
+
+# Tests that start threads; the others would only be slow.
+THREADED = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort \
+               $(shell grep -lE 'pthread_create|ir_pool_create|thrd_create' tests/unit/test_*.c)))
+## tsan         the same with ThreadSanitizer, in build-tsan/, for tests that start threads
+.PHONY: tsan run-threaded
+tsan:
+	$(SUBMAKE) $(call sanitized,tsan) run-threaded
+run-threaded: $(TEST_PLUGINS) $$(THREADED)
+	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh $(THREADED)
+
+## fuzz         builds libFuzzer programs with clang: build/fuzz/NAME CORPUS-FOLDER
+.PHONY: fuzz fuzzers
+fuzz:
+	$(SUBMAKE) BUILD='$(BUILD)/clang-fuzz' FUZZ_DIR='$(BUILD)/fuzz' CC='$(CLANG)' WITH_TORCH=0 \
+	    CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
+	    LDFLAGS='-fsanitize=address,undefined' fuzzers
+fuzzers: $(FUZZERS:$(BUILD)/fuzz/%=$(FUZZ_DIR)/%)
+
+# ---- Checks -----------------------------------------------------------------------------------
+
+## check-layers no file includes what the dependency law forbids
+.PHONY: check-layers
+check-layers:
+	@sh tools/check-layers.sh
+
+## check-header the public headers compile as C11 and C++17 without a warning
+.PHONY: check-header
+check-header:
+	@CC='$(CC)' CXX='$(CXX)' sh tools/check-header.sh
+
+## check-abi    header, version map, library and the stored ABI agree
+.PHONY: check-abi
+check-abi: $(BUILD)/libimgret.so
+	@CC='$(CC)' sh tools/check-abi.sh $(BUILD)/libimgret.so
+
+## abi-baseline stores the ABI of this build as the one that check-abi compares with
+.PHONY: abi-baseline
+abi-baseline: $(BUILD)/libimgret.so
+	@sh tools/check-abi.sh --store $(BUILD)/libimgret.so
+
+## check-ldd    the library and the command load neither libstdc++ nor libtorch
+.PHONY: check-ldd
+check-ldd: $(BUILD)/libimgret.so $(COMMAND)
+	@sh tools/check-ldd.sh $^
+
+## format-check clang-format finds nothing to change, where clang-format is installed
+.PHONY: format-check
+format-check:
+	@sh tools/check-format.sh
+
+# ---- Install ----------------------------------------------------------------------------------
+
+# Where LIBDIR and the like lie below PREFIX, imgret.pc says so: the tree may be moved as a whole.
+pc_path = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+$(BUILD)/imgret.pc: pkgconfig/imgret.pc.in $(BUILD)/plugin-dir $(BUILD)/flags include/imgret/imgret.h
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(call pc_path,$(LIBDIR))|' \
+	    -e 's|@INCLUDEDIR@|$(call pc_path,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@LIBS@|$(LIBS)|' $< > $@
+
+TO_BIN     = $(DESTDIR)$(BINDIR)
+TO_LIB     = $(DESTDIR)$(LIBDIR)
+TO_INCLUDE = $(DESTDIR)$(INCLUDEDIR)/imgret
+HEADERS   := $(sort $(wildcard include/imgret/*.h))
+
+## install      to PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, all below DESTDIR
+.PHONY: install
+install: all $(BUILD)/imgret.pc $(if $(COMMAND),$(BUILD)/installed/imgret)
+	$(Q)$(INSTALL) -d '$(TO_LIB)/pkgconfig' '$(TO_LIB)/imgret' '$(TO_INCLUDE)' '$(TO_BIN)'
+	$(Q)$(INSTALL) -m 644 $(HEADERS) '$(TO_INCLUDE)'
+	$(Q)$(INSTALL) -m 644 $(BUILD)/libimgret.a '$(TO_LIB)'
+	$(Q)$(INSTALL) -m 755 $(BUILD)/libimgret.so.$(VERSION) '$(TO_LIB)'
+	$(Q)ln -sf libimgret.so.$(VERSION) '$(TO_LIB)/$(SONAME)'
+	$(Q)ln -sf $(SONAME) '$(TO_LIB)/libimgret.so'
+	$(Q)$(INSTALL) -m 644 $(BUILD)/imgret.pc '$(TO_LIB)/pkgconfig'
+	$(if $(PLUGINS),$(Q)$(INSTALL) -m 755 $(PLUGINS) '$(TO_LIB)/imgret')
+	$(if $(COMMAND),$(Q)$(INSTALL) -m 755 $(BUILD)/installed/imgret '$(TO_BIN)')
+
+## uninstall    removes what install put there, with the same variables
+.PHONY: uninstall
+uninstall:
+	$(Q)rm -f '$(TO_BIN)/imgret' '$(TO_LIB)/libimgret.a' '$(TO_LIB)/libimgret.so' \
+	    '$(TO_LIB)/$(SONAME)' '$(TO_LIB)/libimgret.so.$(VERSION)' '$(TO_LIB)/pkgconfig/imgret.pc' \
+	    '$(TO_LIB)/imgret/imgret_torch.so' $(HEADERS:include/imgret/%='$(TO_INCLUDE)/%')
+	$(Q)rmdir --ignore-fail-on-non-empty '$(TO_LIB)/imgret' '$(TO_INCLUDE)' 2>/dev/null || true
+
+## clean        removes everything that was built
 .PHONY: clean
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d)
+## help         this list
+.PHONY: help
+help:
+	@echo 'make TARGET [VARIABLE=value...]; the variables stand at the head of the Makefile'
+	@sed -n 's/^## /  /p' Makefile
+
+-include $(OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(TORCH_OBJECTS:.o=.d) $(TEST_SUPPORT:.o=.d) \
+         $(TESTS:=.d) $(TEST_PLUGINS:.so=.d) \
+         $(ALL_FUZZ:%=$(BUILD)/obj/tests/fuzz/fuzz_%.d) $(EXAMPLES:=.d) $(BENCHES:=.d)

@@ -12,8 +12,17 @@
 
 #include <cmocka.h>
 
+/* Ends the test as skipped and says why: cmocka's skip() takes no reason, and a skip without one
+ * cannot be judged. tests/run.sh shows the reason. */
+#define skip_because(reason)                 \
+    do {                                     \
+        printf("# SKIP reason: %s\n", reason); \
+        fflush(stdout);                      \
+        skip();                              \
+    } while (0)
+
 /* The path of `relative` under IMGRET_TEST_DATA in `buffer`, or NULL when there is no such data:
- * the test then calls skip(). */
+ * the test then calls skip_because(). */
 static inline const char *test_data(char *buffer, size_t capacity, const char *relative)
 {
     const char *root = getenv("IMGRET_TEST_DATA");
