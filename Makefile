@@ -22,8 +22,8 @@ WITH_PNG       ?= 1
 WITH_WEBP      ?= 1
 # The libtorch plugin: 1, 0, or auto: built when the headers of libtorch and cJSON are found.
 WITH_TORCH     ?= auto
-# Where libtorch lies: $(TORCH)/include and $(TORCH)/lib.
-TORCH          ?= /usr
+# An unpacked libtorch, or a Python's site-packages/torch; empty: the system's.
+TORCH_HOME     ?=
 
 # 0: no target installs packages. `make`, `make install` and the checks never do.
 INSTALL_DEPS ?= 1
@@ -42,6 +42,7 @@ endif
 ifeq ($(origin CXX),default)
 CXX := g++
 endif
+, := ,
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 SUBMAKE = $(Q)$(MAKE) --no-print-directory
@@ -73,7 +74,7 @@ LIBS += -lpng
 endif
 ifeq ($(WITH_WEBP),1)
 DEFINES += -DIR_WITH_WEBP=1
-LIBS += -lwebp -lwebpdemux
+LIBS += -lwebpdemux -lwebp
 endif
 
 # Fortified functions need an optimising compiler, and hide from the sanitizers what they look for.
@@ -85,32 +86,29 @@ HARDENING := -fstack-protector-strong -fstack-clash-protection \
 COMMON_FLAGS = $(HARDENING) $(DEFINES) -Iinclude -fPIC -fvisibility=hidden -ffp-contract=off \
                -MMD -MP $(if $(filter 1,$(WERROR)),-Werror) $(CPPFLAGS)
 ALL_CFLAGS   = -std=c17 $(WARNINGS) $(COMMON_FLAGS) $(CFLAGS)
-ALL_CXXFLAGS = -std=c++17 -Wall -Wextra -Wshadow -fvisibility-inlines-hidden $(COMMON_FLAGS) \
-               $(CXXFLAGS)
+ALL_CXXFLAGS = -std=c++17 -Wall -Wextra -Wshadow -Wconversion -Wpointer-arith -Wvla \
+               -fvisibility-inlines-hidden $(COMMON_FLAGS) $(CXXFLAGS)
 ALL_LDFLAGS  = -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
 # A sanitizer's runtime is found in the program, not in the libraries it loads.
 SHARED_FLAGS = -shared $(if $(SANITIZED),,-Wl,-z,defs) $(ALL_LDFLAGS)
 
+# A kernel file's name ends in the instruction set that it may use.
 KERNELS_avx2   := -mavx2 -mfma -mf16c
 KERNELS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx512vpopcntdq -mavx512vnni
-ISA_SOURCES := $(if $(filter x86_64,$(ARCH)),src/kernels/neon.c,src/kernels/avx2.c src/kernels/avx512.c)
-ISA_SOURCES := $(if $(filter x86_64 aarch64,$(ARCH)),$(ISA_SOURCES),$(ISA_SOURCES) src/kernels/neon.c)
+ISA_FOREIGN := $(if $(filter x86_64,$(ARCH)),,%avx2.c %avx512.c) \
+               $(if $(filter aarch64,$(ARCH)),,%neon.c)
 
-TORCH_CXXFLAGS := -isystem $(TORCH)/include/torch/csrc/api/include \
-                  $(if $(filter /usr,$(TORCH)),,-isystem $(TORCH)/include)
-TORCH_LIBS := $(if $(filter /usr,$(TORCH)),,-L$(TORCH)/lib -Wl$(,)-rpath$(,)$(TORCH)/lib) \
-              -ltorch -ltorch_cpu -lc10
+TORCH_CXXFLAGS := $(if $(TORCH_HOME),-isystem $(TORCH_HOME)/include) \
+                  -isystem $(or $(TORCH_HOME),/usr)/include/torch/csrc/api/include
+TORCH_LIBS := $(if $(TORCH_HOME),-L$(TORCH_HOME)/lib -Wl$(,)-rpath$(,)$(TORCH_HOME)/lib) \
+              -ltorch -ltorch_cpu -lc10 -lcjson
 HAS_CJSON := $(call has_header,cjson/cJSON.h)
-ifeq ($(WITH_TORCH),auto)
-TORCH_ON := $(if $(HAS_CJSON),$(call has_header,torch/csrc/api/include/torch/torch.h,-I$(TORCH)/include))
-else
-TORCH_ON := $(filter 1,$(WITH_TORCH))
-endif
-, := ,
+HAS_TORCH := $(call has_header,torch/script.h,$(TORCH_HOME:%=-I%/include))
+TORCH_ON := $(if $(filter auto,$(WITH_TORCH)),$(and $(HAS_CJSON),$(HAS_TORCH)),$(filter 1,$(WITH_TORCH)))
 
 # ---- What there is to build: rooms, plugins and programs are found by their place ------------
 
-SOURCES := $(filter-out $(ISA_SOURCES),$(sort $(wildcard src/*/*.c)))
+SOURCES := $(filter-out $(addprefix src/kernels/,$(ISA_FOREIGN)),$(sort $(wildcard src/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 
 CLI_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard cli/*.c)))
@@ -125,6 +123,18 @@ TEST_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,\
 TEST_PLUGINS := $(patsubst tests/plugins/%.c,$(BUILD)/tests/plugins/imgret_%.so,\
                     $(sort $(wildcard tests/plugins/*.c)))
 ALL_TESTS    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+ALL_FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard examples/*.c)))
+BENCHES  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/*.c bench/micro/*.c)))
+
+# What a test or fuzz target needs besides the library: objects and libraries.
+OBJECTS_FOR_safetensors      := $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)
+OBJECTS_FOR_test_safetensors := $(OBJECTS_FOR_safetensors)
+LIBS_FOR_safetensors         := -lcjson
+LIBS_FOR_test_safetensors    := -lcjson
+NEED_CJSON := test_safetensors safetensors
+
+TESTS    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 ALL_FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard examples/*.c)))
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/*.c bench/micro/*.c)))
@@ -164,26 +174,27 @@ $(BUILD)/plugin-dir: force
 .PHONY: force
 force:
 
-$(BUILD)/obj/src/kernels/avx2.o:   ISA = $(KERNELS_avx2)
-$(BUILD)/obj/src/kernels/avx512.o: ISA = $(KERNELS_avx512)
+isa = $(if $(filter src/kernels/%avx2.c,$<),$(KERNELS_avx2)) \
+      $(if $(filter src/kernels/%avx512.c,$<),$(KERNELS_avx512))
 
 # Only the room that loads plugins knows where they are installed: another PREFIX rebuilds no more.
 $(filter $(BUILD)/obj/src/extract/%,$(OBJECTS)): $(BUILD)/plugin-dir
 $(BUILD)/obj/src/extract/%.o: PLACES = -DIMGRET_PLUGIN_DIR='"$(LIBDIR)/imgret"'
 
 # Only the library, its unit tests and fuzz targets, and the micro-benchmarks see src/.
-inside = $(if $(filter src/% tests/% bench/micro/%,$<),-Isrc) \
-         $(if $(filter tests/%,$<),-Ilib -Itests/unit)
+inside = $(if $(filter src/% tests/unit/% tests/fuzz/% bench/micro/%,$<),-Isrc) \
+         $(if $(filter lib/% tests/unit/% tests/fuzz/%,$<),-Ilib) \
+         $(if $(filter tests/unit/%,$<),-Itests/unit)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $(ISA) $(PLACES) -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $(isa) $(PLACES) -c $< -o $@
 
 $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags-cxx
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)
-	$(Q)$(CXX) $(ALL_CXXFLAGS) $(TORCH_CXXFLAGS) -c $< -o $@
+	$(Q)$(CXX) $(ALL_CXXFLAGS) $(inside) $(TORCH_CXXFLAGS) -c $< -o $@
 
 # Internal symbols stay in the archive: the unit tests link it.
 $(BUILD)/libimgret.a: $(OBJECTS)
@@ -213,10 +224,11 @@ $(BUILD)/installed/imgret: $(CLI_OBJECTS) $(BUILD)/libimgret.so $(BUILD)/plugin-
 	$(call say,LD,$@)
 	$(Q)$(LINK_COMMAND) -Wl,-rpath,'$(RPATH_INSTALLED)'
 
+# Without -z defs: some functions that it asks for at run time are in only some builds of libtorch.
 $(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CXX) $(CXXFLAGS) $(SHARED_FLAGS) -o $@ $(TORCH_OBJECTS) $(TORCH_LIBS) -lcjson
+	$(Q)$(CXX) $(CXXFLAGS) -shared $(ALL_LDFLAGS) -o $@ $(TORCH_OBJECTS) $(TORCH_LIBS)
 
 # ---- Tests, fuzz targets, examples and benchmarks ---------------------------------------------
 
@@ -362,6 +374,11 @@ abi-baseline: $(BUILD)/libimgret.so
 .PHONY: check-ldd
 check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 	@sh tools/check-ldd.sh $^
+
+## check-install installs into an empty folder, builds and runs a program against that copy
+.PHONY: check-install
+check-install:
+	@CC='$(CC)' sh tools/check-install.sh
 
 ## format-check clang-format finds nothing to change, where clang-format is installed
 .PHONY: format-check
