@@ -45,7 +45,8 @@ endif
 , := ,
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
-SUBMAKE = $(Q)$(MAKE) --no-print-directory
+# Another make: as parallel as this one, or as there are processors when nobody said.
+SUBMAKE = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 # Finds out at parse time, with a compiler that may not be there yet, whether a header is.
 has_header = $(shell printf '\#if !__has_include(<%s>)\n\#error\n\#endif\n' '$(1)' | \
                  $(CC) $(CPPFLAGS) $(2) -E -x c - >/dev/null 2>&1 && echo 1)
@@ -124,26 +125,22 @@ TEST_PLUGINS := $(patsubst tests/plugins/%.c,$(BUILD)/tests/plugins/imgret_%.so,
                     $(sort $(wildcard tests/plugins/*.c)))
 ALL_TESTS    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 ALL_FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard examples/*.c)))
-BENCHES  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/*.c bench/micro/*.c)))
+
+# In these folders a file with a main() is a program; the others are linked to all of its folder.
+programs = $(sort $(if $(wildcard $(1)/*.c),$(shell grep -lw '^int main' $(wildcard $(1)/*.c))))
+helpers  = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(1)),$(sort $(wildcard $(1)/*.c))))
+EXAMPLES      := $(patsubst %.c,$(BUILD)/%,$(call programs,examples))
+BENCHES       := $(patsubst %.c,$(BUILD)/%,$(call programs,bench))
+MICRO_BENCHES := $(patsubst %.c,$(BUILD)/%,$(call programs,bench/micro))
+HELPERS_examples    := $(call helpers,examples)
+HELPERS_bench       := $(call helpers,bench)
+HELPERS_bench/micro := $(call helpers,bench/micro)
 
 # What a test or fuzz target needs besides the library: objects and libraries.
 OBJECTS_FOR_safetensors      := $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)
 OBJECTS_FOR_test_safetensors := $(OBJECTS_FOR_safetensors)
 LIBS_FOR_safetensors         := -lcjson
 LIBS_FOR_test_safetensors    := -lcjson
-NEED_CJSON := test_safetensors safetensors
-
-TESTS    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
-ALL_FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard examples/*.c)))
-BENCHES  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard bench/*.c bench/micro/*.c)))
-
-# What a test or fuzz target needs besides the library: objects and libraries.
-OBJECTS_FOR_test_safetensors := $(BUILD)/obj/lib/torch/safetensors.o
-OBJECTS_FOR_safetensors      := $(BUILD)/obj/lib/torch/safetensors.o
-LIBS_FOR_test_safetensors    := -lcjson
-LIBS_FOR_safetensors         := -lcjson
 NEED_CJSON := test_safetensors safetensors
 
 TESTS    := $(addprefix $(BUILD)/tests/,$(if $(HAS_CJSON),$(ALL_TESTS),\
@@ -195,6 +192,9 @@ $(BUILD)/obj/%.o: %.cpp $(BUILD)/flags-cxx
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)
 	$(Q)$(CXX) $(ALL_CXXFLAGS) $(inside) $(TORCH_CXXFLAGS) -c $< -o $@
+
+# An object that only a pattern rule asks for is kept all the same.
+.PRECIOUS: $(BUILD)/obj/%.o
 
 # Internal symbols stay in the archive: the unit tests link it.
 $(BUILD)/libimgret.a: $(OBJECTS)
@@ -259,22 +259,17 @@ $(FUZZ_DIR)/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(OBJECTS_FOR_$$*) $(BUILD)/lib
 endif
 
 # Programs as a user writes them: only the public header, only the shared library.
-$(BUILD)/examples/%: examples/%.c $(BUILD)/libimgret.so $(BUILD)/flags
+$(EXAMPLES) $(BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $$(HELPERS_$$(firstword $$(subst /, ,$$*))) \
+                                    $(BUILD)/libimgret.so
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ -L$(BUILD) -limgret $(ALL_LDFLAGS) -Wl,-rpath,'$$ORIGIN/..' \
-	    -lm -lpthread
+	$(Q)$(CC) $(CFLAGS) $(filter %.o,$^) -o $@ -L$(BUILD) $(ALL_LDFLAGS) -limgret \
+	    -Wl,-rpath,'$$ORIGIN/..' -lm -lpthread
 
-$(BUILD)/bench/micro/%: bench/micro/%.c $(BUILD)/libimgret.a
+$(MICRO_BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $(HELPERS_bench/micro) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
-	$(call say,BENCH,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $< -o $@ $(BUILD)/libimgret.a $(ALL_LDFLAGS) $(LIBS)
-
-$(BUILD)/bench/%: bench/%.c $(BUILD)/libimgret.so $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(call say,BENCH,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ -L$(BUILD) -limgret $(ALL_LDFLAGS) -Wl,-rpath,'$$ORIGIN/..' \
-	    -lm -lpthread
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
 
 ## tests        builds the test programs without running them
 .PHONY: tests
@@ -290,7 +285,7 @@ examples: $(EXAMPLES)
 
 ## bench        builds bench/
 .PHONY: bench
-bench: $(BENCHES) all
+bench: $(BENCHES) $(MICRO_BENCHES) all
 
 # ---- What people call -------------------------------------------------------------------------
 
@@ -308,7 +303,8 @@ demo:
 	$(call install_deps,build)
 	$(SUBMAKE) run-demo
 run-demo: all examples
-	@BUILD='$(BUILD)' PICTURES='$(PICTURES)' sh examples/demo.sh
+	@IMGRET='$(BUILD)/imgret' DRAW_PICTURES='$(BUILD)/examples/draw_pictures' \
+	    DEMO_DIR='$(BUILD)/demo' PICTURES='$(PICTURES)' sh examples/demo.sh
 
 ## test         installs what is missing, builds, runs all tests; T=text picks some by name
 .PHONY: test run-tests
@@ -378,7 +374,7 @@ check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 ## check-install installs into an empty folder, builds and runs a program against that copy
 .PHONY: check-install
 check-install:
-	@CC='$(CC)' sh tools/check-install.sh
+	@CC='$(CC)' BUILD='$(BUILD)' sh tools/check-install.sh
 
 ## format-check clang-format finds nothing to change, where clang-format is installed
 .PHONY: format-check
@@ -433,5 +429,6 @@ help:
 	@sed -n 's/^## /  /p' Makefile
 
 -include $(OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(TORCH_OBJECTS:.o=.d) $(TEST_SUPPORT:.o=.d) \
-         $(TESTS:=.d) $(TEST_PLUGINS:.so=.d) \
-         $(ALL_FUZZ:%=$(BUILD)/obj/tests/fuzz/fuzz_%.d) $(EXAMPLES:=.d) $(BENCHES:=.d)
+         $(TESTS:=.d) $(TEST_PLUGINS:.so=.d) $(ALL_FUZZ:%=$(BUILD)/obj/tests/fuzz/fuzz_%.d) \
+         $(patsubst $(BUILD)/%,$(BUILD)/obj/%.d,$(EXAMPLES) $(BENCHES) $(MICRO_BENCHES)) \
+         $(patsubst %.o,%.d,$(HELPERS_examples) $(HELPERS_bench) $(HELPERS_bench/micro))

@@ -3,12 +3,15 @@
 # through pkg-config, moves the copy and runs its command, and uninstalls it again.
 set -eu
 cd "$(dirname "$0")/.."
+unset MAKEFLAGS MFLAGS # of the make that called this
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root="$work/root" prefix=/opt/imgret
 place="$root$prefix"
 
-make --no-print-directory install DESTDIR="$root" PREFIX="$prefix"
+build() { make --no-print-directory BUILD="${BUILD:-build}" DESTDIR="$root" PREFIX="$prefix" "$@"; }
+
+build install
 for file in include/imgret/imgret.h include/imgret/backend.h lib/libimgret.a lib/libimgret.so \
     lib/pkgconfig/imgret.pc bin/imgret; do
     [ -s "$place/$file" ] || { echo "check-install: $file was not installed" >&2; exit 1; }
@@ -39,7 +42,7 @@ fi
 
 mkdir -p "$(dirname "$place")"
 mv "$work/moved" "$place"
-make --no-print-directory uninstall DESTDIR="$root" PREFIX="$prefix"
+build uninstall
 left=$(find "$root" ! -type d)
 [ -z "$left" ] || { echo "check-install: uninstall left: $left" >&2; exit 1; }
 echo "check-install: installed, built against, moved, run and uninstalled"
