@@ -52,7 +52,7 @@ LIBS += -lpng
 endif
 ifeq ($(WITH_WEBP),1)
 DEFINES += -DIR_WITH_WEBP=1
-LIBS += -lwebp
+LIBS += -lwebpdemux -lwebp
 endif
 
 ALL_CFLAGS = -std=c17 $(WARNINGS) $(DEFINES) -Iinclude -Isrc -fPIC -fvisibility=hidden \
