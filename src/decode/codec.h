@@ -26,6 +26,7 @@ typedef int32_t ir_decode_fn(const ir_decode_job *job, ir_picture *out, imgret_e
 ir_decode_fn ir_decode_jpeg; /* libjpeg-turbo, when this build has it */
 ir_decode_fn ir_decode_png;  /* libpng, when this build has it */
 ir_decode_fn ir_decode_webp; /* libwebp, when this build has it */
+ir_decode_fn ir_decode_bmp;
 ir_decode_fn ir_decode_pnm;
 ir_decode_fn ir_decode_stb; /* the rest, by stb_image */
 

@@ -29,7 +29,7 @@ static const struct {
 #if IR_WITH_WEBP
     {"webp", ir_decode_webp},
 #endif
-    {"bmp", ir_decode_stb}, {"gif", ir_decode_stb}, {"tga", ir_decode_stb},
+    {"bmp", ir_decode_bmp}, {"gif", ir_decode_stb}, {"tga", ir_decode_stb},
     {"psd", ir_decode_stb}, {"hdr", ir_decode_stb}, {"pnm", ir_decode_pnm},
 };
 

@@ -1,4 +1,4 @@
-/* stb.c: BMP, GIF, TGA, PSD and HDR by stb_image; JPEG and PNG too in builds without their libraries.
+/* stb.c: GIF, TGA, PSD and HDR by stb_image; JPEG and PNG too in builds without their libraries.
  *
  * stb_image reads zeros beyond the end of a file and so makes pictures of half files, or loops for
  * ever on them. Here it reads through callbacks, and the first byte it wants beyond the end leaves
@@ -97,6 +97,7 @@ static void stb_assertion(int holds)
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_NO_STDIO
+#define STBI_NO_BMP /* bmp.c says why */
 #define STBI_NO_PNM
 #define STBI_NO_PIC
 #if IR_WITH_TURBOJPEG
@@ -128,7 +129,7 @@ static int read_bytes(void *user, char *to, int count)
     return (int)part;
 }
 
-/* Going beyond the end is no error yet: the padding of a last row is often left out. */
+/* Going beyond the end is no error yet, reading there is. */
 static void skip_bytes(void *user, int count)
 {
     session *s = user;

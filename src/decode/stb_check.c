@@ -1,4 +1,4 @@
-/* stb_check.c: reads the headers of BMP, GIF, TGA, PSD and HDR (and of JPEG and PNG in builds
+/* stb_check.c: reads the headers of GIF, TGA, PSD and HDR (and of JPEG and PNG in builds
  * without their libraries) strictly, because stb_image believes much that it should not. */
 #include "decode/stb.h"
 
@@ -12,74 +12,6 @@
 static int32_t cut_short(const ir_decode_job *job, imgret_error *error)
 {
     return ir_fail(error, IMGRET_BAD_IMAGE, "%s: cut short, %zu bytes", job->format, job->bytes);
-}
-
-static int32_t check_bmp_coding(const ir_decode_job *job, uint32_t header_bytes, uint32_t bits,
-                                imgret_error *error)
-{
-    uint32_t coding = header_bytes == 12 ? 0 : ir_load_le32(job->data + 30);
-    if (header_bytes != 12 && header_bytes != 40 && header_bytes != 56 && header_bytes != 108 &&
-        header_bytes != 124)
-        return ir_fail(error, IMGRET_UNSUPPORTED, "bmp: a header of %u bytes", header_bytes);
-    if (coding == 1 || coding == 2 || coding == 4 || coding == 5 || coding == 6)
-        return ir_fail(error, IMGRET_UNSUPPORTED, "bmp: compression %u", coding);
-    if (bits == 2)
-        return ir_fail(error, IMGRET_UNSUPPORTED, "bmp: 2 bits a pixel");
-    bool has_masks = coding == 3;
-    if ((bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32) ||
-        coding > 3 || (has_masks && bits != 16 && bits != 32))
-        return ir_fail(error, IMGRET_BAD_IMAGE, "bmp: compression %u with %u bits a pixel", coding,
-                       bits);
-    return IMGRET_OK;
-}
-
-/* Palette and pixels must lie where they can, and all of them in the file. */
-static int32_t check_bmp_layout(const ir_decode_job *job, uint32_t header_bytes, uint32_t bits,
-                                const ir_stb_header *size, imgret_error *error)
-{
-    uint64_t offset = ir_load_le32(job->data + 10), start = 14 + (uint64_t)header_bytes;
-    uint64_t row_bits = size->width * bits;
-    uint64_t row_bytes = (row_bits + 31) / 32 * 4;
-    /* The padding of the last row is often left out. */
-    uint64_t pixel_bytes = row_bytes * (size->height - 1) + (row_bits + 7) / 8;
-    bool has_masks = header_bytes == 40 && ir_load_le32(job->data + 30) == 3;
-    if (offset < start + (has_masks ? 12 : 0) || offset > job->bytes)
-        return ir_fail(error, IMGRET_BAD_IMAGE, "bmp: pixels at byte %llu of %zu",
-                       (unsigned long long)offset, job->bytes);
-    uint64_t entry_bytes = header_bytes == 12 ? 3 : 4;
-    if (bits <= 8 && offset - start < entry_bytes)
-        return ir_fail(error, IMGRET_BAD_IMAGE, "bmp: no palette for %u bits a pixel", bits);
-    if (pixel_bytes > job->bytes - offset)
-        return cut_short(job, error);
-    return IMGRET_OK;
-}
-
-static int32_t check_bmp(const ir_decode_job *job, ir_stb_header *out, imgret_error *error)
-{
-    const uint8_t *data = job->data;
-    uint32_t header_bytes = ir_load_le32(data + 14);
-    if (job->bytes < 14 + (uint64_t)header_bytes)
-        return cut_short(job, error);
-    uint32_t planes, bits;
-    if (header_bytes == 12) {
-        out->width = ir_load_le16(data + 18);
-        out->height = ir_load_le16(data + 20);
-        planes = ir_load_le16(data + 22), bits = ir_load_le16(data + 24);
-    } else if (header_bytes >= 40) {
-        int64_t width = (int32_t)ir_load_le32(data + 18), height = (int32_t)ir_load_le32(data + 22);
-        if (width <= 0)
-            return ir_fail(error, IMGRET_BAD_IMAGE, "bmp: width %lld", (long long)width);
-        out->width = (uint64_t)width;
-        out->height = (uint64_t)(height < 0 ? -height : height); /* negative: from the top */
-        planes = ir_load_le16(data + 26), bits = ir_load_le16(data + 28);
-    } else {
-        return ir_fail(error, IMGRET_UNSUPPORTED, "bmp: a header of %u bytes", header_bytes);
-    }
-    if (planes != 1 || out->height == 0)
-        return ir_fail(error, IMGRET_BAD_IMAGE, "bmp: %u planes, height %llu", planes,
-                       (unsigned long long)out->height);
-    int32_t status = check_bmp_coding(job, header_bytes, bits, error);
-    return status ? status : check_bmp_layout(job, header_bytes, bits, out, error);
 }
 
 static int32_t check_gif(const ir_decode_job *job, ir_stb_header *out, imgret_error *error)
@@ -194,8 +126,6 @@ int32_t ir_stb_check(const ir_decode_job *job, ir_stb_header *out, imgret_error 
 {
     memset(out, 0, sizeof *out);
     switch (job->format[0]) {
-    case 'b':
-        return check_bmp(job, out, error);
     case 'g':
         return check_gif(job, out, error);
     case 't':
