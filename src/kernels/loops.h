@@ -35,6 +35,10 @@
 #define AHEAD_BYTES 8192
 #define CACHE_LINE_BYTES 64
 
+/* A sum in single precision drifts when thousands of like terms are added one by one (a vector of
+ * equal components is the worst): it starts anew after so many, and the pieces add up in double. */
+#define PIECE 1024u
+
 INLINED vec row_load(const void *row, size_t at, bool half)
 {
     return half ? vec_load_half((const uint16_t *)row + at) : vec_load((const float *)row + at);
@@ -72,9 +76,10 @@ INLINED void compare_step(vec sums[][SUMS], const float *query, const char *rows
     }
 }
 
-/* `height` rows (a constant) side by side: each load of the query serves all of them. */
-INLINED void compare_block(const float *query, const char *rows, size_t row_bytes, size_t height,
-                           size_t n, float *out, bool half, bool l2)
+/* Adds up to PIECE elements of `height` rows (a constant) to their totals. Side by side, each load
+ * of the query serves all rows. */
+INLINED void compare_piece(const float *query, const char *rows, size_t row_bytes, size_t height,
+                           size_t n, double *totals, bool half, bool l2)
 {
     vec sums[ROWS_AT_ONCE][SUMS];
     UNROLL for (size_t r = 0; r < height; r++)
@@ -95,7 +100,19 @@ INLINED void compare_block(const float *query, const char *rows, size_t row_byte
                                     row_load_part(rows + r * row_bytes, i, n - i, half), l2);
     }
     UNROLL for (size_t r = 0; r < height; r++)
-        out[r] = vec_sum(vec_add(sums[r][0], sums[r][1]));
+        totals[r] += (double)vec_sum(vec_add(sums[r][0], sums[r][1]));
+}
+
+INLINED void compare_block(const float *query, const char *rows, size_t row_bytes, size_t height,
+                           size_t n, float *out, bool half, bool l2)
+{
+    const size_t element_bytes = half ? sizeof(uint16_t) : sizeof(float);
+    double totals[ROWS_AT_ONCE] = {0};
+    for (size_t at = 0; at < n; at += PIECE)
+        compare_piece(query + at, rows + at * element_bytes, row_bytes, height,
+                      n - at < PIECE ? n - at : PIECE, totals, half, l2);
+    UNROLL for (size_t r = 0; r < height; r++)
+        out[r] = (float)totals[r];
 }
 
 INLINED void compare_rows(const float *query, const void *rows, size_t stride, size_t count,

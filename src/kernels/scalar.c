@@ -2,55 +2,46 @@
 #include "base/half.h"
 #include "kernels/families.h"
 
-/* Partial sums: they keep the rounding error of long vectors small, and the compiler may hold them
- * in whatever registers the CPU has. A power of two: they are added up as a tree. */
-#define SUMS 8
+/* Partial sums, so that one addition need not wait for the last; in double precision, because a
+ * reference should be the better one. */
+#define SUMS 4
 
-static float sum_of(float sums[SUMS])
+static float sum_of(const double sums[SUMS])
 {
-    for (size_t width = SUMS / 2; width > 0; width /= 2)
-        for (size_t i = 0; i < width; i++)
-            sums[i] += sums[i + width];
-    return sums[0];
+    return (float)((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 static float dot_f32(const float *a, const float *b, size_t n)
 {
-    float sums[SUMS] = {0};
-    size_t i = 0;
-    for (; i + SUMS <= n; i += SUMS)
-        for (size_t j = 0; j < SUMS; j++)
-            sums[j] += a[i + j] * b[i + j];
-    for (; i < n; i++)
-        sums[i % SUMS] += a[i] * b[i];
+    double sums[SUMS] = {0};
+    for (size_t i = 0; i < n; i++)
+        sums[i % SUMS] += (double)a[i] * (double)b[i];
     return sum_of(sums);
 }
 
 static float l2sq_f32(const float *a, const float *b, size_t n)
 {
-    float sums[SUMS] = {0};
-    size_t i = 0;
-    for (; i + SUMS <= n; i += SUMS)
-        for (size_t j = 0; j < SUMS; j++)
-            sums[j] += (a[i + j] - b[i + j]) * (a[i + j] - b[i + j]);
-    for (; i < n; i++)
-        sums[i % SUMS] += (a[i] - b[i]) * (a[i] - b[i]);
+    double sums[SUMS] = {0};
+    for (size_t i = 0; i < n; i++) {
+        double difference = (double)a[i] - (double)b[i];
+        sums[i % SUMS] += difference * difference;
+    }
     return sum_of(sums);
 }
 
 static float dot_f16(const float *a, const uint16_t *b, size_t n)
 {
-    float sums[SUMS] = {0};
+    double sums[SUMS] = {0};
     for (size_t i = 0; i < n; i++)
-        sums[i % SUMS] += a[i] * ir_half_to_float(b[i]);
+        sums[i % SUMS] += (double)a[i] * (double)ir_half_to_float(b[i]);
     return sum_of(sums);
 }
 
 static float l2sq_f16(const float *a, const uint16_t *b, size_t n)
 {
-    float sums[SUMS] = {0};
+    double sums[SUMS] = {0};
     for (size_t i = 0; i < n; i++) {
-        float difference = a[i] - ir_half_to_float(b[i]);
+        double difference = (double)a[i] - (double)ir_half_to_float(b[i]);
         sums[i % SUMS] += difference * difference;
     }
     return sum_of(sums);

@@ -51,8 +51,8 @@ static float compare_element(const void *row, size_t i, bool half)
     return half ? ir_half_to_float(((const uint16_t *)row)[i]) : ((const float *)row)[i];
 }
 
-/* Whether `got` is as near the sum in double precision as float sums of any order must be: each of
- * n additions and products may round by 2^-24 of what it adds up. */
+/* Whether `got` is as near the sum in double precision as float sums of pieces must be: each
+ * product and each addition of a piece may round by 2^-24 of what it adds up. */
 static bool compare_close(const float *query, const void *row, size_t n, bool half, bool l2,
                           double got, double *wanted)
 {
@@ -65,7 +65,8 @@ static bool compare_close(const float *query, const void *row, size_t n, bool ha
     }
     *wanted = sum;
     /* 2^-149 each: terms below the least float vanish */
-    double allowed = magnitude * (double)(n / 4 + 8) * 0x1p-24 + (double)n * 0x1p-149;
+    double rounded = (double)(n < 1024 ? n : 1024) / 4 + 8;
+    double allowed = magnitude * rounded * 0x1p-24 + (double)n * 0x1p-149;
     return fabs(got - sum) <= allowed;
 }
 
