@@ -28,6 +28,7 @@ ifeq ($(origin CXX),default)
 CXX := g++
 endif
 Q := $(if $(filter 1,$(V)),,@)
+comma := ,
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
 MAJOR := $(shell sed -n 's/^\#define IMGRET_VERSION_MAJOR //p' include/imgret/imgret.h)
@@ -58,6 +59,21 @@ endif
 ALL_CFLAGS = -std=c17 $(WARNINGS) $(DEFINES) -Iinclude -Isrc -fPIC -fvisibility=hidden \
              -ffp-contract=off -MMD -MP $(CFLAGS)
 
+# The libtorch plugin: TORCH_HOME is an unpacked libtorch (or site-packages/torch); without it the
+# system's. It needs cJSON's header too.
+TORCH_HOME ?=
+TORCH_INCLUDE := $(firstword $(if $(TORCH_HOME),$(TORCH_HOME)/include) \
+    $(patsubst %/torch/script.h,%,$(wildcard /usr/include/torch/script.h /usr/local/include/torch/script.h)))
+ifeq ($(WITH_TORCH),auto)
+WITH_TORCH := $(if $(and $(wildcard $(TORCH_INCLUDE)/torch/script.h),$(wildcard /usr/include/cjson/cJSON.h)),1,0)
+endif
+PLUGIN_DEFINES := -D_GNU_SOURCE -Iinclude -Ilib -fPIC -fvisibility=hidden -ffp-contract=off -MMD -MP
+TORCH_CFLAGS = -std=c17 $(WARNINGS) $(PLUGIN_DEFINES) $(CFLAGS)
+TORCH_CXXFLAGS = -std=c++17 -Wall -Wextra -Wshadow -Wconversion -Wpointer-arith -Wvla $(PLUGIN_DEFINES) \
+    $(addprefix -isystem ,$(filter-out /usr/include,$(TORCH_INCLUDE))) -isystem $(TORCH_INCLUDE)/torch/csrc/api/include $(CXXFLAGS)
+TORCH_LIBS := $(if $(TORCH_HOME),-L$(TORCH_HOME)/lib -Wl$(comma)-rpath$(comma)$(TORCH_HOME)/lib) \
+    -ltorch -ltorch_cpu -lc10 -lcjson
+
 KERNELS_avx2   := -mavx2 -mfma -mf16c
 KERNELS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx512vpopcntdq -mavx512vnni
 ISA_SOURCES := $(if $(filter x86_64,$(ARCH)),src/kernels/neon.c,src/kernels/avx2.c src/kernels/avx512.c)
@@ -65,10 +81,17 @@ ISA_SOURCES := $(if $(filter aarch64,$(ARCH)),src/kernels/avx2.c src/kernels/avx
 
 SOURCES := $(filter-out $(ISA_SOURCES),$(sort $(wildcard src/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
+TORCH_OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(sort $(wildcard lib/torch/*.c lib/torch/*.cpp)))
 TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
 .PHONY: all
 all: $(BUILD)/libimgret.a $(BUILD)/libimgret.so
+
+ifeq ($(WITH_TORCH),1)
+all: $(BUILD)/lib/imgret/imgret_torch.so
+else
+TESTS := $(filter-out $(BUILD)/tests/test_safetensors,$(TESTS))
+endif
 
 # Objects are made anew when the flags change.
 FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(LIBS)
@@ -95,10 +118,34 @@ $(BUILD)/libimgret.so: $(OBJECTS) src/libimgret.map
 	    -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS) -o $(BUILD)/$(SONAME) $(OBJECTS) $(LIBS)
 	$(Q)ln -sf $(SONAME) $@
 
+TORCH_FLAGS_NOW := $(CXX) $(TORCH_CXXFLAGS) $(TORCH_CFLAGS) $(TORCH_LIBS) $(LDFLAGS)
+$(BUILD)/flags-torch: force
+	@mkdir -p $(@D); echo '$(subst ','\'',$(TORCH_FLAGS_NOW))' | cmp -s - $@ || echo '$(subst ','\'',$(TORCH_FLAGS_NOW))' > $@
+
+$(BUILD)/obj/lib/torch/%.c.o: lib/torch/%.c $(BUILD)/flags-torch
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(TORCH_CFLAGS) -c $< -o $@
+
+$(BUILD)/obj/lib/torch/%.cpp.o: lib/torch/%.cpp $(BUILD)/flags-torch
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CXX) $(TORCH_CXXFLAGS) -c $< -o $@
+
+# Not with -z defs: workers.cpp names functions that only some builds of libtorch bring along.
+$(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CXX) -shared -Wl,-z,relro,-z,now $(CXXFLAGS) $(LDFLAGS) -o $@ $^ $(TORCH_LIBS)
+
+SAFETENSORS_OBJECTS := $(BUILD)/obj/lib/torch/safetensors.c.o $(BUILD)/obj/lib/torch/failure.c.o
+$(BUILD)/tests/test_safetensors: $(SAFETENSORS_OBJECTS)
+$(BUILD)/tests/test_safetensors: TEST_EXTRA = -Ilib $(SAFETENSORS_OBJECTS) -lcjson
+
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit $< -o $@ $(BUILD)/libimgret.a -lcmocka $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit $< -o $@ $(TEST_EXTRA) $(BUILD)/libimgret.a -lcmocka $(LIBS) $(LDFLAGS)
 
 .PHONY: tests
 tests: $(TESTS)
@@ -107,4 +154,4 @@ tests: $(TESTS)
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d)
+-include $(OBJECTS:.o=.d) $(TORCH_OBJECTS:.o=.d) $(TESTS:=.d)
