@@ -90,7 +90,7 @@ all: $(BUILD)/libimgret.a $(BUILD)/libimgret.so
 ifeq ($(WITH_TORCH),1)
 all: $(BUILD)/lib/imgret/imgret_torch.so
 else
-TESTS := $(filter-out $(BUILD)/tests/test_safetensors,$(TESTS))
+TESTS := $(filter-out %/test_safetensors %/test_torch %/test_torch_vit,$(TESTS))
 endif
 
 # Objects are made anew when the flags change.
@@ -139,8 +139,9 @@ $(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
 	$(Q)$(CXX) -shared -Wl,-z,relro,-z,now $(CXXFLAGS) $(LDFLAGS) -o $@ $^ $(TORCH_LIBS)
 
 SAFETENSORS_OBJECTS := $(BUILD)/obj/lib/torch/safetensors.c.o $(BUILD)/obj/lib/torch/failure.c.o
-$(BUILD)/tests/test_safetensors: $(SAFETENSORS_OBJECTS)
-$(BUILD)/tests/test_safetensors: TEST_EXTRA = -Ilib $(SAFETENSORS_OBJECTS) -lcjson
+SAFETENSORS_TESTS := $(BUILD)/tests/test_safetensors $(BUILD)/tests/test_torch
+$(SAFETENSORS_TESTS): $(SAFETENSORS_OBJECTS)
+$(SAFETENSORS_TESTS): TEST_EXTRA = -Ilib $(SAFETENSORS_OBJECTS) -lcjson
 
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libimgret.a
 	@mkdir -p $(@D)

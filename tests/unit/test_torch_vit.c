@@ -1,220 +1,108 @@
 /* test_torch_vit.c: a small random vision transformer against a plain scalar forward in C. */
 #include "torch_fixture.h"
 
-#include <math.h>
+#include "vit_scalar.h"
 
-enum { WIDTH = 128, HEADS = 2, DEPTH = 2, PATCH = 4, SIDE = 16, HIDDEN = 256, CLASSES = 7 };
-enum { GRID = SIDE / PATCH, TOKENS = GRID * GRID + 1, PATCH_VALUES = 3 * PATCH * PATCH };
-
-typedef struct {
-    float norm1_weight[WIDTH], norm1_bias[WIDTH], norm2_weight[WIDTH], norm2_bias[WIDTH];
-    float qkv_weight[3 * WIDTH * WIDTH], qkv_bias[3 * WIDTH];
-    float proj_weight[WIDTH * WIDTH], proj_bias[WIDTH];
-    float fc1_weight[HIDDEN * WIDTH], fc1_bias[HIDDEN];
-    float fc2_weight[WIDTH * HIDDEN], fc2_bias[WIDTH];
-} block_weights;
+enum { WIDTH = 128, SIDE = 16, CLASSES = 7, TOKENS = 17, TENSOR_MAX = 40 };
+static const vit_shape shape = {WIDTH, 2, 2, 4, SIDE, 256, CLASSES};
 
 typedef struct {
-    float cls[WIDTH], positions[TOKENS * WIDTH];
-    float patch_weight[WIDTH * PATCH_VALUES], patch_bias[WIDTH];
-    block_weights blocks[DEPTH];
-    float norm_weight[WIDTH], norm_bias[WIDTH];
-    float head_weight[CLASSES * WIDTH], head_bias[CLASSES];
-} vit_weights;
+    char name[64], shape[32];
+    float *values;
+    size_t count;
+} tensor;
 
-static void fill(float *out, size_t count, float scale, float centre, uint64_t *seed)
+typedef struct {
+    tensor tensors[TENSOR_MAX];
+    int count;
+    uint64_t seed;
+} model_file;
+
+static void add(model_file *file, const char *name, const char *json_shape, int count, float scale,
+                float centre)
 {
-    for (size_t i = 0; i < count; i++)
-        out[i] = centre + scale * random_unit(seed);
+    assert_true(file->count < TENSOR_MAX);
+    tensor *t = &file->tensors[file->count++];
+    snprintf(t->name, sizeof t->name, "%s", name);
+    snprintf(t->shape, sizeof t->shape, "%s", json_shape);
+    t->count = (size_t)count;
+    t->values = vit_floats(1, count);
+    for (int i = 0; i < count; i++)
+        t->values[i] = centre + scale * random_unit(&file->seed);
 }
 
-#define FILL(field, scale, centre) \
-    fill(field, sizeof(field) / sizeof(float), (scale), (centre), &seed)
-
-static vit_weights *random_weights(uint64_t seed)
+static void add_matrix(model_file *file, const char *prefix, const char *name, int out, int in,
+                       float scale)
 {
-    vit_weights *w = malloc(sizeof *w);
-    assert_non_null(w);
-    FILL(w->cls, 1, 0), FILL(w->positions, 1, 0);
-    FILL(w->patch_weight, 0.3f, 0), FILL(w->patch_bias, 0.1f, 0);
-    for (int i = 0; i < DEPTH; i++) {
-        block_weights *b = &w->blocks[i];
-        FILL(b->norm1_weight, 0.3f, 1), FILL(b->norm1_bias, 0.2f, 0);
-        FILL(b->norm2_weight, 0.3f, 1), FILL(b->norm2_bias, 0.2f, 0);
-        FILL(b->qkv_weight, 0.2f, 0), FILL(b->qkv_bias, 0.1f, 0);
-        FILL(b->proj_weight, 0.1f, 0), FILL(b->proj_bias, 0.1f, 0);
-        FILL(b->fc1_weight, 0.1f, 0), FILL(b->fc1_bias, 0.1f, 0);
-        FILL(b->fc2_weight, 0.1f, 0), FILL(b->fc2_bias, 0.1f, 0);
+    char full[64], json[32];
+    snprintf(full, sizeof full, "%s%s.weight", prefix, name);
+    snprintf(json, sizeof json, "[%d,%d]", out, in);
+    add(file, full, json, out * in, scale, 0);
+    snprintf(full, sizeof full, "%s%s.bias", prefix, name);
+    snprintf(json, sizeof json, "[%d]", out);
+    add(file, full, json, out, 0.1f, 0);
+}
+
+static void add_norm(model_file *file, const char *prefix, const char *name)
+{
+    char full[64], json[32];
+    snprintf(json, sizeof json, "[%d]", WIDTH);
+    snprintf(full, sizeof full, "%s%s.weight", prefix, name);
+    add(file, full, json, WIDTH, 0.3f, 1);
+    snprintf(full, sizeof full, "%s%s.bias", prefix, name);
+    add(file, full, json, WIDTH, 0.2f, 0);
+}
+
+static void make_model(model_file *file)
+{
+    add(file, "cls_token", "[1,1,128]", WIDTH, 1, 0);
+    add(file, "pos_embed", "[1,17,128]", TOKENS * WIDTH, 1, 0);
+    add(file, "patch_embed.proj.weight", "[128,3,4,4]", WIDTH * 48, 0.3f, 0);
+    add(file, "patch_embed.proj.bias", "[128]", WIDTH, 0.1f, 0);
+    for (int i = 0; i < shape.depth; i++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "blocks.%d.", i);
+        add_norm(file, prefix, "norm1");
+        add_matrix(file, prefix, "attn.qkv", 3 * WIDTH, WIDTH, 0.2f);
+        add_matrix(file, prefix, "attn.proj", WIDTH, WIDTH, 0.1f);
+        add_norm(file, prefix, "norm2");
+        add_matrix(file, prefix, "mlp.fc1", shape.hidden, WIDTH, 0.1f);
+        add_matrix(file, prefix, "mlp.fc2", WIDTH, shape.hidden, 0.1f);
     }
-    FILL(w->norm_weight, 0.3f, 1), FILL(w->norm_bias, 0.2f, 0);
-    FILL(w->head_weight, 0.2f, 0), FILL(w->head_bias, 0.1f, 0);
-    return w;
+    add_norm(file, "", "norm");
+    add_matrix(file, "", "head", CLASSES, WIDTH, 0.2f);
 }
 
-static void add_row(st_writer *writer, const char *prefix, const char *name, const float *data,
-                    size_t rows, size_t columns)
+static tensor *find(model_file *file, const char *name)
 {
-    char full[128], shape[64];
-    snprintf(full, sizeof full, "%s%s", prefix, name);
-    if (columns)
-        snprintf(shape, sizeof shape, "[%zu,%zu]", rows, columns);
-    else
-        snprintf(shape, sizeof shape, "[%zu]", rows);
-    st_add(writer, full, "F32", shape, data, sizeof(float) * rows * (columns ? columns : 1));
+    for (int i = 0; i < file->count; i++)
+        if (strcmp(file->tensors[i].name, name) == 0)
+            return &file->tensors[i];
+    fail_msg("no tensor %s", name);
+    abort(); /* not reached: fail_msg leaves the test */
 }
 
-static void write_block(st_writer *writer, const block_weights *b, int index)
+static const float *values_of(void *context, const char *name)
 {
-    char prefix[32];
-    snprintf(prefix, sizeof prefix, "blocks.%d.", index);
-    add_row(writer, prefix, "norm1.weight", b->norm1_weight, WIDTH, 0);
-    add_row(writer, prefix, "norm1.bias", b->norm1_bias, WIDTH, 0);
-    add_row(writer, prefix, "attn.qkv.weight", b->qkv_weight, 3 * WIDTH, WIDTH);
-    add_row(writer, prefix, "attn.qkv.bias", b->qkv_bias, 3 * WIDTH, 0);
-    add_row(writer, prefix, "attn.proj.weight", b->proj_weight, WIDTH, WIDTH);
-    add_row(writer, prefix, "attn.proj.bias", b->proj_bias, WIDTH, 0);
-    add_row(writer, prefix, "norm2.weight", b->norm2_weight, WIDTH, 0);
-    add_row(writer, prefix, "norm2.bias", b->norm2_bias, WIDTH, 0);
-    add_row(writer, prefix, "mlp.fc1.weight", b->fc1_weight, HIDDEN, WIDTH);
-    add_row(writer, prefix, "mlp.fc1.bias", b->fc1_bias, HIDDEN, 0);
-    add_row(writer, prefix, "mlp.fc2.weight", b->fc2_weight, WIDTH, HIDDEN);
-    add_row(writer, prefix, "mlp.fc2.bias", b->fc2_bias, WIDTH, 0);
+    return find(context, name)->values;
 }
 
-/* `broken`: NULL, or the tensor to leave out ("-name"), to widen ("+name") or to make NaN ("!name"),
- * or one to add (anything else). */
-static void write_vit(const vit_weights *w, const char *path, const char *broken)
+/* All but the tensor `without`, which may be NULL. */
+static void write_model(const model_file *file, const char *path, const char *without)
 {
     st_writer writer = {0};
-    float *norm = malloc(sizeof(float) * (WIDTH + 1));
-    assert_non_null(norm);
-    memcpy(norm, w->norm_weight, sizeof w->norm_weight);
-    norm[WIDTH] = 0;
-    if (broken && broken[0] == '!')
-        norm[5] = NAN;
-    st_add(&writer, "cls_token", "F32", "[1,1,128]", w->cls, sizeof w->cls);
-    st_add(&writer, "pos_embed", "F32", "[1,17,128]", w->positions, sizeof w->positions);
-    st_add(&writer, "patch_embed.proj.weight", "F32", "[128,3,4,4]", w->patch_weight,
-           sizeof w->patch_weight);
-    add_row(&writer, "", "patch_embed.proj.bias", w->patch_bias, WIDTH, 0);
-    for (int i = 0; i < DEPTH; i++)
-        write_block(&writer, &w->blocks[i], i);
-    if (!broken || broken[0] != '-')
-        add_row(&writer, "", "norm.weight", norm, broken && broken[0] == '+' ? WIDTH + 1 : WIDTH, 0);
-    add_row(&writer, "", "norm.bias", w->norm_bias, WIDTH, 0);
-    add_row(&writer, "", "head.weight", w->head_weight, CLASSES, WIDTH);
-    add_row(&writer, "", "head.bias", w->head_bias, CLASSES, 0);
-    if (broken && !strchr("-+!", broken[0]))
-        add_row(&writer, "", broken, w->norm_bias, WIDTH, 0);
+    for (int i = 0; i < file->count; i++) {
+        const tensor *t = &file->tensors[i];
+        if (!without || strcmp(t->name, without) != 0)
+            st_add(&writer, t->name, "F32", t->shape, t->values, t->count * sizeof(float));
+    }
     st_write(&writer, path);
-    free(norm);
-}
-
-/* ---- The reference: one picture, one value after the other, sums in double ---- */
-
-static void linear(const float *x, const float *weight, const float *bias, int in, int out,
-                   float *y)
-{
-    for (int o = 0; o < out; o++) {
-        double sum = bias[o];
-        for (int i = 0; i < in; i++)
-            sum += (double)weight[o * in + i] * (double)x[i];
-        y[o] = (float)sum;
-    }
-}
-
-static void layer_norm(const float *x, const float *weight, const float *bias, float *y)
-{
-    double mean = 0, variance = 0;
-    for (int i = 0; i < WIDTH; i++)
-        mean += (double)x[i] / WIDTH;
-    for (int i = 0; i < WIDTH; i++)
-        variance += ((double)x[i] - mean) * ((double)x[i] - mean) / WIDTH;
-    double scale = 1 / sqrt(variance + 1e-6);
-    for (int i = 0; i < WIDTH; i++)
-        y[i] = (float)(((double)x[i] - mean) * scale * (double)weight[i] + (double)bias[i]);
-}
-
-static void attend(float qkv[TOKENS][3 * WIDTH], int token, int head, float *out)
-{
-    enum { HEAD = WIDTH / HEADS };
-    double scores[TOKENS], largest = -1e30, total = 0;
-    for (int t = 0; t < TOKENS; t++) {
-        scores[t] = 0;
-        for (int i = 0; i < HEAD; i++)
-            scores[t] += (double)qkv[token][head * HEAD + i] *
-                         (double)qkv[t][WIDTH + head * HEAD + i];
-        scores[t] /= sqrt(HEAD);
-        largest = fmax(largest, scores[t]);
-    }
-    for (int t = 0; t < TOKENS; t++)
-        total += scores[t] = exp(scores[t] - largest);
-    for (int i = 0; i < HEAD; i++) {
-        double sum = 0;
-        for (int t = 0; t < TOKENS; t++)
-            sum += scores[t] / total * (double)qkv[t][2 * WIDTH + head * HEAD + i];
-        out[head * HEAD + i] = (float)sum;
-    }
-}
-
-static void forward_block(const block_weights *b, float x[TOKENS][WIDTH])
-{
-    static float qkv[TOKENS][3 * WIDTH];
-    float normed[WIDTH], mixed[WIDTH], change[WIDTH], hidden[HIDDEN];
-    for (int t = 0; t < TOKENS; t++) {
-        layer_norm(x[t], b->norm1_weight, b->norm1_bias, normed);
-        linear(normed, b->qkv_weight, b->qkv_bias, WIDTH, 3 * WIDTH, qkv[t]);
-    }
-    for (int t = 0; t < TOKENS; t++) {
-        for (int head = 0; head < HEADS; head++)
-            attend(qkv, t, head, mixed);
-        linear(mixed, b->proj_weight, b->proj_bias, WIDTH, WIDTH, change);
-        for (int i = 0; i < WIDTH; i++)
-            x[t][i] += change[i];
-        layer_norm(x[t], b->norm2_weight, b->norm2_bias, normed);
-        linear(normed, b->fc1_weight, b->fc1_bias, WIDTH, HIDDEN, hidden);
-        for (int i = 0; i < HIDDEN; i++)
-            hidden[i] = (float)(0.5 * (double)hidden[i] *
-                                (1 + erf((double)hidden[i] / sqrt(2.0))));
-        linear(hidden, b->fc2_weight, b->fc2_bias, HIDDEN, WIDTH, change);
-        for (int i = 0; i < WIDTH; i++)
-            x[t][i] += change[i];
-    }
-}
-
-/* Fills every token after the last norm, and the logits of the class token. */
-static void forward(const vit_weights *w, const uint8_t *pixels, float tokens[TOKENS][WIDTH],
-                    float logits[CLASSES])
-{
-    memcpy(tokens[0], w->cls, sizeof w->cls);
-    for (int patch = 0; patch < GRID * GRID; patch++) {
-        float values[PATCH_VALUES];
-        for (int c = 0; c < 3; c++)
-            for (int y = 0; y < PATCH; y++)
-                for (int x = 0; x < PATCH; x++) {
-                    int row = patch / GRID * PATCH + y, column = patch % GRID * PATCH + x;
-                    values[(c * PATCH + y) * PATCH + x] =
-                        ((float)pixels[(row * SIDE + column) * 3 + c] / 255.0f - 0.5f) / 0.5f;
-                }
-        linear(values, w->patch_weight, w->patch_bias, PATCH_VALUES, WIDTH, tokens[patch + 1]);
-    }
-    for (int t = 0; t < TOKENS; t++)
-        for (int i = 0; i < WIDTH; i++)
-            tokens[t][i] += w->positions[t * WIDTH + i];
-    for (int i = 0; i < DEPTH; i++)
-        forward_block(&w->blocks[i], tokens);
-    for (int t = 0; t < TOKENS; t++) {
-        float normed[WIDTH];
-        layer_norm(tokens[t], w->norm_weight, w->norm_bias, normed);
-        memcpy(tokens[t], normed, sizeof normed);
-    }
-    linear(tokens[0], w->head_weight, w->head_bias, WIDTH, CLASSES, logits);
 }
 
 /* ---- The tests ---- */
 
 typedef struct {
-    vit_weights *weights;
+    model_file file;
     char path[64];
     uint8_t pixels[5][SIDE * SIDE * 3];
 } fixture;
@@ -223,9 +111,10 @@ static int set_up(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    f->weights = random_weights(1);
+    f->file.seed = 1;
+    make_model(&f->file);
     temporary_path(f->path);
-    write_vit(f->weights, f->path, NULL);
+    write_model(&f->file, f->path, NULL);
     uint64_t seed = 2;
     for (size_t i = 0; i < sizeof f->pixels; i++)
         ((uint8_t *)f->pixels)[i] = (uint8_t)((random_unit(&seed) + 1) * 127.9f);
@@ -237,7 +126,8 @@ static int tear_down(void **state)
 {
     fixture *f = *state;
     unlink(f->path);
-    free(f->weights);
+    for (int i = 0; i < f->file.count; i++)
+        free(f->file.tensors[i].values);
     free(f);
     return 0;
 }
@@ -273,7 +163,7 @@ static void agrees_with_scalar_code(void **state)
     run_model(model, f->pixels[0], 5, embeddings[0], logits[0]);
     for (int n = 0; n < 5; n++) {
         float tokens[TOKENS][WIDTH], wanted[CLASSES];
-        forward(f->weights, f->pixels[n], tokens, wanted);
+        vit_forward(&(vit_scalar){shape, values_of, &f->file}, f->pixels[n], tokens[0], wanted);
         for (int i = 0; i < WIDTH; i++)
             error_max = fmaxf(error_max, fabsf(tokens[0][i] - embeddings[n][i]));
         for (int i = 0; i < CLASSES; i++)
@@ -290,7 +180,7 @@ static void pools_agree_with_scalar_code(void **state)
     static const char *const options[] = {"pool=avg", "pool=max", "pool=gem;gem_p=2",
                                           "pool=cls_avg"};
     float tokens[TOKENS][WIDTH], logits[CLASSES];
-    forward(f->weights, f->pixels[0], tokens, logits);
+    vit_forward(&(vit_scalar){shape, values_of, &f->file}, f->pixels[0], tokens[0], logits);
     for (int pool = 0; pool < 4; pool++) {
         imgret_backend_info info;
         imgret_backend_model *model = load_model(f->path, options[pool], 1, &info);
@@ -380,23 +270,55 @@ static void expect_failure(const char *path, const char *options, int32_t status
 static void damaged_weights_are_named(void **state)
 {
     fixture *f = *state;
-    static const struct {
-        const char *broken, *words;
-    } cases[] = {
-        {"-norm.weight", "tensor 'norm.weight' is missing"},
-        {"+norm.weight", "tensor 'norm.weight' has shape [129], [128] is wanted"},
-        {"!norm.weight", "tensor 'norm.weight' holds a value that is not finite"},
-        {"surprise", "tensor 'surprise' has no place in this architecture"},
-        {"blocks.2.norm1.weight", "is missing"},
-    };
     char path[64];
     temporary_path(path);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        write_vit(f->weights, path, cases[i].broken);
-        expect_failure(path, "", IMGRET_BAD_MODEL, cases[i].words);
-        expect_failure(path, "", IMGRET_BAD_MODEL, path);
-    }
-    write_vit(f->weights, path, NULL);
+    write_model(&f->file, path, "norm.weight");
+    expect_failure(path, "", IMGRET_BAD_MODEL, "tensor 'norm.weight' is missing");
+    expect_failure(path, "", IMGRET_BAD_MODEL, path);
+
+    tensor *norm = find(&f->file, "norm.weight");
+    strcpy(norm->shape, "[2,64]");
+    write_model(&f->file, path, NULL);
+    expect_failure(path, "", IMGRET_BAD_MODEL, "'norm.weight' has shape [2, 64], [128] is wanted");
+    strcpy(norm->shape, "[128]");
+
+    float kept = norm->values[5];
+    norm->values[5] = NAN;
+    write_model(&f->file, path, NULL);
+    expect_failure(path, "", IMGRET_BAD_MODEL, "'norm.weight' holds a value that is not finite");
+    norm->values[5] = kept;
+
+    strcpy(norm->name, "blocks.1.surprise");
+    write_model(&f->file, path, NULL);
+    strcpy(norm->name, "norm.weight");
+    expect_failure(path, "", IMGRET_BAD_MODEL, "tensor 'norm.weight' is missing");
+    st_writer writer = {0};
+    float value = 1;
+    st_add(&writer, "what.weight", "F32", "[1]", &value, 4);
+    st_write(&writer, path);
+    expect_failure(path, "", IMGRET_BAD_MODEL, "unknown architecture");
+    unlink(path);
+}
+
+static void left_over_weights_are_named(void **state)
+{
+    fixture *f = *state;
+    char path[64];
+    temporary_path(path);
+    add(&f->file, "surprise", "[3]", 3, 1, 0);
+    write_model(&f->file, path, NULL);
+    free(f->file.tensors[--f->file.count].values);
+    expect_failure(path, "", IMGRET_BAD_MODEL,
+                   "tensor 'surprise' has no place in this architecture");
+    unlink(path);
+}
+
+static void damaged_files_are_named(void **state)
+{
+    fixture *f = *state;
+    char path[64];
+    temporary_path(path);
+    write_model(&f->file, path, NULL);
     assert_int_equal(truncate(path, 100000), 0);
     expect_failure(path, "", IMGRET_BAD_MODEL, "lies outside of the file");
     assert_int_equal(truncate(path, 500), 0);
@@ -405,12 +327,6 @@ static void damaged_weights_are_named(void **state)
     expect_failure(path, "", IMGRET_NOT_FOUND, path);
     expect_failure("/tmp", "", IMGRET_INVALID_ARGUMENT, "/tmp");
     expect_failure("", "", IMGRET_INVALID_ARGUMENT, "weights");
-    st_writer writer = {0};
-    float value = 1;
-    st_add(&writer, "what.weight", "F32", "[1]", &value, 4);
-    st_write(&writer, path);
-    expect_failure(path, "", IMGRET_BAD_MODEL, "unknown architecture");
-    unlink(path);
 }
 
 static void options_are_checked(void **state)
@@ -457,6 +373,8 @@ int main(void)
         cmocka_unit_test(normalisation_can_be_chosen),
         cmocka_unit_test(bf16_is_close),
         cmocka_unit_test(damaged_weights_are_named),
+        cmocka_unit_test(left_over_weights_are_named),
+        cmocka_unit_test(damaged_files_are_named),
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(batches_are_checked),
     };
