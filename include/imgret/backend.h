@@ -62,6 +62,8 @@ typedef struct imgret_backend_host {
     uint32_t size; /* sizeof(imgret_backend_host) of the host */
     uint32_t abi;  /* IMGRET_BACKEND_ABI of the host */
     void (*log)(int32_t level, const char *message); /* any thread */
+    /* SHA-256 of a regular file's bytes as 64 lower-case hexadecimal digits and a NUL. Any thread. */
+    int32_t (*file_sha256)(const char *path, char hex[65], imgret_error *error);
 } imgret_backend_host;
 
 typedef struct imgret_backend {

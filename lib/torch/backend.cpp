@@ -1,0 +1,156 @@
+// backend.cpp: the C face of the plugin; no exception and no print gets past it.
+#include "torch/failure.h"
+#include "torch/runner.h"
+
+#include <imgret/backend.h>
+
+#include <ATen/Version.h>
+#include <atomic>
+#include <cstring>
+#include <new>
+#include <torch/version.h>
+#include <unistd.h>
+
+struct imgret_backend_model {
+    ir_torch::Runner runner;
+};
+
+namespace {
+
+using ir_torch::Failure;
+
+imgret_backend_host host;
+
+// The process that used libtorch first. Its OpenMP threads do not live on in a child of fork(),
+// whose first parallel loop would wait for them for ever.
+std::atomic<pid_t> owner{0};
+
+bool forked()
+{
+    pid_t mine = getpid(), nobody = 0;
+    return !owner.compare_exchange_strong(nobody, mine) && nobody != mine;
+}
+
+// libtorch says "out of memory" only in words.
+bool means_no_memory(const std::string &message)
+{
+    return message.find("allocate memory") != std::string::npos ||
+           message.find("not enough memory") != std::string::npos ||
+           message.find("out of memory") != std::string::npos;
+}
+
+std::string first_line(const char *text)
+{
+    std::string line(text ? text : "");
+    return line.substr(0, line.find('\n'));
+}
+
+// Runs `work` and turns what it throws into a status. `what` names the model in foreign messages.
+template <typename Work>
+int32_t guarded(imgret_error *error, const char *what, Work work) noexcept
+{
+    try {
+        if (forked())
+            return ir_torch_fail(error, IMGRET_FORKED,
+                                 "%s: libtorch cannot be used in a child of fork()", what);
+        work();
+        return IMGRET_OK;
+    } catch (const Failure &failure) {
+        return ir_torch_fail(error, failure.status(), "%s", failure.what());
+    } catch (const std::bad_alloc &) {
+        return ir_torch_fail(error, IMGRET_NO_MEMORY, "%s: out of memory", what);
+    } catch (const c10::Error &failure) {
+        std::string message = first_line(failure.what_without_backtrace());
+        return ir_torch_fail(error, means_no_memory(message) ? IMGRET_NO_MEMORY : IMGRET_BAD_MODEL,
+                             "%s: libtorch: %s", what, message.c_str());
+    } catch (const std::exception &failure) {
+        std::string message = first_line(failure.what());
+        return ir_torch_fail(error, means_no_memory(message) ? IMGRET_NO_MEMORY : IMGRET_INTERNAL,
+                             "%s: %s", what, message.c_str());
+    } catch (...) {
+        return ir_torch_fail(error, IMGRET_INTERNAL, "%s: unknown exception", what);
+    }
+}
+
+int32_t load(imgret_backend_model **out, const char *path, const char *options, uint32_t threads,
+             imgret_error *error)
+{
+    *out = nullptr;
+    if (!path || !path[0])
+        return ir_torch_fail(error, IMGRET_INVALID_ARGUMENT,
+                             "the torch backend needs a weights file: torch:FILE.safetensors");
+    return guarded(error, path, [&] {
+        char sha256[65] = "";
+        imgret_error inner = IMGRET_ERROR_INIT;
+        int32_t status = host.file_sha256(path, sha256, &inner);
+        if (status)
+            throw Failure(status, inner.message);
+        *out = new imgret_backend_model{
+            ir_torch::Runner(path, options ? options : "", threads, sha256)};
+    });
+}
+
+int32_t describe(const imgret_backend_model *model, imgret_backend_info *out, imgret_error *error)
+{
+    const ir_torch::Runner &runner = model->runner;
+    return guarded(error, "torch", [&] {
+        const ir_torch::Preset &preset = runner.model().preset;
+        imgret_backend_info info = {};
+        info.dimension = runner.dimension();
+        info.class_count = static_cast<uint32_t>(runner.model().class_count);
+        info.input_width = info.input_height = static_cast<uint32_t>(preset.input_px);
+        info.batch_max = runner.batch_max();
+        info.resize = preset.squash ? IMGRET_RESIZE_SQUASH : IMGRET_RESIZE_SHORTER_SIDE;
+        info.resize_px = preset.squash ? 0 : static_cast<uint32_t>(ir_torch::resize_px(preset));
+        info.filter = preset.bicubic ? IMGRET_FILTER_BICUBIC : IMGRET_FILTER_BILINEAR;
+        info.architecture = runner.model().architecture.c_str();
+        info.identity = runner.identity().c_str();
+        if (out->size < sizeof info)
+            throw Failure(IMGRET_INVALID_ARGUMENT, "imgret_backend_info.size is too small");
+        info.size = out->size;
+        std::memcpy(out, &info, sizeof info);
+    });
+}
+
+int32_t run(imgret_backend_model *model, const imgret_backend_batch *batch, imgret_error *error)
+{
+    return guarded(error, "torch", [&] {
+        if (batch->size < sizeof *batch || !batch->pixels || !batch->embeddings)
+            throw Failure(IMGRET_INVALID_ARGUMENT, "imgret_backend_batch lacks a field");
+        if (batch->count < 1 || batch->count > model->runner.batch_max())
+            throw Failure(IMGRET_INVALID_ARGUMENT,
+                          "a batch of " + std::to_string(batch->count) + " pictures, 1 to " +
+                              std::to_string(model->runner.batch_max()) + " are accepted");
+        model->runner.run(batch->pixels, batch->count, batch->embeddings, batch->logits);
+    });
+}
+
+// In a child of fork() the worker threads do not exist and cannot be joined: the model is left.
+void unload(imgret_backend_model *model)
+{
+    if (model && !forked())
+        delete model;
+}
+
+const char version[] = "0.1.0 (libtorch " TORCH_VERSION ")";
+
+const imgret_backend table = {
+    sizeof(imgret_backend), IMGRET_BACKEND_ABI, "torch", version, "safetensors",
+    load, describe, run, unload,
+};
+
+} // namespace
+
+extern "C" __attribute__((visibility("default"))) const imgret_backend *
+imgret_backend_entry(const imgret_backend_host *given, imgret_error *error)
+{
+    if (!given || given->abi != IMGRET_BACKEND_ABI || given->size < sizeof host ||
+        !given->file_sha256) {
+        ir_torch_fail(error, IMGRET_BAD_MODEL,
+                      "the torch plugin was built for another version of libimgret's backends");
+        return nullptr;
+    }
+    std::memcpy(&host, given, sizeof host);
+    host.size = sizeof host;
+    return &table;
+}

@@ -1,0 +1,48 @@
+// model.cpp: finding the architecture that fits a weights file.
+#include "torch/model.h"
+
+#include "torch/failure.h"
+
+namespace ir_torch {
+
+static const Architecture *const architectures[] = {
+    &vit_architecture,
+};
+
+at::Tensor Model::classify(const at::Tensor &) const
+{
+    throw Failure(IMGRET_INTERNAL, architecture + ": has no head");
+}
+
+static const Architecture *find(Weights &weights, Options &options)
+{
+    std::vector<std::string> families = {"auto"};
+    for (const Architecture *one : architectures)
+        families.push_back(one->family);
+    std::string wanted = options.choice("family", "auto", families);
+    for (const Architecture *one : architectures) {
+        if (wanted != "auto" && wanted != one->family)
+            continue;
+        if (one->recognises(weights))
+            return one;
+        weights.rename({});
+    }
+    std::string known;
+    for (size_t i = 1; i < families.size(); i++)
+        known += (i > 1 ? ", " : "") + families[i];
+    if (wanted != "auto")
+        throw Failure(IMGRET_BAD_MODEL,
+                      weights.path() + ": its tensors are not those of family " + wanted);
+    throw Failure(IMGRET_BAD_MODEL, weights.path() +
+                                        ": unknown architecture: its tensors' names fit none of " +
+                                        known);
+}
+
+std::unique_ptr<Model> build_model(Weights &weights, Options &options)
+{
+    std::unique_ptr<Model> model = find(weights, options)->build(weights, options);
+    weights.refuse_left_over();
+    return model;
+}
+
+} // namespace ir_torch

@@ -1,0 +1,61 @@
+/* model.h: what every architecture gives, and the table in which it is found. */
+#ifndef IR_TORCH_MODEL_H
+#define IR_TORCH_MODEL_H
+
+#include "torch/layers.h"
+#include "torch/options.h"
+#include "torch/pool.h"
+#include "torch/preset.h"
+#include "torch/weights.h"
+
+#include <memory>
+#include <string>
+
+namespace ir_torch {
+
+/* A network without its classification: from pixels to features, and from a pooled feature on.
+ * forward functions may run on several threads at once. */
+class Model {
+public:
+    virtual ~Model() = default;
+
+    /* `pixels` N x 3 x H x W, normalised, float32, contiguous or channels last. */
+    virtual Features features(const at::Tensor &pixels) const = 0;
+
+    /* What follows pooling and still belongs to the embedding (a norm, a projection). */
+    virtual at::Tensor after_pool(const at::Tensor &pooled) const { return pooled; }
+
+    /* N x class_count from an embedding of the model's own pooling; only when class_count > 0. */
+    virtual at::Tensor classify(const at::Tensor &embedding) const;
+
+    /* Exchanges the trainable tensors for what computes fastest; once, before the first features. */
+    virtual void freeze(Precision precision) = 0;
+
+    std::string architecture; /* "vit_tiny_patch16_224" */
+    std::string traits;       /* further "key=value" that decide the vectors, ';' between, or "" */
+    Preset preset;
+    Pool pool = Pool::avg;    /* its own: what the head was trained on */
+    int64_t dimension = 0;    /* of an embedding pooled so */
+    int64_t class_count = 0;
+    bool channels_last = false; /* wants its pixels so */
+};
+
+/* One line of the table of architectures. */
+struct Architecture {
+    const char *family; /* "vit" */
+    /* True when the names under `weights` are this family's; may set its renaming table, which is
+     * undone when it answers false. */
+    bool (*recognises)(Weights &weights);
+    /* Takes its tensors and its options; throws Failure naming what does not fit. */
+    std::unique_ptr<Model> (*build)(Weights &weights, Options &options);
+};
+
+/* Finds the architecture (or takes the one named by the option "family"), builds it and checks
+ * that no tensor and no option is left over. Throws Failure. */
+std::unique_ptr<Model> build_model(Weights &weights, Options &options);
+
+extern const Architecture vit_architecture;
+
+} // namespace ir_torch
+
+#endif

@@ -1,0 +1,221 @@
+// preset.cpp: how a picture becomes a model's input, from options, metadata or a config file.
+#include "torch/preset.h"
+
+#include "torch/failure.h"
+
+#include <cjson/cJSON.h>
+#include <cmath>
+#include <fstream>
+#include <memory>
+#include <sys/stat.h>
+
+namespace ir_torch {
+
+const std::array<double, 3> imagenet_mean = {0.485, 0.456, 0.406};
+const std::array<double, 3> imagenet_std = {0.229, 0.224, 0.225};
+
+static constexpr std::streamsize CONFIG_BYTES_MAX = 1 << 20;
+static constexpr int64_t INPUT_PX_MAX = 4096;
+
+using Json = std::unique_ptr<cJSON, decltype(&cJSON_Delete)>;
+
+int64_t resize_px(const Preset &preset)
+{
+    return static_cast<int64_t>(std::floor(static_cast<double>(preset.input_px) / preset.crop_pct));
+}
+
+std::string triple_text(const std::array<double, 3> &values)
+{
+    return shortest(values[0]) + "," + shortest(values[1]) + "," + shortest(values[2]);
+}
+
+static void set_triple(std::array<double, 3> *out, const std::vector<double> &values)
+{
+    if (values.size() == 3)
+        std::copy(values.begin(), values.end(), out->begin());
+}
+
+// Options and metadata have the same keys, so one reader serves both.
+static void apply_options(Preset *preset, Options &options)
+{
+    set_triple(&preset->mean, options.numbers("mean", 3));
+    set_triple(&preset->std, options.numbers("std", 3));
+    preset->input_px = options.whole("input", preset->input_px, 1, INPUT_PX_MAX);
+    preset->crop_pct = options.number("crop_pct", preset->crop_pct, 0.1, 1.0);
+    preset->squash =
+        options.choice("resize", preset->squash ? "squash" : "shorter", {"shorter", "squash"}) ==
+        "squash";
+    preset->bicubic = options.choice("filter", preset->bicubic ? "bicubic" : "bilinear",
+                                     {"bilinear", "bicubic"}) == "bicubic";
+}
+
+static void apply_metadata(Preset *preset, const Weights &weights)
+{
+    std::string text;
+    for (const char *key : {"mean", "std", "crop_pct", "resize", "filter"})
+        if (const char *value = weights.metadata(key))
+            text += std::string(key) + "=" + value + ";";
+    // Some exporters describe the input in prose under this name: only a number is meant for us.
+    double number = 0;
+    const char *input = weights.metadata("input");
+    if (input && parse_number(input, &number))
+        text += std::string("input=") + input + ";";
+    try {
+        Options options(text);
+        apply_options(preset, options);
+    } catch (const Failure &failure) {
+        throw Failure(IMGRET_BAD_MODEL, weights.path() + ": metadata: " + failure.what());
+    }
+}
+
+static Json read_json(const std::string &path)
+{
+    Json none(nullptr, cJSON_Delete);
+    struct stat info;
+    if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
+        return none;
+    if (info.st_size > CONFIG_BYTES_MAX)
+        throw Failure(IMGRET_LIMIT, path + ": too large for a model's config");
+    std::ifstream stream(path, std::ios::binary);
+    std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    Json json(cJSON_ParseWithLength(text.data(), text.size()), cJSON_Delete);
+    if (!stream.good() && !stream.eof())
+        throw Failure(IMGRET_IO, path + ": cannot be read");
+    if (!json || !cJSON_IsObject(json.get()))
+        throw Failure(IMGRET_BAD_MODEL, path + ": not a JSON object");
+    return json;
+}
+
+static const cJSON *member(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+static void read_triple(std::array<double, 3> *out, const cJSON *value, const std::string &where)
+{
+    if (!value)
+        return;
+    std::vector<double> numbers;
+    for (const cJSON *item = cJSON_IsArray(value) ? value->child : nullptr; item; item = item->next)
+        if (cJSON_IsNumber(item) && std::isfinite(item->valuedouble))
+            numbers.push_back(item->valuedouble);
+    if (numbers.size() != 3 || cJSON_GetArraySize(value) != 3)
+        throw Failure(IMGRET_BAD_MODEL, where + " is not three numbers");
+    set_triple(out, numbers);
+}
+
+static void read_side(int64_t *out, const cJSON *value, const std::string &where)
+{
+    if (!value)
+        return;
+    double number = cJSON_IsNumber(value) ? value->valuedouble : 0;
+    if (!(number >= 1 && number <= INPUT_PX_MAX) || number != std::floor(number))
+        throw Failure(IMGRET_BAD_MODEL, where + " is not a side in pixels");
+    *out = static_cast<int64_t>(number);
+}
+
+// timm: {"pretrained_cfg": {"mean", "std", "input_size": [3, h, w], "crop_pct", "interpolation",
+// "crop_mode"}}; older files have these at the top.
+static void apply_timm(Preset *preset, const cJSON *root, const std::string &path)
+{
+    const cJSON *config = member(root, "pretrained_cfg") ? member(root, "pretrained_cfg") : root;
+    read_triple(&preset->mean, member(config, "mean"), path + ": mean");
+    read_triple(&preset->std, member(config, "std"), path + ": std");
+    const cJSON *size = member(config, "input_size");
+    if (cJSON_IsArray(size) && cJSON_GetArraySize(size) == 3) {
+        const cJSON *height = size->child->next;
+        if (cJSON_IsNumber(height) && cJSON_IsNumber(height->next) &&
+            height->valuedouble != height->next->valuedouble)
+            throw Failure(IMGRET_UNSUPPORTED, path + ": input_size is not square");
+        read_side(&preset->input_px, height, path + ": input_size");
+    }
+    const cJSON *crop = member(config, "crop_pct");
+    if (crop) {
+        if (!cJSON_IsNumber(crop) || !(crop->valuedouble >= 0.1 && crop->valuedouble <= 1))
+            throw Failure(IMGRET_BAD_MODEL, path + ": crop_pct is not a number from 0.1 to 1");
+        preset->crop_pct = crop->valuedouble;
+    }
+    const cJSON *filter = member(config, "interpolation");
+    if (cJSON_IsString(filter)) {
+        std::string name = filter->valuestring;
+        if (name != "bicubic" && name != "bilinear")
+            throw Failure(IMGRET_UNSUPPORTED, path + ": interpolation '" + name + "'");
+        preset->bicubic = name == "bicubic";
+    }
+    const cJSON *mode = member(config, "crop_mode");
+    if (cJSON_IsString(mode))
+        preset->squash = std::string(mode->valuestring) == "squash";
+}
+
+// A size as Hugging Face writes it: a number, {"height", "width"} or {"shortest_edge"}.
+static void read_size(int64_t *out, const cJSON *value, const std::string &where)
+{
+    if (!value)
+        return;
+    if (!cJSON_IsObject(value))
+        return read_side(out, value, where);
+    const cJSON *edge = member(value, "shortest_edge");
+    const cJSON *height = member(value, "height"), *width = member(value, "width");
+    if (!edge && height && width && height->valuedouble != width->valuedouble)
+        throw Failure(IMGRET_UNSUPPORTED, where + " is not square");
+    read_side(out, edge ? edge : height, where);
+}
+
+// Hugging Face: {"image_mean", "image_std", "size", "crop_size", "do_center_crop", "resample"}.
+static void apply_transformers(Preset *preset, const cJSON *root, const std::string &path)
+{
+    read_triple(&preset->mean, member(root, "image_mean"), path + ": image_mean");
+    read_triple(&preset->std, member(root, "image_std"), path + ": image_std");
+    int64_t size = 0, crop = 0;
+    read_size(&size, member(root, "size"), path + ": size");
+    read_size(&crop, member(root, "crop_size"), path + ": crop_size");
+    bool crops = crop > 0 && size > 0 && !cJSON_IsFalse(member(root, "do_center_crop"));
+    if (crops && crop <= size) {
+        preset->input_px = crop;
+        preset->crop_pct = static_cast<double>(crop) / static_cast<double>(size);
+        preset->squash = false;
+    } else if (size > 0) {
+        preset->input_px = size;
+        preset->squash = true;
+    }
+    const cJSON *resample = member(root, "resample"); // PIL's numbers
+    if (cJSON_IsNumber(resample)) {
+        if (resample->valueint != 2 && resample->valueint != 3)
+            throw Failure(IMGRET_UNSUPPORTED, path + ": resample is neither 2 nor 3");
+        preset->bicubic = resample->valueint == 3;
+    }
+}
+
+static void apply_config(Preset *preset, const std::string &weights_path)
+{
+    size_t slash = weights_path.rfind('/');
+    std::string folder = slash == std::string::npos ? "" : weights_path.substr(0, slash + 1);
+    size_t dot = weights_path.rfind('.');
+    bool has_ending = dot != std::string::npos && (slash == std::string::npos || dot > slash);
+    std::string stem = has_ending ? weights_path.substr(0, dot) : weights_path;
+    for (const std::string &path :
+         {stem + ".json", folder + "config.json", folder + "preprocessor_config.json"}) {
+        Json json = read_json(path);
+        if (!json)
+            continue;
+        if (member(json.get(), "image_mean"))
+            return apply_transformers(preset, json.get(), path);
+        if (member(json.get(), "pretrained_cfg") || member(json.get(), "input_size"))
+            return apply_timm(preset, json.get(), path);
+    }
+}
+
+Preset choose_preset(const Preset &family, const Weights &weights, Options &options)
+{
+    Preset preset = family;
+    apply_config(&preset, weights.path());
+    apply_metadata(&preset, weights);
+    apply_options(&preset, options);
+    for (double deviation : preset.std)
+        if (!(deviation > 1e-6))
+            throw Failure(IMGRET_INVALID_ARGUMENT,
+                          weights.path() + ": std " + triple_text(preset.std) + " is not positive");
+    return preset;
+}
+
+} // namespace ir_torch

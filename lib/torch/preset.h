@@ -1,0 +1,38 @@
+/* preset.h: how a picture becomes a model's input: size, resize, crop, filter, mean and std. */
+#ifndef IR_TORCH_PRESET_H
+#define IR_TORCH_PRESET_H
+
+#include "torch/options.h"
+#include "torch/weights.h"
+
+#include <array>
+#include <string>
+
+namespace ir_torch {
+
+struct Preset {
+    std::array<double, 3> mean{}; /* of pixels in 0..1 */
+    std::array<double, 3> std{};
+    int64_t input_px = 0; /* the input is square */
+    double crop_pct = 1;  /* share of the shorter side that the centre crop keeps */
+    bool squash = false;  /* both sides to input_px, no crop */
+    bool bicubic = false; /* else bilinear */
+};
+
+extern const std::array<double, 3> imagenet_mean, imagenet_std;
+
+/* What decides, first found first: the options (mean, std, input, crop_pct, resize=shorter|squash,
+ * filter=bilinear|bicubic), the same keys in the file's metadata, a config beside the weights
+ * (NAME.json, config.json, preprocessor_config.json, as timm and Hugging Face write them), `family`.
+ * Throws Failure for a value that makes no sense, naming where it stands. */
+Preset choose_preset(const Preset &family, const Weights &weights, Options &options);
+
+/* Length of the shorter side before the crop, in pixels: floor(input_px / crop_pct). */
+int64_t resize_px(const Preset &preset);
+
+/* "0.5,0.5,0.5" */
+std::string triple_text(const std::array<double, 3> &values);
+
+} // namespace ir_torch
+
+#endif

@@ -1,0 +1,123 @@
+// runner.cpp: a loaded model and its threads: a batch of 8-bit pictures in, vectors out.
+#include "torch/runner.h"
+
+#include "torch/failure.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ir_torch {
+
+static constexpr int64_t BATCH_DEFAULT = 32, BATCH_MAX = 1024;
+
+Runner::Runner(const std::string &path, const std::string &options_text, uint32_t threads,
+               const std::string &weights_sha256)
+    : workers_(std::make_unique<Workers>(std::max(threads, 1u)))
+{
+    Options options(options_text);
+    std::string pool = options.text("pool", "");
+    std::string precision = options.choice("precision", "f32", {"f32", "bf16"});
+    gem_p_ = options.number("gem_p", 3, 1, 20);
+    batch_max_ = static_cast<uint32_t>(options.whole("batch", BATCH_DEFAULT, 1, BATCH_MAX));
+    if (!pool.empty())
+        pool_ = pool_from_name(pool);
+    workers_->run(1, 1, [&](uint32_t) {
+        at::NoGradGuard no_grad; // not InferenceMode: its tensors could never be trained
+        Weights weights(path);
+        model_ = build_model(weights, options);
+        options.refuse_unknown();
+        model_->freeze(precision == "bf16" ? Precision::bf16 : Precision::f32);
+    });
+    if (pool.empty())
+        pool_ = model_->pool;
+    fill_tables();
+    measure_dimension();
+    identity_ = "architecture=" + model_->architecture + ";weights=sha256:" + weights_sha256 +
+                ";precision=" + precision + ";pool=" + pool_name(pool_) +
+                (pool_ == Pool::gem ? ";gem_p=" + shortest(gem_p_) : "") +
+                ";mean=" + triple_text(model_->preset.mean) +
+                ";std=" + triple_text(model_->preset.std) +
+                (model_->traits.empty() ? "" : ";" + model_->traits);
+}
+
+void Runner::fill_tables()
+{
+    for (size_t c = 0; c < 3; c++)
+        for (size_t level = 0; level < 256; level++)
+            levels_[c][level] = static_cast<float>(
+                (static_cast<double>(level) / 255.0 - model_->preset.mean[c]) /
+                model_->preset.std[c]);
+}
+
+// A first run on a black picture: it finds a pool that does not fit, and pays the first inference's
+// own cost (code generation, packing) before a user waits for it.
+void Runner::measure_dimension()
+{
+    size_t side = static_cast<size_t>(model_->preset.input_px);
+    std::vector<uint8_t> black(3 * side * side, 0);
+    workers_->run(1, 1, [&](uint32_t) {
+        c10::InferenceMode inference;
+        Features features = model_->features(normalised(black.data(), 1));
+        at::Tensor embedding = model_->after_pool(apply_pool(features, pool_, gem_p_));
+        dimension_ = static_cast<uint32_t>(embedding.size(1));
+    });
+}
+
+at::Tensor Runner::normalised(const uint8_t *pixels, int64_t count) const
+{
+    int64_t side = model_->preset.input_px, places = side * side;
+    auto options = at::TensorOptions().dtype(at::kFloat);
+    if (model_->channels_last) {
+        at::Tensor out = at::empty({count, side, side, 3}, options);
+        float *to = out.data_ptr<float>();
+        for (int64_t i = 0; i < count * places; i++, pixels += 3, to += 3)
+            for (size_t c = 0; c < 3; c++)
+                to[c] = levels_[c][pixels[c]];
+        return out.permute({0, 3, 1, 2});
+    }
+    at::Tensor out = at::empty({count, 3, side, side}, options);
+    float *to = out.data_ptr<float>();
+    for (int64_t n = 0; n < count; n++, to += 3 * places)
+        for (int64_t i = 0; i < places; i++, pixels += 3)
+            for (size_t c = 0; c < 3; c++)
+                to[static_cast<int64_t>(c) * places + i] = levels_[c][pixels[c]];
+    return out;
+}
+
+static void copy_out(const at::Tensor &from, int64_t rows, int64_t columns, float *to)
+{
+    at::Tensor values = from.to(at::kFloat).contiguous();
+    if (values.dim() != 2 || values.size(0) != rows || values.size(1) != columns)
+        throw Failure(IMGRET_INTERNAL, "the model's output has an unexpected shape");
+    std::memcpy(to, values.data_ptr<float>(), sizeof(float) * static_cast<size_t>(rows * columns));
+}
+
+void Runner::run_piece(const uint8_t *pixels, int64_t count, float *embeddings,
+                       float *logits) const
+{
+    c10::InferenceMode inference;
+    Features features = model_->features(normalised(pixels, count));
+    at::Tensor embedding = model_->after_pool(apply_pool(features, pool_, gem_p_));
+    copy_out(embedding, count, dimension_, embeddings);
+    if (!logits || model_->class_count == 0)
+        return;
+    if (pool_ != model_->pool)
+        embedding = model_->after_pool(apply_pool(features, model_->pool, gem_p_));
+    copy_out(model_->classify(embedding), count, model_->class_count, logits);
+}
+
+void Runner::run(const uint8_t *pixels, uint32_t count, float *embeddings, float *logits)
+{
+    size_t side = static_cast<size_t>(model_->preset.input_px);
+    size_t class_count = static_cast<size_t>(model_->class_count);
+    uint32_t pieces = std::min(count, workers_->count());
+    workers_->run(pieces, std::max(workers_->count() / pieces, 1u), [&](uint32_t piece) {
+        uint32_t first = static_cast<uint32_t>(uint64_t(count) * piece / pieces);
+        uint32_t last = static_cast<uint32_t>(uint64_t(count) * (piece + 1) / pieces);
+        run_piece(pixels + first * side * side * 3, last - first,
+                  embeddings + size_t(first) * dimension_,
+                  logits ? logits + first * class_count : nullptr);
+    });
+}
+
+} // namespace ir_torch

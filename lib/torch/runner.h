@@ -1,0 +1,45 @@
+/* runner.h: a loaded model and its threads: a batch of 8-bit pictures in, vectors out. */
+#ifndef IR_TORCH_RUNNER_H
+#define IR_TORCH_RUNNER_H
+
+#include "torch/model.h"
+#include "torch/workers.h"
+
+#include <array>
+#include <memory>
+
+namespace ir_torch {
+
+class Runner {
+public:
+    /* Loads and freezes the model; `options_text` as backend.h has it. Throws Failure. */
+    Runner(const std::string &path, const std::string &options_text, uint32_t threads,
+           const std::string &weights_sha256);
+
+    /* `pixels` count x input x input x 3, RGB; `embeddings` count x dimension; `logits`
+     * count x class_count, or NULL. One call at a time. */
+    void run(const uint8_t *pixels, uint32_t count, float *embeddings, float *logits);
+
+    uint32_t dimension() const { return dimension_; }
+    uint32_t batch_max() const { return batch_max_; }
+    const Model &model() const { return *model_; }
+    const std::string &identity() const { return identity_; }
+
+private:
+    void fill_tables();
+    void measure_dimension();
+    at::Tensor normalised(const uint8_t *pixels, int64_t count) const;
+    void run_piece(const uint8_t *pixels, int64_t count, float *embeddings, float *logits) const;
+
+    std::unique_ptr<Model> model_;
+    Pool pool_ = Pool::avg;
+    double gem_p_ = 3;
+    uint32_t dimension_ = 0, batch_max_ = 1;
+    std::array<std::array<float, 256>, 3> levels_{}; // a byte's value after normalisation
+    std::string identity_;
+    std::unique_ptr<Workers> workers_;
+};
+
+} // namespace ir_torch
+
+#endif

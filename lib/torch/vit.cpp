@@ -1,0 +1,279 @@
+// vit.cpp: the vision transformer (Dosovitskiy et al. 2020) under timm's names: ViT, DeiT, DINO(v2).
+#include "torch/failure.h"
+#include "torch/model.h"
+
+#include <cmath>
+
+namespace ir_torch {
+
+namespace {
+
+constexpr int64_t HEAD_WIDTH = 64; // of every published ViT except a few: option heads=N
+
+struct Shape {
+    int64_t width = 0, depth = 0, heads = 0, patch_px = 0;
+};
+
+struct Block {
+    LayerNorm norm1, norm2;
+    Linear qkv, proj, fc1, fc2;
+    at::Tensor scale1, scale2; // layer scale (CaiT, DINOv2), when the file has it
+    int64_t heads;
+
+    Block(Weights &weights, const std::string &name, const Shape &shape, double epsilon);
+    at::Tensor attention(const at::Tensor &x) const;
+    at::Tensor forward(at::Tensor x) const;
+    void freeze(Precision precision);
+};
+
+Block::Block(Weights &weights, const std::string &name, const Shape &shape, double epsilon)
+    : heads(shape.heads)
+{
+    int64_t width = shape.width;
+    norm1 = LayerNorm(weights, name + "norm1", width, epsilon);
+    qkv = Linear(weights, name + "attn.qkv", width, 3 * width);
+    proj = Linear(weights, name + "attn.proj", width, width);
+    norm2 = LayerNorm(weights, name + "norm2", width, epsilon);
+    std::vector<int64_t> hidden = weights.shape(name + "mlp.fc1.weight");
+    int64_t hidden_width = hidden.empty() ? 0 : hidden[0];
+    fc1 = Linear(weights, name + "mlp.fc1", width, hidden_width);
+    fc2 = Linear(weights, name + "mlp.fc2", hidden_width, width);
+    if (weights.has(name + "ls1.gamma"))
+        scale1 = weights.take(name + "ls1.gamma", {width});
+    if (weights.has(name + "ls2.gamma"))
+        scale2 = weights.take(name + "ls2.gamma", {width});
+}
+
+// One picture after the other: its T x T scores stay in the cache, and memory does not grow with
+// the batch.
+at::Tensor Block::attention(const at::Tensor &x) const
+{
+    int64_t count = x.size(0), tokens = x.size(1), width = x.size(2), head = width / heads;
+    at::Tensor parts = qkv(x).view({count, tokens, 3, heads, head}).permute({2, 0, 3, 1, 4});
+    at::Tensor query = parts[0] * (1.0 / std::sqrt(static_cast<double>(head)));
+    at::Tensor key = parts[1].transpose(2, 3), value = parts[2];
+    std::vector<at::Tensor> mixed;
+    for (int64_t i = 0; i < count; i++) {
+        at::Tensor scores = at::bmm(query[i], key[i]);
+        mixed.push_back(at::bmm(scores.softmax(-1), value[i]).transpose(0, 1));
+    }
+    return proj(at::stack(mixed).view({count, tokens, width}));
+}
+
+at::Tensor Block::forward(at::Tensor x) const
+{
+    at::Tensor change = attention(norm1(x));
+    x = x + (scale1.defined() ? change * scale1 : change);
+    change = fc2(at::gelu(fc1(norm2(x))));
+    return x + (scale2.defined() ? change * scale2 : change);
+}
+
+void Block::freeze(Precision precision)
+{
+    for (Linear *linear : {&qkv, &proj, &fc1, &fc2})
+        linear->freeze(precision);
+}
+
+class Vit : public Model {
+public:
+    Vit(Weights &weights, Options &options);
+    Features features(const at::Tensor &pixels) const override;
+    at::Tensor after_pool(const at::Tensor &pooled) const override;
+    at::Tensor classify(const at::Tensor &embedding) const override { return head_(embedding); }
+    void freeze(Precision precision) override;
+
+private:
+    void read_shape(Weights &weights, Options &options);
+    void take_prefix(Weights &weights);
+    void take_positions(Weights &weights);
+    void name_it();
+
+    Shape shape_;
+    at::Tensor patch_weight_, patch_bias_;
+    at::Tensor prefix_;    // 1 x P x C: class, distillation and register tokens, positions added
+    at::Tensor positions_; // 1 x T x C of the patches
+    LayerNorm norm_pre_, norm_, fc_norm_;
+    std::vector<Block> blocks_;
+    Linear head_;
+    int64_t trained_px_ = 0;
+};
+
+void Vit::read_shape(Weights &weights, Options &options)
+{
+    std::vector<int64_t> patch = weights.shape("patch_embed.proj.weight");
+    if (patch.size() != 4 || patch[0] < 1 || patch[1] != 3 || patch[2] < 1 || patch[2] != patch[3])
+        throw Failure(IMGRET_BAD_MODEL, weights.path() + ": tensor 'patch_embed.proj.weight' has " +
+                                            "shape " + shape_text(patch) +
+                                            ", [width, 3, patch, patch] is wanted");
+    shape_.width = patch[0];
+    shape_.patch_px = patch[2];
+    shape_.depth = weights.count("blocks.");
+    int64_t heads = std::max<int64_t>(1, shape_.width / HEAD_WIDTH);
+    shape_.heads = options.whole("heads", heads, 1, shape_.width);
+    if (shape_.width % shape_.heads != 0)
+        throw Failure(IMGRET_INVALID_ARGUMENT,
+                      weights.path() + ": a width of " + std::to_string(shape_.width) +
+                          " cannot be divided among " + std::to_string(shape_.heads) +
+                          " heads: option heads");
+}
+
+void Vit::take_prefix(Weights &weights)
+{
+    std::vector<at::Tensor> tokens;
+    for (const char *name : {"cls_token", "dist_token", "reg_token"}) {
+        if (!weights.has(name))
+            continue;
+        std::vector<int64_t> shape = weights.shape(name);
+        int64_t count = shape.size() == 3 && name[0] == 'r' ? shape[1] : 1;
+        tokens.push_back(weights.take(name, {1, count, shape_.width}));
+    }
+    prefix_ = tokens.empty() ? at::zeros({1, 0, shape_.width}) : at::cat(tokens, 1);
+}
+
+// Positions for another input size, as timm does it: bicubic, antialiased, in float32.
+at::Tensor resample(const at::Tensor &positions, int64_t from, int64_t to)
+{
+    if (from == to)
+        return positions;
+    int64_t width = positions.size(2);
+    at::Tensor grid = positions.view({1, from, from, width}).permute({0, 3, 1, 2}).contiguous();
+    grid = at::_upsample_bicubic2d_aa(grid, {to, to}, false);
+    return grid.permute({0, 2, 3, 1}).reshape({1, to * to, width}).contiguous();
+}
+
+void Vit::take_positions(Weights &weights)
+{
+    std::vector<int64_t> shape = weights.shape("pos_embed");
+    int64_t rows = shape.size() == 3 ? shape[1] : 0;
+    at::Tensor all = weights.take("pos_embed", {1, std::max<int64_t>(rows, 1), shape_.width});
+    int64_t prefix_count = prefix_.size(1);
+    auto is_square = [](int64_t n) {
+        int64_t side = std::llround(std::sqrt(static_cast<double>(n)));
+        return n > 0 && side * side == n ? side : 0;
+    };
+    // Register tokens have no positions (DINOv2); some models give none to the class token either.
+    bool has_registers = weights.has("reg_token");
+    int64_t named = has_registers ? prefix_count - weights.shape("reg_token")[1] : prefix_count;
+    int64_t with = named, side = 0;
+    for (int64_t given : {prefix_count, named, int64_t(0)}) {
+        side = is_square(rows - given);
+        with = given;
+        if (side > 0)
+            break;
+    }
+    if (side == 0)
+        throw Failure(IMGRET_BAD_MODEL, weights.path() + ": tensor 'pos_embed' has " +
+                                            std::to_string(rows) +
+                                            " rows, which is no square of patches");
+    if (with > 0)
+        prefix_ = at::cat({prefix_.slice(1, 0, with) + all.slice(1, 0, with),
+                           prefix_.slice(1, with)}, 1);
+    positions_ = all.slice(1, with);
+    trained_px_ = side * shape_.patch_px;
+}
+
+void Vit::name_it()
+{
+    static const struct {
+        const char *name;
+        int64_t width, depth;
+    } sizes[] = {
+        {"tiny", 192, 12}, {"small", 384, 12}, {"base", 768, 12}, {"large", 1024, 24},
+        {"huge", 1280, 32}, {"giant", 1408, 40},
+    };
+    std::string size = "w" + std::to_string(shape_.width) + "d" + std::to_string(shape_.depth);
+    for (const auto &known : sizes)
+        if (known.width == shape_.width && known.depth == shape_.depth)
+            size = known.name;
+    architecture = "vit_" + size + "_patch" + std::to_string(shape_.patch_px) + "_" +
+                   std::to_string(preset.input_px);
+    traits = "heads=" + std::to_string(shape_.heads);
+}
+
+Vit::Vit(Weights &weights, Options &options)
+{
+    read_shape(weights, options);
+    int64_t width = shape_.width, patch = shape_.patch_px;
+    patch_weight_ = weights.take("patch_embed.proj.weight", {width, 3, patch, patch});
+    if (weights.has("patch_embed.proj.bias"))
+        patch_bias_ = weights.take("patch_embed.proj.bias", {width});
+    take_prefix(weights);
+    take_positions(weights);
+
+    Preset family; // the AugReg weights of timm and Google
+    family.mean = family.std = {0.5, 0.5, 0.5};
+    family.input_px = trained_px_;
+    family.crop_pct = 0.9;
+    family.bicubic = true;
+    preset = choose_preset(family, weights, options);
+    if (preset.input_px % patch != 0)
+        throw Failure(IMGRET_INVALID_ARGUMENT,
+                      weights.path() + ": an input of " + std::to_string(preset.input_px) +
+                          " px is no multiple of the patch, " + std::to_string(patch) + " px");
+    positions_ = resample(positions_, trained_px_ / patch, preset.input_px / patch);
+
+    double epsilon = options.number("epsilon", 1e-6, 1e-12, 1e-2);
+    if (weights.has("norm_pre.weight"))
+        norm_pre_ = LayerNorm(weights, "norm_pre", width, epsilon);
+    if (shape_.depth < 1)
+        throw Failure(IMGRET_BAD_MODEL, weights.path() + ": tensor 'blocks.0.*' is missing");
+    for (int64_t i = 0; i < shape_.depth; i++)
+        blocks_.emplace_back(weights, "blocks." + std::to_string(i) + ".", shape_, epsilon);
+    bool after = weights.has("fc_norm.weight"); // pooled first, then normalised
+    (after ? fc_norm_ : norm_) = LayerNorm(weights, after ? "fc_norm" : "norm", width, epsilon);
+    pool = after || prefix_.size(1) == 0 ? Pool::avg : Pool::cls;
+    dimension = width;
+    if (weights.has("head.weight")) {
+        std::vector<int64_t> head = weights.shape("head.weight");
+        class_count = head.empty() ? 0 : head[0];
+        head_ = Linear(weights, "head", width, class_count);
+    }
+    name_it();
+}
+
+Features Vit::features(const at::Tensor &pixels) const
+{
+    at::Tensor x = at::conv2d(pixels.to(patch_weight_.scalar_type()), patch_weight_, patch_bias_,
+                              shape_.patch_px);
+    x = x.flatten(2).transpose(1, 2) + positions_;
+    x = at::cat({prefix_.expand({x.size(0), -1, -1}), x}, 1);
+    if (norm_pre_)
+        x = norm_pre_(x);
+    for (const Block &block : blocks_)
+        x = block.forward(x);
+    if (norm_)
+        x = norm_(x);
+    return {x, prefix_.size(1)};
+}
+
+at::Tensor Vit::after_pool(const at::Tensor &pooled) const
+{
+    return fc_norm_ ? fc_norm_(pooled) : pooled;
+}
+
+void Vit::freeze(Precision precision)
+{
+    for (Block &block : blocks_)
+        block.freeze(precision);
+    if (precision == Precision::bf16) {
+        patch_weight_ = patch_weight_.to(at::kBFloat16);
+        if (patch_bias_.defined())
+            patch_bias_ = patch_bias_.to(at::kBFloat16);
+    }
+}
+
+bool recognises(Weights &weights)
+{
+    return weights.has("patch_embed.proj.weight") && weights.has("pos_embed");
+}
+
+std::unique_ptr<Model> build(Weights &weights, Options &options)
+{
+    return std::make_unique<Vit>(weights, options);
+}
+
+} // namespace
+
+const Architecture vit_architecture = {"vit", recognises, build};
+
+} // namespace ir_torch
