@@ -111,7 +111,7 @@ check_baseline() {
             complain "the ABI broke what programs were built against ($baseline)"
         elif [ $status != 0 ]; then
             cat "$work/report" >&2
-            complain "the ABI grew: look at the report, then run make abi-baseline"
+            complain "the ABI changed: where the report shows additions alone, run make abi-baseline"
         else
             echo "check-abi: the ABI is the stored one"
         fi
