@@ -24,7 +24,8 @@ static const char *const texts[IR_SQL_COUNT] = {
                            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     [IR_SQL_FIND] = "SELECT id, state, failure_code, file_bytes, modified_ns, content_hash "
                     "FROM images WHERE uri = ?1",
-    [IR_SQL_METADATA_IS_OBJECT] = "SELECT json_valid(?1) AND json_type(?1) = 'object'",
+    [IR_SQL_METADATA_IS_OBJECT] = "SELECT CASE WHEN json_valid(?1) "
+                                  "THEN json_type(?1) = 'object' ELSE 0 END",
     [IR_SQL_INSERT_IMAGE] =
         "INSERT INTO images (uri, state, failure_code, content_hash, file_bytes, modified_ns, "
         "added_ms, width, height, format, failure, metadata) "
