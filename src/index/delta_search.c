@@ -55,7 +55,7 @@ static double score_in_double(const delta_scan *scan, const void *row)
     if (delta->metric == IMGRET_METRIC_INNER_PRODUCT)
         return dot;
     if (delta->metric == IMGRET_METRIC_L2)
-        return 0.0 - sqrt(distance_square);
+        return 0.0 - sqrt(distance_square); /* 0, not -0 */
     double lengths = sqrt(query_square) * sqrt(row_square);
     return lengths > 0.0 ? dot / lengths : 0.0;
 }
@@ -81,7 +81,7 @@ static double score_of_raw(const delta_scan *scan, const ir_delta_chunk *chunk, 
         score *= chunk->norms_inverse[row];
         score = score > 1.0 ? 1.0 : score < -1.0 ? -1.0 : score;
     }
-    return score + 0.0; /* no -0.0 */
+    return score;
 }
 
 /* The best score a row can have that is not sound: spares the slow way where thousands of rows

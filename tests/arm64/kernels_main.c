@@ -4,7 +4,8 @@
 int main(void)
 {
     static const char *(*const checks[])(const ir_kernels *) = {
-        compare_all_lengths, compare_overflow, compare_from_half, compare_all_to_half};
+        compare_all_lengths, compare_overflow, compare_drift, compare_from_half,
+        compare_all_to_half};
     static const char *const names[] = {"scalar", "neon"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const ir_kernels *family = ir_kernels_named(names[i]);

@@ -242,6 +242,28 @@ static const char *compare_overflow(const ir_kernels *family)
     return NULL;
 }
 
+/* Equal terms, whose rounding errors all point one way: the sums must not drift with the length. */
+static const char *compare_drift(const ir_kernels *family)
+{
+    enum { N = 65536 };
+    static float query[N], floats[N];
+    static uint16_t halves[N];
+    for (size_t i = 0; i < N; i++) {
+        query[i] = 0.3f;
+        floats[i] = 0.7f;
+        halves[i] = ir_half_from_float(0.7f);
+    }
+    float dots[2];
+    family->dot_rows_f32(query, floats, N, 1, N, &dots[0]);
+    family->dot_rows_f16(query, halves, N, 1, N, &dots[1]);
+    double wanted[2] = {N * (double)query[0] * (double)floats[0],
+                        N * (double)query[0] * (double)ir_half_to_float(halves[0])};
+    for (size_t i = 0; i < 2; i++)
+        if (fabs((double)dots[i] - wanted[i]) > wanted[i] * 2e-6)
+            return compare_differs(family, "sum of equals", N, i, (double)dots[i], wanted[i]);
+    return NULL;
+}
+
 /* Every half becomes the right float, in blocks of odd lengths. */
 static const char *compare_from_half(const ir_kernels *family)
 {

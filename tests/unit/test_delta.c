@@ -270,6 +270,35 @@ static void zero_vectors_score_zero_by_cosine(void **state)
     ir_delta_free(delta);
 }
 
+/* Rows whose scores need double precision push out those that are there already. */
+static void the_best_is_found_however_late(void **state)
+{
+    (void)state;
+    const float query[2] = {1.5f, 2.0f}, near[2] = {1.5f, 2.5f}, huge[2] = {-3e38f, 3e38f};
+    const float far[2] = {-2.5e38f, 2.5e38f};
+    for (size_t t = 0; t < 2; t++) {
+        ir_delta *delta = make_delta(2, IMGRET_METRIC_L2, types[t]);
+        append(delta, 1, near);
+        append(delta, 2, query);
+        append(delta, 3, query);
+        ir_neighbor got;
+        assert_int_equal(search(delta, query, 1, -INFINITY, &got), 1);
+        assert_true(got.id == 2 && got.score == 0.0);
+        ir_delta_free(delta);
+    }
+    ir_delta *delta = make_delta(2, IMGRET_METRIC_L2, IMGRET_VECTOR_F32);
+    append(delta, 1, huge);
+    append(delta, 2, far);
+    append(delta, 3, huge);
+    ir_neighbor got;
+    assert_int_equal(search(delta, query, 1, -INFINITY, &got), 1);
+    assert_int_equal(got.id, 2);
+    append(delta, 4, near);
+    assert_int_equal(search(delta, query, 1, -INFINITY, &got), 1);
+    assert_int_equal(got.id, 4);
+    ir_delta_free(delta);
+}
+
 /* Values whose squares overflow or vanish in single precision. */
 static void extreme_values_score_right(void **state)
 {
@@ -686,6 +715,7 @@ int main(void)
         cmocka_unit_test(equal_vectors_come_by_ascending_id),
         cmocka_unit_test(identical_vectors_score_as_the_contract_says),
         cmocka_unit_test(zero_vectors_score_zero_by_cosine),
+        cmocka_unit_test(the_best_is_found_however_late),
         cmocka_unit_test(extreme_values_score_right),
         cmocka_unit_test(score_min_k_and_the_query_are_checked),
         cmocka_unit_test(encoding_refuses_what_cannot_be_stored),

@@ -89,6 +89,12 @@ static void overflow_is_infinite(void **state)
     check_each_family(compare_overflow);
 }
 
+static void long_sums_do_not_drift(void **state)
+{
+    (void)state;
+    check_each_family(compare_drift);
+}
+
 static void halves_become_floats(void **state)
 {
     (void)state;
@@ -108,6 +114,7 @@ int main(void)
         cmocka_unit_test(families_are_found_by_name),
         cmocka_unit_test(sums_agree_for_every_length),
         cmocka_unit_test(overflow_is_infinite),
+        cmocka_unit_test(long_sums_do_not_drift),
         cmocka_unit_test(halves_become_floats),
         cmocka_unit_test(floats_become_halves),
     };
