@@ -21,9 +21,9 @@ enum {
 
 /* Shares of the four blocks in a cosine; docs/classic.md tells how they were chosen. */
 #define COLOUR_SHARE 1.0f
-#define TEXTURE_SHARE 1.5f
-#define GRADIENT_SHARE 0.25f
-#define LAYOUT_SHARE 0.25f
+#define TEXTURE_SHARE 2.0f
+#define GRADIENT_SHARE 0.125f
+#define LAYOUT_SHARE 0.125f
 
 /* Lengths below which a block says little: of an edgeless picture, of one that is all mid-grey. */
 #define GRADIENT_FAINT 5.0f

@@ -80,7 +80,8 @@ static void fill_weights(side_weights *side, uint32_t at, double position, doubl
     side->count[at] = end - first;
 }
 
-/* Weights of result pixels start ... start + length of a side scaled from `source` to `scaled`. */
+/* Weights of result pixels start ... start + length of a side scaled from `source` to `scaled`.
+ * The caller frees the side, also after a failure. */
 static int32_t side_create(side_weights *side, uint32_t source, uint32_t scaled, uint32_t start,
                            uint32_t length, uint32_t filter, imgret_error *error)
 {
@@ -97,14 +98,11 @@ static int32_t side_create(side_weights *side, uint32_t source, uint32_t scaled,
     if (ir_mul_size(side->stride, length, &count))
         side->weights = ir_malloc_array(count, sizeof *side->weights);
     int32_t status = IMGRET_OK;
-    if (!exact || !side->first || !side->count || !side->weights) {
-        side_free(side);
+    if (!exact || !side->first || !side->count || !side->weights)
         status = ir_fail(error, IMGRET_NO_MEMORY, "no memory to resize a side of %u pixels to %u",
                          source, scaled);
-    } else {
-        for (uint32_t i = 0; i < length; i++)
-            fill_weights(side, i, (double)start + (double)i, scale, reach, source, cubic, exact);
-    }
+    for (uint32_t i = 0; i < length && !status; i++)
+        fill_weights(side, i, (double)start + (double)i, scale, reach, source, cubic, exact);
     ir_free(exact);
     return status;
 }
@@ -191,12 +189,12 @@ int32_t ir_resize_rgb(const ir_resize *resize, const uint8_t *rgb, uint8_t *out,
                       imgret_error *error)
 {
     side_weights across, down = {0};
+    row_ring ring = {.row_bytes = 3 * (size_t)resize->width};
+    int32_t *sums = NULL;
     int32_t status = side_create(&across, resize->source_width, resize->scaled_width, resize->left,
                                  resize->width, resize->filter, error);
     if (status)
-        return status;
-    int32_t *sums = NULL;
-    row_ring ring = {.row_bytes = 3 * (size_t)resize->width};
+        goto out;
     status = side_create(&down, resize->source_height, resize->scaled_height, resize->top,
                          resize->height, resize->filter, error);
     if (status)
