@@ -66,6 +66,8 @@ ISA_SOURCES := $(if $(filter aarch64,$(ARCH)),src/kernels/avx2.c src/kernels/avx
 SOURCES := $(filter-out $(ISA_SOURCES),$(sort $(wildcard src/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
+TEST_PLUGINS := $(patsubst tests/plugins/%.c,$(BUILD)/tests/plugins/imgret_%.so,$(sort $(wildcard tests/plugins/*.c)))
+TEST_DEFINES := -DIMGRET_TEST_SOURCE='"$(CURDIR)"' -DIMGRET_TEST_PLUGINS='"$(abspath $(BUILD))/tests/plugins"'
 
 .PHONY: all
 all: $(BUILD)/libimgret.a $(BUILD)/libimgret.so
@@ -98,13 +100,18 @@ $(BUILD)/libimgret.so: $(OBJECTS) src/libimgret.map
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit $< -o $@ $(BUILD)/libimgret.a -lcmocka $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(TEST_DEFINES) -Itests/unit $< -o $@ $(BUILD)/libimgret.a -lcmocka $(LIBS) $(LDFLAGS)
+
+$(BUILD)/tests/plugins/imgret_%.so: tests/plugins/%.c
+	@mkdir -p $(@D)
+	$(call say,PLUGIN,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -shared $< -o $@ $(LDFLAGS)
 
 .PHONY: tests
-tests: $(TESTS)
+tests: $(TESTS) $(TEST_PLUGINS)
 
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d)
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_PLUGINS:.so=.d)
