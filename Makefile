@@ -121,6 +121,9 @@ PLUGINS := $(if $(TORCH_ON),$(if $(TORCH_SOURCES),$(BUILD)/lib/imgret/imgret_tor
 
 TEST_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,\
                     $(filter-out tests/unit/test_%,$(sort $(wildcard tests/unit/*.c))))
+# Where tests find the sources (for reference programs) and the test plugins.
+TEST_PLACES  := -DIMGRET_TEST_SOURCE='"$(CURDIR)"' \
+                -DIMGRET_TEST_PLUGINS='"$(abspath $(BUILD))/tests/plugins"'
 TEST_PLUGINS := $(patsubst tests/plugins/%.c,$(BUILD)/tests/plugins/imgret_%.so,\
                     $(sort $(wildcard tests/plugins/*.c)))
 ALL_TESTS    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -236,7 +239,8 @@ $(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
 $(BUILD)/tests/%: tests/unit/%.c $(TEST_SUPPORT) $$(OBJECTS_FOR_$$*) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $< -o $@ $(TEST_SUPPORT) $(OBJECTS_FOR_$*) $(BUILD)/libimgret.a \
+	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $(TEST_PLACES) $< -o $@ $(TEST_SUPPORT) $(OBJECTS_FOR_$*) \
+	    $(BUILD)/libimgret.a \
 	    $(ALL_LDFLAGS) -lcmocka $(LIBS_FOR_$*) $(LIBS)
 
 $(BUILD)/tests/plugins/imgret_%.so: tests/plugins/%.c $(BUILD)/flags
