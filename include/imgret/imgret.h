@@ -310,7 +310,8 @@ typedef struct imgret_ingest_options {
 } imgret_ingest_options;
 
 /* Adds files and whole folders (names in byte order, symbolic links to files followed, to folders
- * not). A picture that cannot be read is recorded with its reason and never stops the run. A file
+ * not; inside folders, names that begin with '.' and the database itself are passed over). A
+ * picture that cannot be read is recorded with its reason and never stops the run. A file
  * of unchanged size and modification time is not opened; one whose content is unchanged is not
  * extracted again. Run again after an interrupt, a crash or new files, it does what is left.
  * `report` (may be NULL; set its `size`) receives the final counts, also when the call fails.
