@@ -142,9 +142,11 @@ HELPERS_bench/micro := $(call helpers,bench/micro)
 # What a test or fuzz target needs besides the library: objects and libraries.
 OBJECTS_FOR_safetensors      := $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)
 OBJECTS_FOR_test_safetensors := $(OBJECTS_FOR_safetensors)
+OBJECTS_FOR_test_torch       := $(OBJECTS_FOR_safetensors)
 LIBS_FOR_safetensors         := -lcjson
 LIBS_FOR_test_safetensors    := -lcjson
-NEED_CJSON := test_safetensors safetensors
+LIBS_FOR_test_torch          := -lcjson
+NEED_CJSON := test_safetensors test_torch safetensors
 
 TESTS    := $(addprefix $(BUILD)/tests/,$(if $(HAS_CJSON),$(ALL_TESTS),\
                 $(filter-out $(NEED_CJSON),$(ALL_TESTS))))
