@@ -48,7 +48,8 @@ say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 # Another make: as parallel as this one, or as there are processors when nobody said.
 SUBMAKE = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 # Finds out at parse time, with a compiler that may not be there yet, whether a header is.
-has_header = $(shell printf '\#if !__has_include(<%s>)\n\#error\n\#endif\n' '$(1)' | \
+hash := \#
+has_header = $(shell printf '$(hash)if !__has_include(<%s>)\n$(hash)error\n$(hash)endif\n' '$(1)' | \
                  $(CC) $(CPPFLAGS) $(2) -E -x c - >/dev/null 2>&1 && echo 1)
 
 MAJOR := $(shell sed -n 's/^\#define IMGRET_VERSION_MAJOR //p' include/imgret/imgret.h)
@@ -139,21 +140,17 @@ HELPERS_examples    := $(call helpers,examples)
 HELPERS_bench       := $(call helpers,bench)
 HELPERS_bench/micro := $(call helpers,bench/micro)
 
-# What a test or fuzz target needs besides the library: objects and libraries.
-OBJECTS_FOR_safetensors      := $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)
-OBJECTS_FOR_test_safetensors := $(OBJECTS_FOR_safetensors)
-OBJECTS_FOR_test_torch       := $(OBJECTS_FOR_safetensors)
-LIBS_FOR_safetensors         := -lcjson
-LIBS_FOR_test_safetensors    := -lcjson
-LIBS_FOR_test_torch          := -lcjson
-NEED_CJSON := test_safetensors test_torch safetensors
+# Tests and fuzz targets of lib/torch that take its plain C parts in, and so need cJSON.
+LIB_TORCH_TESTS := safetensors test_safetensors test_torch%
+lib_torch_objects = $(if $(filter $(LIB_TORCH_TESTS),$(1)),\
+                        $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o))
+lib_torch_libs    = $(if $(filter $(LIB_TORCH_TESTS),$(1)),-lcjson)
+buildable = $(if $(HAS_CJSON),$(1),$(filter-out $(LIB_TORCH_TESTS),$(1)))
 
-TESTS    := $(addprefix $(BUILD)/tests/,$(if $(HAS_CJSON),$(ALL_TESTS),\
-                $(filter-out $(NEED_CJSON),$(ALL_TESTS))))
-REPLAYS  := $(patsubst %,$(BUILD)/fuzz/%-replay,$(if $(HAS_CJSON),$(ALL_FUZZ),\
-                $(filter-out $(NEED_CJSON),$(ALL_FUZZ))))
+TESTS    := $(addprefix $(BUILD)/tests/,$(call buildable,$(ALL_TESTS)))
+REPLAYS  := $(patsubst %,$(BUILD)/fuzz/%-replay,$(call buildable,$(ALL_FUZZ)))
 FUZZERS  := $(REPLAYS:%-replay=%)
-UNBUILT  := $(if $(HAS_CJSON),,$(filter $(NEED_CJSON),$(ALL_TESTS) $(ALL_FUZZ)))
+UNBUILT  := $(filter-out $(call buildable,$(ALL_TESTS) $(ALL_FUZZ)),$(ALL_TESTS) $(ALL_FUZZ))
 
 # ---- Build ----------------------------------------------------------------------------------
 
@@ -238,12 +235,11 @@ $(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
 # ---- Tests, fuzz targets, examples and benchmarks ---------------------------------------------
 
 .SECONDEXPANSION:
-$(BUILD)/tests/%: tests/unit/%.c $(TEST_SUPPORT) $$(OBJECTS_FOR_$$*) $(BUILD)/libimgret.a
+$(BUILD)/tests/%: tests/unit/%.c $(TEST_SUPPORT) $$(call lib_torch_objects,$$*) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $(TEST_PLACES) $< -o $@ $(TEST_SUPPORT) $(OBJECTS_FOR_$*) \
-	    $(BUILD)/libimgret.a \
-	    $(ALL_LDFLAGS) -lcmocka $(LIBS_FOR_$*) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $< -o $@ $(TEST_SUPPORT) $(call lib_torch_objects,$*) $(BUILD)/libimgret.a \
+	    $(ALL_LDFLAGS) -lcmocka $(call lib_torch_libs,$*) $(LIBS)
 
 $(BUILD)/tests/plugins/imgret_%.so: tests/plugins/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -251,17 +247,17 @@ $(BUILD)/tests/plugins/imgret_%.so: tests/plugins/%.c $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(SHARED_FLAGS) -lm
 
 $(BUILD)/fuzz/%-replay: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o \
-                        $$(OBJECTS_FOR_$$*) $(BUILD)/libimgret.a
+                        $$(call lib_torch_objects,$$*) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
-	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS_FOR_$*) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(call lib_torch_libs,$*) $(LIBS)
 
 # Set by `make fuzz`, together with clang and its flags.
 ifdef FUZZ_DIR
-$(FUZZ_DIR)/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(OBJECTS_FOR_$$*) $(BUILD)/libimgret.a
+$(FUZZ_DIR)/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(call lib_torch_objects,$$*) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
-	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $^ -o $@ $(ALL_LDFLAGS) $(LIBS_FOR_$*) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $^ -o $@ $(ALL_LDFLAGS) $(call lib_torch_libs,$*) $(LIBS)
 endif
 
 # Programs as a user writes them: only the public header, only the shared library.
@@ -320,7 +316,7 @@ test:
 run-tests: all tests fuzz-replay examples
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
 	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
-	    $(TESTS) $(REPLAYS) $(sort $(wildcard tests/cli/*.sh tests/tools/*.sh))
+	    $(TESTS) $(REPLAYS) $(sort $(wildcard tests/cli/test_*.sh tests/tools/*.sh))
 
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZE_tsan := -fsanitize=thread

@@ -49,14 +49,15 @@ read_tap() { # exit status of the program
     function note(kind, text) { count[kind]++; notes[++note_count] = kind ": " text }
     BEGIN { plan = -1; plans = 0; reason = "" }
     /^1\.\.[0-9]+/ {
-        finish_plan()
-        plan = substr($1, 4) + 0; seen = 0; plans++
+        if (plans || !seen) { finish_plan(); seen = 0 } # else the plan stands at the end
+        plan = substr($1, 4) + 0; plans++
         if (plan == 0 && match($0, /# *[Ss][Kk][Ii][Pp]/)) {
             text = substr($0, RSTART + RLENGTH); sub(/^[: ]+/, "", text)
             note("skipped", text == "" ? "no reason given" : text)
         }
         next
     }
+    /^Bail out!/ { note("failed", $0); bailed = 1; next }
     /^# SKIP reason: / { reason = substr($0, 16); next }
     /^(not )?ok( |$)/ {
         good = ($1 == "ok"); number = good ? $2 : $3
@@ -73,7 +74,7 @@ read_tap() { # exit status of the program
     }
     END {
         finish_plan()
-        if (!plans) note("failed", "printed no plan")
+        if (!plans && !bailed) note("failed", "printed no plan")
         if (status == 124 || status == 137) note("failed", "stopped after the time limit")
         else if (status > 128) note("failed", "killed by signal " (status - 128))
         else if (status != 0 && !count["failed"]) note("failed", "exit status " status)

@@ -20,7 +20,7 @@ counts() { # expected last line, expected status, text the output has, descripti
     fi
 }
 
-echo 1..14
+echo 1..16
 counts '2 passed, 0 failed, 0 skipped' 0 '^ok ' 'two that pass' <<'END'
 echo 1..2; echo "ok 1 - a"; echo "ok 2 - b"
 END
@@ -38,6 +38,12 @@ echo "1..0 # SKIP no tool"
 END
 counts '2 passed, 0 failed, 0 skipped' 0 '^ok ' 'two groups in one program' <<'END'
 echo 1..1; echo "ok 1 - a"; echo "# ok - first"; echo 1..1; echo "ok 1 - b"
+END
+counts '2 passed, 0 failed, 0 skipped' 0 '^ok ' 'the plan at the end' <<'END'
+echo "ok 1 - a"; echo "ok 2 - b"; echo 1..2
+END
+counts '1 passed, 1 failed, 0 skipped' 1 'Bail out! no room' 'giving up' <<'END'
+echo "ok 1 - a"; echo "Bail out! no room"; exit 1
 END
 counts '1 passed, 1 failed, 0 skipped' 1 '1 of 2 planned' 'an end before the plan' <<'END'
 echo 1..2; echo "ok 1 - a"
