@@ -69,7 +69,9 @@ WITH_TORCH := $(if $(and $(wildcard $(TORCH_INCLUDE)/torch/script.h),$(wildcard 
 endif
 PLUGIN_DEFINES := -D_GNU_SOURCE -Iinclude -Ilib -fPIC -fvisibility=hidden -ffp-contract=off -MMD -MP
 TORCH_CFLAGS = -std=c17 $(WARNINGS) $(PLUGIN_DEFINES) $(CFLAGS)
-TORCH_CXXFLAGS = -std=c++17 -Wall -Wextra -Wshadow -Wconversion -Wpointer-arith -Wvla $(PLUGIN_DEFINES) \
+# -fopenmp only compiles: ATen's parallel_for is in its headers, and the runtime must be the one that
+# libtorch brings along, not a second one.
+TORCH_CXXFLAGS = -std=c++17 -fopenmp -Wall -Wextra -Wshadow -Wconversion -Wpointer-arith -Wvla $(PLUGIN_DEFINES) \
     $(addprefix -isystem ,$(filter-out /usr/include,$(TORCH_INCLUDE))) -isystem $(TORCH_INCLUDE)/torch/csrc/api/include $(CXXFLAGS)
 TORCH_LIBS := $(if $(TORCH_HOME),-L$(TORCH_HOME)/lib -Wl$(comma)-rpath$(comma)$(TORCH_HOME)/lib) \
     -ltorch -ltorch_cpu -lc10 -lcjson
