@@ -1,7 +1,19 @@
 // layers.cpp: the layers that the architectures are made of.
 #include "torch/layers.h"
 
+#include <ATen/Parallel.h>
+
 namespace ir_torch {
+
+void in_parallel(int64_t count, const std::function<void(int64_t, int64_t)> &work)
+{
+    if (!c10::InferenceMode::is_enabled() || at::get_num_threads() == 1)
+        return work(0, count);
+    at::parallel_for(0, count, 1, [&](int64_t first, int64_t last) {
+        c10::InferenceMode inference; // ATen does not hand it on to its threads
+        work(first, last);
+    });
+}
 
 Linear::Linear(Weights &weights, const std::string &name, int64_t in, int64_t out)
     : weight(weights.take(name + ".weight", {out, in}))
@@ -10,9 +22,30 @@ Linear::Linear(Weights &weights, const std::string &name, int64_t in, int64_t ou
         bias = weights.take(name + ".bias", {out});
 }
 
+// OpenBLAS's own threads and OpenMP's spin against each other (ten times slower on two cores), so
+// OpenBLAS keeps to one thread and the rows are dealt out here.
+at::Tensor Linear::by_rows(const at::Tensor &x) const
+{
+    int64_t in = weight.size(1), out = weight.size(0), rows = x.numel() / in;
+    at::Tensor flat = x.reshape({rows, in}), result = at::empty({rows, out}, x.options());
+    in_parallel(rows, [&](int64_t first, int64_t last) {
+        at::Tensor part = result.slice(0, first, last);
+        if (bias.defined())
+            at::addmm_out(part, bias, flat.slice(0, first, last), weight.t());
+        else
+            at::mm_out(part, flat.slice(0, first, last), weight.t());
+    });
+    std::vector<int64_t> shape = x.sizes().vec();
+    shape.back() = out;
+    return result.view(shape);
+}
+
 at::Tensor Linear::operator()(const at::Tensor &x) const
 {
-    return at::linear(x.to(weight.scalar_type()), weight, bias);
+    bool has_own_threads = weight.scalar_type() != at::kFloat; // oneDNN's
+    if (has_own_threads || !c10::InferenceMode::is_enabled() || at::get_num_threads() == 1)
+        return at::linear(x.to(weight.scalar_type()), weight, bias);
+    return by_rows(x);
 }
 
 void Linear::freeze(Precision precision)

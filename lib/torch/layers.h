@@ -7,7 +7,13 @@
 
 #include "torch/weights.h"
 
+#include <functional>
+
 namespace ir_torch {
+
+/* Calls work(first, last) for parts that cover 0..count, on the threads that ATen has here. For
+ * inference only: under autograd it is one call, as a part's tensors would lose their history. */
+void in_parallel(int64_t count, const std::function<void(int64_t, int64_t)> &work);
 
 enum class Precision { f32, bf16 };
 
@@ -21,6 +27,9 @@ struct Linear {
     at::Tensor operator()(const at::Tensor &x) const;
     void freeze(Precision precision);
     explicit operator bool() const { return weight.defined(); }
+
+private:
+    at::Tensor by_rows(const at::Tensor &x) const;
 };
 
 /* Over the last dimension, always in float32; NAME.weight, NAME.bias. */

@@ -44,20 +44,23 @@ Block::Block(Weights &weights, const std::string &name, const Shape &shape, doub
         scale2 = weights.take(name + "ls2.gamma", {width});
 }
 
-// One picture after the other: its T x T scores stay in the cache, and memory does not grow with
-// the batch.
+// One head of one picture at a time: its T x T scores stay in the cache, and memory does not grow
+// with the batch.
 at::Tensor Block::attention(const at::Tensor &x) const
 {
     int64_t count = x.size(0), tokens = x.size(1), width = x.size(2), head = width / heads;
     at::Tensor parts = qkv(x).view({count, tokens, 3, heads, head}).permute({2, 0, 3, 1, 4});
+    parts = parts.reshape({3, count * heads, tokens, head});
     at::Tensor query = parts[0] * (1.0 / std::sqrt(static_cast<double>(head)));
-    at::Tensor key = parts[1].transpose(2, 3), value = parts[2];
-    std::vector<at::Tensor> mixed;
-    for (int64_t i = 0; i < count; i++) {
-        at::Tensor scores = at::bmm(query[i], key[i]);
-        mixed.push_back(at::bmm(scores.softmax(-1), value[i]).transpose(0, 1));
-    }
-    return proj(at::stack(mixed).view({count, tokens, width}));
+    at::Tensor key = parts[1].transpose(1, 2), value = parts[2];
+    std::vector<at::Tensor> mixed(static_cast<size_t>(count * heads));
+    in_parallel(count * heads, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; i++)
+            mixed[static_cast<size_t>(i)] =
+                at::mm(at::mm(query[i], key[i]).softmax(-1), value[i]);
+    });
+    at::Tensor joined = at::stack(mixed).view({count, heads, tokens, head}).transpose(1, 2);
+    return proj(joined.reshape({count, tokens, width}));
 }
 
 at::Tensor Block::forward(at::Tensor x) const

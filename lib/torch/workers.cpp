@@ -32,35 +32,33 @@ public:
 using c10::Warning::set_warning_handler;
 #endif
 
-// OpenBLAS has one thread count for the whole process, which the host may use too: it is set while
-// a batch runs and given back after the last one.
-class BlasThreads {
+// OpenBLAS has one thread count for the whole process, which the host may use too: it is 1 while a
+// batch runs (see Linear::by_rows) and given back after the last one.
+class SingleBlasThread {
 public:
-    explicit BlasThreads(int count)
+    SingleBlasThread()
     {
         std::lock_guard<std::mutex> hold(mutex);
         if (users++ == 0 && openblas_get_num_threads && openblas_set_num_threads) {
             before = openblas_get_num_threads();
-            if (before != count)
-                openblas_set_num_threads(count);
-            during = count;
+            if (before != 1)
+                openblas_set_num_threads(1);
         }
     }
-    ~BlasThreads()
+    ~SingleBlasThread()
     {
         std::lock_guard<std::mutex> hold(mutex);
-        if (--users == 0 && openblas_get_num_threads && openblas_set_num_threads &&
-            before != during && openblas_get_num_threads() == during)
+        if (--users == 0 && before > 1 && openblas_get_num_threads() == 1)
             openblas_set_num_threads(before);
     }
 
 private:
     static std::mutex mutex;
-    static int users, before, during;
+    static int users, before;
 };
 
-std::mutex BlasThreads::mutex;
-int BlasThreads::users, BlasThreads::before, BlasThreads::during;
+std::mutex SingleBlasThread::mutex;
+int SingleBlasThread::users, SingleBlasThread::before;
 
 void set_own_threads(uint32_t count)
 {
@@ -144,7 +142,7 @@ void Workers::loop(uint32_t index)
 void Workers::run(uint32_t pieces, uint32_t threads_each,
                   const std::function<void(uint32_t)> &work)
 {
-    BlasThreads blas(static_cast<int>(threads_each));
+    SingleBlasThread blas;
     std::unique_lock<std::mutex> hold(mutex_);
     work_ = &work;
     pieces_ = pieces;
