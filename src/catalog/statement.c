@@ -192,3 +192,16 @@ int32_t ir_statement_blob(ir_statement *statement, int column, const void **out,
     *bytes = (size_t)count;
     return IMGRET_OK;
 }
+
+int32_t ir_statement_bytes(ir_statement *statement, int column, void *out, size_t bytes,
+                           imgret_error *error)
+{
+    const void *data;
+    size_t count;
+    int32_t status = ir_statement_blob(statement, column, &data, &count, error);
+    if (!status && count != bytes)
+        status = fail_column(statement, column, "has the wrong length", error);
+    if (!status)
+        memcpy(out, data, bytes);
+    return status;
+}
