@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define RECORD_COLUMNS                                                                           \
@@ -65,6 +66,7 @@ void ir_statement_start(ir_statement *statement, ir_connection *connection, ir_s
 {
     *statement = (ir_statement){.connection = connection, .doing = doing};
     connection->stopped_waiting = false;
+    errno = 0;
     sqlite3_stmt **cached = &connection->cache[sql];
     if (!*cached)
         statement->failure = sqlite3_prepare_v3(connection->db, texts[sql], -1,
@@ -117,6 +119,7 @@ int32_t ir_statement_step(ir_statement *statement, bool *row, imgret_error *erro
 {
     *row = false;
     int code = statement->failure;
+    errno = code == SQLITE_OK ? 0 : errno; /* what it is afterwards is this step's */
     if (code == SQLITE_OK)
         code = sqlite3_step(statement->handle);
     if (code == SQLITE_ROW) {
