@@ -28,6 +28,22 @@ static const char *const rules[] = {
     "SELECT printf('region %d is listed as removed but exists', region) FROM removed_regions "
     "WHERE region IN (SELECT id FROM regions)",
 
+    "SELECT printf('removal %d is of region %d, which cannot be', seq, region) "
+    "FROM removed_regions WHERE seq < 1 OR region < 1",
+
+    "SELECT printf('id %d is below 1', id) FROM (SELECT id FROM images UNION ALL "
+    "SELECT id FROM regions UNION ALL SELECT region FROM pending_vectors) WHERE id < 1",
+
+    "SELECT printf('a number of image %d is out of range', id) FROM images "
+    "WHERE width NOT BETWEEN 0 AND 4294967295 OR height NOT BETWEEN 0 AND 4294967295 "
+    "OR file_bytes < 0 OR failure_code NOT BETWEEN -2147483648 AND 0",
+
+    "SELECT printf('image %d has state %s, which does not exist', id, state) FROM images "
+    "WHERE state NOT IN (1, 2)",
+
+    "SELECT printf('image %d has no content hash of 16 bytes', id) FROM images "
+    "WHERE typeof(content_hash) <> 'blob' OR length(content_hash) <> 16",
+
     "SELECT printf('metadata of image %d is not a JSON object', id) FROM images "
     "WHERE CASE WHEN metadata IS NULL THEN 0 WHEN json_valid(metadata) "
     "THEN json_type(metadata) IS NOT 'object' ELSE 1 END",

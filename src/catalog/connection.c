@@ -90,7 +90,9 @@ int32_t ir_connection_status(int sqlite_code, int errno_value)
 int32_t ir_connection_fail(const ir_connection *connection, int sqlite_code, const char *doing,
                            imgret_error *error)
 {
-    int cause = connection->db ? sqlite3_system_errno(connection->db) : 0;
+    /* SQLite does not pass on every cause, as of a log that met a file size limit. */
+    int last = errno, known = connection->db ? sqlite3_system_errno(connection->db) : 0;
+    int cause = known ? known : last;
     int32_t status = ir_connection_status(sqlite_code, cause);
     if (connection->stopped_waiting && status == IMGRET_BUSY)
         status = IMGRET_INTERRUPTED;
@@ -106,6 +108,7 @@ int32_t ir_connection_exec(ir_connection *connection, const char *sql, const cha
                            imgret_error *error)
 {
     connection->stopped_waiting = false;
+    errno = 0;
     int code = sqlite3_exec(connection->db, sql, NULL, NULL, NULL);
     return code == SQLITE_OK ? IMGRET_OK : ir_connection_fail(connection, code, doing, error);
 }
@@ -206,6 +209,7 @@ static int32_t open_file(ir_connection *connection, ir_connection_mode mode, img
         if (!uri)
             return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     }
+    errno = 0;
     int code = sqlite3_open_v2(uri ? uri : connection->path, &connection->db, flags, NULL);
     ir_free(uri);
     if (code != SQLITE_OK)

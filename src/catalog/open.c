@@ -90,6 +90,8 @@ static int32_t find_file(const ir_catalog *catalog, bool *exists, bool *has_byte
         return errno == ENOENT ? IMGRET_OK : ir_fail_errno(error, errno, "stat", catalog->path);
     if (!S_ISREG(info.st_mode))
         return ir_fail(error, IMGRET_CORRUPT, "%s: is not a regular file", catalog->path);
+    if (info.st_size == 1) /* SQLite takes it for empty, and would overwrite it */
+        return ir_fail(error, IMGRET_CORRUPT, "%s: file is not a database", catalog->path);
     *exists = true;
     *has_bytes = info.st_size > 0;
     return IMGRET_OK;

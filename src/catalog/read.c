@@ -46,21 +46,6 @@ int32_t ir_catalog_get_setting(ir_catalog *catalog, const char *name, char **out
     return status;
 }
 
-static int32_t read_hash(ir_statement *statement, int column, uint8_t out[16],
-                         imgret_error *error)
-{
-    const void *data;
-    size_t bytes;
-    int32_t status = ir_statement_blob(statement, column, &data, &bytes, error);
-    if (status)
-        return status;
-    if (bytes != 16)
-        return ir_fail(error, IMGRET_CORRUPT, "%s: %s: a content hash of %zu bytes instead of 16",
-                       statement->connection->path, statement->doing, bytes);
-    memcpy(out, data, 16);
-    return IMGRET_OK;
-}
-
 /* One column of integers as the field of a record wants it. */
 typedef struct int_column {
     int column;
@@ -89,7 +74,8 @@ static int32_t read_known(ir_statement *statement, ir_catalog_known *out, imgret
     };
     int32_t status = read_ints(statement, ints, sizeof ints / sizeof ints[0], error);
     if (!status)
-        status = read_hash(statement, 5, out->content_hash, error);
+        status = ir_statement_bytes(statement, 5, out->content_hash, sizeof out->content_hash,
+                                    error);
     if (status)
         return status;
     out->id = ints[0].value;
@@ -252,7 +238,8 @@ static int32_t read_record(ir_statement *statement, imgret_record *out, imgret_e
     if (!status)
         status = ir_statement_text(statement, 5, false, &out->failure, error);
     if (!status)
-        status = read_hash(statement, 12, out->content_hash, error);
+        status = ir_statement_bytes(statement, 12, out->content_hash, sizeof out->content_hash,
+                                    error);
     out->id = ints[0].value;
     out->state = (int32_t)ints[1].value;
     out->failure_code = (int32_t)ints[2].value;

@@ -129,13 +129,21 @@ static const char objects_sql[] =
     "SELECT type, name, tbl_name, sql FROM sqlite_schema "
     "WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4') ORDER BY type, name";
 
-static bool same_text(sqlite3_stmt *a, sqlite3_stmt *b, int column)
+static int compare_text(sqlite3_stmt *a, sqlite3_stmt *b, int column)
 {
     const char *x = (const char *)sqlite3_column_text(a, column);
     const char *y = (const char *)sqlite3_column_text(b, column);
-    return x && y ? strcmp(x, y) == 0 : x == y;
+    return x && y ? strcmp(x, y) : (x != NULL) - (y != NULL);
 }
 
+static int32_t fail_object(ir_connection *connection, sqlite3_stmt *object, const char *what,
+                           imgret_error *error)
+{
+    return ir_fail(error, IMGRET_CORRUPT, "%s: %s %s %s", connection->path,
+                   sqlite3_column_text(object, 0), sqlite3_column_text(object, 1), what);
+}
+
+/* Walks both lists, which are in the same order, side by side. */
 static int32_t compare_objects(ir_connection *connection, sqlite3_stmt *ours, sqlite3_stmt *made,
                                imgret_error *error)
 {
@@ -148,15 +156,17 @@ static int32_t compare_objects(ir_connection *connection, sqlite3_stmt *ours, sq
                            connection->path);
         if (code == SQLITE_DONE && made_code == SQLITE_DONE)
             return IMGRET_OK;
-        for (int column = 0; code == made_code && column < 4; column++)
-            if (!same_text(ours, made, column))
-                code = SQLITE_MISMATCH;
-        if (code == made_code)
-            continue;
-        sqlite3_stmt *named = code == SQLITE_DONE ? made : ours;
-        return ir_fail(error, IMGRET_CORRUPT, "%s: %s %s %s", connection->path,
-                       sqlite3_column_text(named, 0), sqlite3_column_text(named, 1),
-                       code == SQLITE_DONE ? "is missing" : "is not as libimgret made it");
+        int order = code == SQLITE_DONE        ? 1
+                    : made_code == SQLITE_DONE ? -1
+                                               : compare_text(ours, made, 0);
+        if (order == 0)
+            order = compare_text(ours, made, 1);
+        if (order < 0)
+            return fail_object(connection, ours, "was not made by libimgret", error);
+        if (order > 0)
+            return fail_object(connection, made, "is missing", error);
+        if (compare_text(ours, made, 2) != 0 || compare_text(ours, made, 3) != 0)
+            return fail_object(connection, ours, "is not as libimgret made it", error);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define RECORD_COLUMNS                                                                           \
@@ -65,6 +66,7 @@ void ir_statement_start(ir_statement *statement, ir_connection *connection, ir_s
 {
     *statement = (ir_statement){.connection = connection, .doing = doing};
     connection->stopped_waiting = false;
+    errno = 0;
     sqlite3_stmt **cached = &connection->cache[sql];
     if (!*cached)
         statement->failure = sqlite3_prepare_v3(connection->db, texts[sql], -1,
@@ -117,6 +119,7 @@ int32_t ir_statement_step(ir_statement *statement, bool *row, imgret_error *erro
 {
     *row = false;
     int code = statement->failure;
+    errno = code == SQLITE_OK ? 0 : errno; /* what it is afterwards is this step's */
     if (code == SQLITE_OK)
         code = sqlite3_step(statement->handle);
     if (code == SQLITE_ROW) {
@@ -191,4 +194,17 @@ int32_t ir_statement_blob(ir_statement *statement, int column, const void **out,
         *out = data;
     *bytes = (size_t)count;
     return IMGRET_OK;
+}
+
+int32_t ir_statement_bytes(ir_statement *statement, int column, void *out, size_t bytes,
+                           imgret_error *error)
+{
+    const void *data;
+    size_t count;
+    int32_t status = ir_statement_blob(statement, column, &data, &count, error);
+    if (!status && count != bytes)
+        status = fail_column(statement, column, "has the wrong length", error);
+    if (!status)
+        memcpy(out, data, bytes);
+    return status;
 }

@@ -38,6 +38,10 @@ int32_t ir_statement_int(ir_statement *statement, int column, int64_t least, int
 int32_t ir_statement_text(ir_statement *statement, int column, bool null_allowed,
                           const char **out, imgret_error *error);
 
+/* Copies a blob that must have exactly `bytes`. */
+int32_t ir_statement_bytes(ir_statement *statement, int column, void *out, size_t bytes,
+                           imgret_error *error);
+
 /* *out is never NULL. */
 int32_t ir_statement_blob(ir_statement *statement, int column, const void **out, size_t *bytes,
                           imgret_error *error);
