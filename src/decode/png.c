@@ -82,9 +82,13 @@ static void read_rows(reader *r, ir_picture *out, int pass_count)
     for (int pass = 0; pass < pass_count; pass++) {
         for (uint32_t y = 0; y < out->height; y++) {
             uint8_t *rgb = out->rgb + rgb_bytes * y;
-            uint8_t *rgba = pass_count > 1 ? r->rgba + rgba_bytes * y : r->rgba;
-            png_read_row(r->codec, r->rgba ? rgba : rgb, NULL);
-            if (r->rgba && pass + 1 == pass_count)
+            if (!r->rgba) {
+                png_read_row(r->codec, rgb, NULL);
+                continue;
+            }
+            uint8_t *rgba = r->rgba + (pass_count > 1 ? rgba_bytes * y : 0);
+            png_read_row(r->codec, rgba, NULL);
+            if (pass + 1 == pass_count)
                 ir_decode_flatten(rgb, rgba, out->width, 4);
         }
     }

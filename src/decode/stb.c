@@ -58,10 +58,12 @@ static void unlink_block(block *b)
     active->budget_bytes += b->bytes;
 }
 
+/* New memory is cleared: a damaged file makes stb_image use what it never wrote. */
 static void *stb_resize(void *pointer, size_t bytes)
 {
     block *old = pointer ? (block *)((uint8_t *)pointer - offsetof(block, data)) : NULL;
-    uint64_t available = active->budget_bytes + (old ? old->bytes : 0);
+    size_t old_bytes = old ? old->bytes : 0;
+    uint64_t available = active->budget_bytes + old_bytes;
     if (bytes > available)
         leave(active, IMGRET_LIMIT, "needs more memory than its size explains");
     if (old)
@@ -72,6 +74,8 @@ static void *stb_resize(void *pointer, size_t bytes)
             link_block(old);
         leave(active, IMGRET_NO_MEMORY, "no memory for its pixels");
     }
+    if (bytes > old_bytes)
+        memset(b->data + old_bytes, 0, bytes - old_bytes);
     b->bytes = bytes;
     link_block(b);
     return b->data;

@@ -15,4 +15,7 @@ typedef struct ir_stb_header {
  * IMGRET_UNSUPPORTED when the file is right, by IMGRET_BAD_IMAGE when it is not. */
 int32_t ir_stb_check(const ir_decode_job *job, ir_stb_header *out, imgret_error *error);
 
+/* The same for the segments of a JPEG, in builds without libjpeg-turbo. */
+int32_t ir_stb_check_jpeg(const ir_decode_job *job, imgret_error *error);
+
 #endif

@@ -1,13 +1,10 @@
-/* stb_check.c: reads the headers of GIF, TGA, PSD and HDR (and of JPEG and PNG in builds
- * without their libraries) strictly, because stb_image believes much that it should not. */
+/* stb_check.c: reads the headers of GIF, TGA, PSD and HDR (and of PNG in builds without libpng)
+ * strictly, because stb_image believes much that it should not. */
 #include "decode/stb.h"
 
 #include "base/error.h"
 
 #include <string.h>
-
-/* As in jpeg.c; counts the marker wherever it stands, so thumbnails add theirs. */
-#define SCAN_COUNT_MAX 200
 
 static int32_t cut_short(const ir_decode_job *job, imgret_error *error)
 {
@@ -103,16 +100,6 @@ static int32_t check_hdr(const ir_decode_job *job, ir_stb_header *out, imgret_er
     return is_right ? IMGRET_OK : ir_fail(error, IMGRET_BAD_IMAGE, "hdr: no height and width");
 }
 
-static int32_t check_jpeg(const ir_decode_job *job, imgret_error *error)
-{
-    size_t scan_count = 0;
-    for (size_t i = 0; i + 1 < job->bytes; i++)
-        scan_count += job->data[i] == 0xFF && job->data[i + 1] == 0xDA;
-    if (scan_count > SCAN_COUNT_MAX)
-        return ir_fail(error, IMGRET_LIMIT, "jpeg: %zu scans", scan_count);
-    return IMGRET_OK;
-}
-
 static int32_t check_png(const ir_decode_job *job, ir_stb_header *out, imgret_error *error)
 {
     uint32_t width, height;
@@ -133,7 +120,7 @@ int32_t ir_stb_check(const ir_decode_job *job, ir_stb_header *out, imgret_error 
     case 'h':
         return check_hdr(job, out, error);
     case 'j':
-        return check_jpeg(job, error);
+        return ir_stb_check_jpeg(job, error);
     default:
         return strcmp(job->format, "psd") == 0 ? check_psd(job, out, error)
                                                : check_png(job, out, error);
