@@ -1,4 +1,4 @@
-/* classic_blocks.h: the parts of the classic descriptor, inside the room only; see docs/classic.md. */
+/* classic_blocks.h: the parts of the classic descriptor, for this room only; docs/classic.md. */
 #ifndef IR_EXTRACT_CLASSIC_BLOCKS_H
 #define IR_EXTRACT_CLASSIC_BLOCKS_H
 

@@ -16,9 +16,6 @@
 #define INPUT_PX_MAX 4096u
 #define BATCH_MAX 1024u /* more gains nothing and would only cost the callers memory */
 
-/* A decoder may shrink a JPEG in its DCT as long as this many times the resize's target remains. */
-#define DECODE_FACTOR 2u
-
 struct ir_extractor {
     const imgret_backend *backend;
     imgret_backend_model *model;
@@ -72,13 +69,14 @@ static int32_t fill_info(ir_extractor *extractor, imgret_error *error)
     if (!extractor->identity)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for the extractor's identity");
     bool squash = model->resize == IMGRET_RESIZE_SQUASH;
+    uint32_t percent = ir_registry_decode_percent(extractor->backend);
     extractor->info = (ir_extractor_info){
         .dimension = model->dimension,
         .input_width = model->input_width,
         .input_height = model->input_height,
         .batch_max = model->batch_max < BATCH_MAX ? model->batch_max : BATCH_MAX,
-        .decode_width_min = DECODE_FACTOR * (squash ? model->input_width : model->resize_px),
-        .decode_height_min = DECODE_FACTOR * (squash ? model->input_height : model->resize_px),
+        .decode_width_min = (squash ? model->input_width : model->resize_px) * percent / 100,
+        .decode_height_min = (squash ? model->input_height : model->resize_px) * percent / 100,
         .backend = extractor->backend->name,
         .architecture = model->architecture,
         .identity = extractor->identity,

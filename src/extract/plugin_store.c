@@ -31,8 +31,7 @@ static const imgret_backend_host host = {
     .file_sha256 = ir_file_sha256,
 };
 
-static int32_t check_table(const imgret_backend *table, const char *path, const char *name,
-                           imgret_error *error)
+static int32_t check_table(const imgret_backend *table, const char *path, imgret_error *error)
 {
     if (table->abi != IMGRET_BACKEND_ABI)
         return ir_fail(error, IMGRET_BAD_MODEL,
@@ -46,9 +45,6 @@ static int32_t check_table(const imgret_backend *table, const char *path, const 
     if (!table->name || !table->version || !table->extensions)
         return ir_fail(error, IMGRET_BAD_MODEL,
                        "plugin %s lacks its name, version or extensions", path);
-    if (strcmp(table->name, name) != 0)
-        return ir_fail(error, IMGRET_BAD_MODEL, "plugin %s calls itself \"%s\", not \"%s\"", path,
-                       table->name, name);
     if (!table->load || !table->describe || !table->run || !table->unload)
         return ir_fail(error, IMGRET_BAD_MODEL,
                        "plugin %s lacks load, describe, run or unload", path);
@@ -56,7 +52,7 @@ static int32_t check_table(const imgret_backend *table, const char *path, const 
 }
 
 /* Calls the entry of a freshly opened plugin. */
-static int32_t enter(const imgret_backend **out, void *handle, const char *path, const char *name,
+static int32_t enter(const imgret_backend **out, void *handle, const char *path,
                      imgret_error *error)
 {
     imgret_backend_entry_fn entry = NULL;
@@ -70,7 +66,7 @@ static int32_t enter(const imgret_backend **out, void *handle, const char *path,
     if (!table)
         return ir_fail(error, IMGRET_BAD_MODEL, "plugin %s refuses to work: %s", path,
                        reason.message[0] ? reason.message : "it gives no reason");
-    int32_t status = check_table(table, path, name, error);
+    int32_t status = check_table(table, path, error);
     if (!status)
         *out = table;
     return status;
@@ -115,12 +111,14 @@ static int32_t load_locked(const imgret_backend **out, const char *path, const c
         found = &plugins[plugin_count++];
         found->handle = handle;
         found->refusal.size = sizeof found->refusal;
-        enter(&found->table, handle, path, name, &found->refusal);
+        enter(&found->table, handle, path, &found->refusal);
     }
     if (!found->table)
         return ir_fail(error, found->refusal.code, "%s", found->refusal.message);
-    if (strcmp(found->table->name, name) != 0) /* one file under two names */
-        return check_table(found->table, path, name, error);
+    /* Not for the store to remember: one file may stand there under several names. */
+    if (strcmp(found->table->name, name) != 0)
+        return ir_fail(error, IMGRET_BAD_MODEL, "plugin %s calls itself \"%s\", not \"%s\"", path,
+                       found->table->name, name);
     *out = found->table;
     return IMGRET_OK;
 }

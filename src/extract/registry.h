@@ -10,4 +10,8 @@
 int32_t ir_registry_find(const imgret_backend **out, const ir_model_spec *spec,
                          const char *plugin_path, imgret_error *error);
 
+/* How large a picture must stay when its decoder scales it down, in percent of the size that it is
+ * resized to: as small as leaves vectors within a cosine of 0.999 of full decoding. */
+uint32_t ir_registry_decode_percent(const imgret_backend *backend);
+
 #endif

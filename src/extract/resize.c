@@ -57,8 +57,8 @@ static void side_free(side_weights *side)
 }
 
 /* Where result pixel `position` looks, and its weights; `exact` is scratch of `stride` doubles. */
-static void fill_weights(side_weights *side, uint32_t at, double position, double scale, double reach,
-                         uint32_t source, bool cubic, double *exact)
+static void fill_weights(side_weights *side, uint32_t at, double position, double scale,
+                         double reach, uint32_t source, bool cubic, double *exact)
 {
     double widening = scale < 1.0 ? 1.0 : scale;
     double centre = (position + 0.5) * scale;
@@ -113,8 +113,8 @@ static uint8_t round_to_byte(int32_t sum)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-static void resize_row(const side_weights *across, uint32_t left, uint32_t width, const uint8_t *row,
-                       uint8_t *out)
+static void resize_row(const side_weights *across, uint32_t left, uint32_t width,
+                       const uint8_t *row, uint8_t *out)
 {
     if (across->is_identity) {
         memcpy(out, row + 3 * (size_t)left, 3 * (size_t)width);
@@ -165,8 +165,9 @@ static void blend_rows(const row_ring *ring, uint32_t first, uint32_t count, con
         out[i] = round_to_byte(sums[i]);
 }
 
-static void run_passes(const ir_resize *resize, const side_weights *across, const side_weights *down,
-                       const uint8_t *rgb, row_ring *ring, int32_t *sums, uint8_t *out)
+static void run_passes(const ir_resize *resize, const side_weights *across,
+                       const side_weights *down, const uint8_t *rgb, row_ring *ring,
+                       int32_t *sums, uint8_t *out)
 {
     size_t source_row_bytes = 3 * (size_t)resize->source_width;
     for (uint32_t y = 0; y < resize->height; y++, out += ring->row_bytes) {
