@@ -234,12 +234,15 @@ $(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
 
 # ---- Tests, fuzz targets, examples and benchmarks ---------------------------------------------
 
+TEST_DEFINES = -DIMGRET_TEST_SOURCE='"$(CURDIR)"' \
+               -DIMGRET_TEST_PLUGINS='"$(abspath $(BUILD))/tests/plugins"'
+
 .SECONDEXPANSION:
 $(BUILD)/tests/%: tests/unit/%.c $(TEST_SUPPORT) $$(call lib_torch_objects,$$*) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $< -o $@ $(TEST_SUPPORT) $(call lib_torch_objects,$*) $(BUILD)/libimgret.a \
-	    $(ALL_LDFLAGS) -lcmocka $(call lib_torch_libs,$*) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(TEST_DEFINES) $(inside) $< -o $@ $(filter %.o,$^) \
+	    $(BUILD)/libimgret.a $(ALL_LDFLAGS) -lcmocka $(call lib_torch_libs,$*) $(LIBS)
 
 $(BUILD)/tests/plugins/imgret_%.so: tests/plugins/%.c $(BUILD)/flags
 	@mkdir -p $(@D)

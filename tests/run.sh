@@ -47,7 +47,7 @@ read_tap() { # exit status of the program
             note("failed", (seen - plan) " tests more than the plan of " plan)
     }
     function note(kind, text) { count[kind]++; notes[++note_count] = kind ": " text }
-    BEGIN { plan = -1; plans = 0; reason = "" }
+    BEGIN { plan = -1 }
     /^1\.\.[0-9]+/ {
         if (plans || !seen) { finish_plan(); seen = 0 } # else the plan stands at the end
         plan = substr($1, 4) + 0; plans++
@@ -66,12 +66,15 @@ read_tap() { # exit status of the program
         if (match(text, /# *[Ss][Kk][Ii][Pp][a-z]*:? */)) {
             name = substr(text, 1, RSTART - 1); why = substr(text, RSTART + RLENGTH)
             sub(/ +$/, "", name)
-            if (name == "") { name = why; why = reason } # cmocka puts the name there
+            # cmocka puts the name there; the reason, if any, is what was printed before.
+            if (name == "") { name = why; why = reason != "" ? reason : last_words }
             note("skipped", name ": " (why == "" ? "no reason given" : why))
         } else if (good) count["passed"]++
         else note("failed", text)
-        reason = ""
+        reason = last_words = ""
+        next
     }
+    /[^ ]/ { last_words = $0; sub(/^# */, "", last_words) }
     END {
         finish_plan()
         if (!plans && !bailed) note("failed", "printed no plan")
