@@ -100,7 +100,8 @@ KERNELS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx5
 ISA_FOREIGN := $(if $(filter x86_64,$(ARCH)),,%avx2.c %avx512.c) \
                $(if $(filter aarch64,$(ARCH)),,%neon.c)
 
-TORCH_CXXFLAGS := $(if $(TORCH_HOME),-isystem $(TORCH_HOME)/include) \
+# -fopenmp only for compiling: ATen's parallel_for stands in its headers; the runtime is libtorch's own.
+TORCH_CXXFLAGS := -fopenmp $(if $(TORCH_HOME),-isystem $(TORCH_HOME)/include) \
                   -isystem $(or $(TORCH_HOME),/usr)/include/torch/csrc/api/include
 TORCH_LIBS := $(if $(TORCH_HOME),-L$(TORCH_HOME)/lib -Wl$(,)-rpath$(,)$(TORCH_HOME)/lib) \
               -ltorch -ltorch_cpu -lc10 -lcjson

@@ -51,7 +51,7 @@ typedef struct ingest {
     uint32_t batch_count;
     uint32_t batch_max;
     bool host_stopped;
-    bool path_missing;
+    char *missing_path; /* the first given path that is not there; NULL: none */
 } ingest;
 
 /* ---- the model ---- */
@@ -241,8 +241,9 @@ static void report_item(ingest *run, const item *done)
 {
     const ir_pipe_file *file = &done->file;
     count_outcome(run->progress, file->outcome);
-    if (file->named && file->outcome == IMGRET_FAILED && file->code == IMGRET_NOT_FOUND)
-        run->path_missing = true;
+    if (file->named && file->outcome == IMGRET_FAILED && file->code == IMGRET_NOT_FOUND &&
+        !run->missing_path)
+        run->missing_path = ir_strdup(file->uri);
     if (!run->options->on_item || run->host_stopped)
         return;
     imgret_ingest_item reported = {
@@ -372,8 +373,8 @@ static int32_t finish(ingest *run, int32_t status, imgret_error *error)
     report_progress(run, true);
     if (!status && run->host_stopped)
         status = ir_fail(error, IMGRET_INTERRUPTED, "stopped by the host");
-    if (!status && run->path_missing)
-        status = ir_fail(error, IMGRET_NOT_FOUND, "a given file or folder was not found");
+    if (!status && run->missing_path)
+        status = ir_fail(error, IMGRET_NOT_FOUND, "%s: no such file or folder", run->missing_path);
     return status;
 }
 
@@ -402,6 +403,7 @@ int32_t ir_ingest(ir_database *database, const imgret_ingest_options *options,
         status = finish(&run, take_all(&run, error), error);
     drop_items(&run);
     ir_pipe_free(run.pipe);
+    ir_free(run.missing_path);
     ir_free(run.batch);
     ir_free(run.vectors);
     ir_free(run.changes);

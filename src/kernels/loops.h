@@ -27,7 +27,7 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
-/* Measured with bench_scan's sizes on Sapphire Rapids: side by side, four rows hide the latency of
+/* Measured with bench/micro/scan's sizes on Sapphire Rapids: side by side, four rows hide the latency of
  * the conversion; without the prefetch the scan runs at half the memory bandwidth, because the
  * hardware's own does not look past a page; 2 KiB ahead is too late, 16 KiB gains nothing. */
 #define ROWS_AT_ONCE 4

@@ -1,4 +1,4 @@
-/* bench_scan.c: exact search of the delta against the speed at which memory can be read.
+/* scan.c: exact search of the delta against the speed at which memory can be read.
  *
  * Reads and searches the same bytes with the same threads, in turn, and prints the median of each
  * and their ratio. The number to reach is a search within 1.5 times a plain read.
@@ -301,7 +301,7 @@ int main(int argc, char **argv)
 {
     bench_settings settings;
     if (!read_settings(&settings, argc, argv)) {
-        fprintf(stderr, "usage: bench_scan [--count N] [--dimension D] [--threads T] [--runs R] "
+        fprintf(stderr, "usage: scan [--count N] [--dimension D] [--threads T] [--runs R] "
                         "[--k K] [--json]\n");
         return 2;
     }
@@ -311,7 +311,7 @@ int main(int argc, char **argv)
                settings.count, settings.dimension, settings.k, settings.runs);
     if (!measure_metric(&settings, IMGRET_METRIC_COSINE, "cosine") ||
         !measure_metric(&settings, IMGRET_METRIC_L2, "l2")) {
-        fprintf(stderr, "bench_scan: out of memory\n");
+        fprintf(stderr, "scan: out of memory\n");
         return 1;
     }
     return 0;
