@@ -180,8 +180,8 @@ typedef struct imgret_open_options {
      * NULL opens a database with the extractor it was made with. An extractor whose identity
      * differs from the database's is refused with IMGRET_MISMATCH. */
     const char *model;
-    /* Folders, separated by ':', searched for backend plugins before IMGRET_PLUGIN_PATH and the
-     * installed folder. */
+    /* Folders, separated by ':', searched for backend plugins before those of the environment
+     * variable IMGRET_PLUGIN_PATH, the folder imgret/ beside the library, and the installed one. */
     const char *plugin_path;
     const imgret_limits *limits; /* NULL: defaults */
     uint32_t metric;             /* IMGRET_METRIC_*; of a new database, else must agree */
