@@ -392,14 +392,11 @@ static int32_t prepare_handle(ir_database *database, const char *path,
 static int32_t open_catalog(ir_database *database, const char *path,
                             const imgret_open_options *options, imgret_error *error)
 {
-    uint32_t timeout_ms = options->busy_timeout_ms;
     ir_catalog_options catalog = {
         .read_only = database->read_only,
         .existing = (options->flags & IMGRET_OPEN_EXISTING) != 0,
         .fresh = (options->flags & IMGRET_OPEN_NEW) != 0,
-        .busy_timeout_ms = timeout_ms == 0                ? 5000
-                           : timeout_ms == IMGRET_NO_WAIT ? 0
-                                                          : timeout_ms,
+        .busy_timeout_ms = options->busy_timeout_ms,
         .stop = ir_call_current_stopped,
     };
     bool created;
