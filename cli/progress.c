@@ -100,8 +100,8 @@ static void paint(const imgret_ingest_progress *progress)
         cells = BAR_CELLS_MAX;
     fputs("\r\x1b[K", stderr);
     if (cells < 4 || !progress->listing_done || !all) {
-        fprintf(stderr, "%.*s%.*s", columns, head,
-                columns > head_bytes ? columns - head_bytes : 0, tail);
+        fprintf(stderr, "%.*s%.*s", columns, head, columns > head_bytes ? columns - head_bytes : 0,
+                tail);
     } else {
         int full = (int)((double)cells * (double)done / (double)all);
         fprintf(stderr, "%s[%.*s%*s]%s", head, full,

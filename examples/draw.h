@@ -22,12 +22,13 @@ typedef struct draw_canvas {
     draw_color *pixels;
 } draw_canvas;
 
-/* All pixels, with the unit coordinates of their centres as x and y. */
-#define DRAW_EACH_PIXEL(canvas, x, y)                                                        \
-    for (int row = 0; row < (canvas)->height_px; row++)                                      \
-        for (int column = 0; column < (canvas)->width_px; column++)                          \
-            for (float x = ((float)column + 0.5f) * (canvas)->pixel,                         \
-                       y = ((float)row + 0.5f) * (canvas)->pixel, once = 1;                  \
+/* A loop over all pixels: x and y are the unit coordinates of a pixel's centre, and DRAW_PIXEL is
+ * the pixel. */
+#define DRAW_EACH_PIXEL(canvas, x, y)                                       \
+    for (int row = 0; row < (canvas)->height_px; row++)                     \
+        for (int column = 0; column < (canvas)->width_px; column++)         \
+            for (float x = ((float)column + 0.5f) * (canvas)->pixel,        \
+                       y = ((float)row + 0.5f) * (canvas)->pixel, once = 1; \
                  once > 0; once = 0)
 #define DRAW_PIXEL(canvas) (&(canvas)->pixels[row * (canvas)->width_px + column])
 
