@@ -63,6 +63,11 @@ void draw_gradient(draw_canvas *canvas, draw_color top, draw_color bottom);
 void draw_disc(draw_canvas *canvas, float x, float y, float radius, float soft, draw_color color,
                float share);
 
+/* Writes 8-bit RGB rows to `stem` and the extension of a format drawn by chance: mostly JPEG, some
+ * PNG and BMP. Returns the extension, or NULL after saying on stderr what failed. */
+const char *draw_write_file(const char *stem, const draw_canvas *canvas, const unsigned char *rgb,
+                            draw_chance *chance);
+
 /* One picture of a class. */
 typedef void (*draw_painter)(draw_canvas *canvas, draw_chance *chance);
 

@@ -1,9 +1,6 @@
 /* draw_pictures.c: draws labelled pictures to try libimgret on: draw_pictures DIR [COUNT] [SEED]. */
 #include "draw.h"
 
-#define STB_IMAGE_WRITE_IMPLEMENTATION
-#include <stb/stb_image_write.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,27 +48,6 @@ static unsigned char *finish(const draw_canvas *canvas, draw_chance *chance)
     return rgb;
 }
 
-/* Mostly JPEG, some PNG and BMP; returns the extension. */
-static const char *write_file(const char *stem, const draw_canvas *canvas, const unsigned char *rgb,
-                              draw_chance *chance)
-{
-    char path[4096];
-    int kind = draw_below(chance, 8);
-    const char *extension = kind < 5 ? "jpg" : kind < 7 ? "png" : "bmp";
-    int width = canvas->width_px, height = canvas->height_px, written;
-    if (snprintf(path, sizeof path, "%s.%s", stem, extension) >= (int)sizeof path)
-        return NULL;
-    if (kind < 5)
-        written = stbi_write_jpg(path, width, height, 3, rgb, 75 + draw_below(chance, 20));
-    else if (kind < 7)
-        written = stbi_write_png(path, width, height, 3, rgb, 3 * width);
-    else
-        written = stbi_write_bmp(path, width, height, 3, rgb);
-    if (!written)
-        fprintf(stderr, "draw_pictures: %s: %s\n", path, strerror(errno));
-    return written ? extension : NULL;
-}
-
 /* Draws the picture `index` of a class; each has its own chance, so that more pictures or classes
  * do not change the others. */
 static int draw_one(const char *folder, long label, long index, unsigned long seed, FILE *labels)
@@ -98,7 +74,7 @@ static int draw_one(const char *folder, long label, long index, unsigned long se
     const char *name = classes[label].name;
     int bytes = snprintf(stem, sizeof stem, "%s/%s/%s-%03ld", folder, name, name, index);
     if (rgb && bytes > 0 && bytes < (int)sizeof stem)
-        extension = write_file(stem, &canvas, rgb, &chance);
+        extension = draw_write_file(stem, &canvas, rgb, &chance);
     if (extension)
         fprintf(labels, "%s/%s-%03ld.%s\t%s\n", name, name, index, extension, name);
     free(rgb);
