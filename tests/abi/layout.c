@@ -202,10 +202,11 @@ FIELD(imgret_backend_batch, pixels, 8);
 FIELD(imgret_backend_batch, embeddings, 16);
 FIELD(imgret_backend_batch, logits, 24);
 
-SIZE(imgret_backend_host, 16);
+SIZE(imgret_backend_host, 24);
 FIELD(imgret_backend_host, size, 0);
 FIELD(imgret_backend_host, abi, 4);
 FIELD(imgret_backend_host, log, 8);
+FIELD(imgret_backend_host, file_sha256, 16);
 
 SIZE(imgret_backend, 64);
 FIELD(imgret_backend, size, 0);
