@@ -71,10 +71,12 @@ PLUGIN_DEFINES := -D_GNU_SOURCE -Iinclude -Ilib -fPIC -fvisibility=hidden -ffp-c
 TORCH_CFLAGS = -std=c17 $(WARNINGS) $(PLUGIN_DEFINES) $(CFLAGS)
 # -fopenmp only compiles: ATen's parallel_for is in its headers, and the runtime must be the one that
 # libtorch brings along, not a second one.
-TORCH_CXXFLAGS = -std=c++17 -fopenmp -Wall -Wextra -Wshadow -Wconversion -Wpointer-arith -Wvla $(PLUGIN_DEFINES) \
+# libtorch's newest headers ask for C++20, the system's 1.13 for C++17.
+TORCH_STD := $(if $(shell grep -s 'C++20 or later' $(TORCH_INCLUDE)/ATen/ATen.h),c++20,c++17)
+TORCH_CXXFLAGS = -std=$(TORCH_STD) -fopenmp -Wall -Wextra -Wshadow -Wconversion -Wpointer-arith -Wvla $(PLUGIN_DEFINES) \
     $(addprefix -isystem ,$(filter-out /usr/include,$(TORCH_INCLUDE))) -isystem $(TORCH_INCLUDE)/torch/csrc/api/include $(CXXFLAGS)
 TORCH_LIBS := $(if $(TORCH_HOME),-L$(TORCH_HOME)/lib -Wl$(comma)-rpath$(comma)$(TORCH_HOME)/lib) \
-    -ltorch -ltorch_cpu -lc10 -lcjson
+    -ltorch_cpu -lc10 -lcjson
 
 KERNELS_avx2   := -mavx2 -mfma -mf16c
 KERNELS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx512vpopcntdq -mavx512vnni
