@@ -100,11 +100,14 @@ KERNELS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx5
 ISA_FOREIGN := $(if $(filter x86_64,$(ARCH)),,%avx2.c %avx512.c) \
                $(if $(filter aarch64,$(ARCH)),,%neon.c)
 
+# libtorch's newest headers ask for C++20, Debian's 1.13 for C++17.
+TORCH_ATEN := $(or $(TORCH_HOME),/usr)/include/ATen/ATen.h
+TORCH_STD  := $(if $(shell grep -s 'C++20 or later' $(TORCH_ATEN)),c++20,c++17)
 # -fopenmp only for compiling: ATen's parallel_for stands in its headers; the runtime is libtorch's own.
-TORCH_CXXFLAGS := -fopenmp $(if $(TORCH_HOME),-isystem $(TORCH_HOME)/include) \
+TORCH_CXXFLAGS := -std=$(TORCH_STD) -fopenmp $(if $(TORCH_HOME),-isystem $(TORCH_HOME)/include) \
                   -isystem $(or $(TORCH_HOME),/usr)/include/torch/csrc/api/include
 TORCH_LIBS := $(if $(TORCH_HOME),-L$(TORCH_HOME)/lib -Wl$(,)-rpath$(,)$(TORCH_HOME)/lib) \
-              -ltorch -ltorch_cpu -lc10 -lcjson
+              -ltorch_cpu -lc10 -lcjson
 HAS_CJSON := $(call has_header,cjson/cJSON.h)
 HAS_TORCH := $(call has_header,torch/script.h,$(TORCH_HOME:%=-I%/include))
 TORCH_ON := $(if $(filter auto,$(WITH_TORCH)),$(and $(HAS_CJSON),$(HAS_TORCH)),$(filter 1,$(WITH_TORCH)))
