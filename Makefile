@@ -303,7 +303,7 @@ install_deps = $(if $(filter 0,$(INSTALL_DEPS)),,$(Q)sh tools/install-deps.sh $(
 ## deps         installs the packages that are missing, with apt-get
 .PHONY: deps
 deps:
-	$(call install_deps,build test checks --optional torch)
+	$(call install_deps,build test checks arm64 --optional torch)
 
 # Packages decide what this file finds when it is read: hence a second make after installing.
 ## demo         installs what is missing, builds, and shows it all on pictures (PICTURES=dir)
@@ -379,6 +379,20 @@ abi-baseline: $(BUILD)/libimgret.so
 .PHONY: check-ldd
 check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 	@sh tools/check-ldd.sh $^
+
+# A static program without cmocka: the whole of it runs under emulation.
+ARM64_CC ?= aarch64-linux-gnu-gcc
+ARM64_SOURCES := tests/arm64/kernels_main.c $(sort $(wildcard src/kernels/*.c)) src/base/log.c
+$(BUILD)/arm64/kernels: $(ARM64_SOURCES) tests/unit/kernels_compare.h $(wildcard src/kernels/*.h)
+	@mkdir -p $(@D)
+	$(call say,ARM64,$@)
+	$(Q)$(ARM64_CC) -std=c17 -O2 $(WARNINGS) -D_GNU_SOURCE -ffp-contract=off -Iinclude -Isrc \
+	    -Itests/unit -static $(ARM64_SOURCES) -lm -o $@
+
+## check-arm64  cross-builds the kernels and runs their tests, NEON among them, under qemu-aarch64
+.PHONY: check-arm64
+check-arm64: $(BUILD)/arm64/kernels
+	$(Q)qemu-aarch64 $<
 
 ## check-install installs into an empty folder, builds and runs a program against that copy
 .PHONY: check-install
