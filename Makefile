@@ -14,6 +14,8 @@ V       ?= 0
 WITH_TURBOJPEG ?= 1
 WITH_PNG       ?= 1
 WITH_WEBP      ?= 1
+# Disk reads by io_uring (liburing); without it, or where the kernel forbids it, by threads.
+WITH_URING     ?= 1
 # The libtorch plugin: 1, 0, or auto: built when libtorch's headers are found.
 WITH_TORCH     ?= auto
 
@@ -46,6 +48,10 @@ ifeq ($(WITH_TURBOJPEG),1)
 DEFINES += -DIR_WITH_TURBOJPEG=1
 LIBS += -ljpeg
 endif
+ifeq ($(WITH_URING),1)
+DEFINES += -DIR_WITH_URING=1
+LIBS += -luring
+endif
 ifeq ($(WITH_PNG),1)
 DEFINES += -DIR_WITH_PNG=1
 LIBS += -lpng
@@ -60,8 +66,8 @@ ALL_CFLAGS = -std=c17 $(WARNINGS) $(DEFINES) -Iinclude -Isrc -fPIC -fvisibility=
 
 KERNELS_avx2   := -mavx2 -mfma -mf16c
 KERNELS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx512vpopcntdq -mavx512vnni
-ISA_SOURCES := $(if $(filter x86_64,$(ARCH)),src/kernels/neon.c,src/kernels/avx2.c src/kernels/avx512.c)
-ISA_SOURCES := $(if $(filter aarch64,$(ARCH)),src/kernels/avx2.c src/kernels/avx512.c,$(ISA_SOURCES))
+ISA_SOURCES := $(if $(filter x86_64,$(ARCH)),src/kernels/neon.c,src/kernels/avx2.c src/kernels/avx512.c src/kernels/code_avx2.c src/kernels/code_avx512.c)
+ISA_SOURCES := $(if $(filter aarch64,$(ARCH)),src/kernels/avx2.c src/kernels/avx512.c src/kernels/code_avx2.c src/kernels/code_avx512.c,$(ISA_SOURCES))
 
 SOURCES := $(filter-out $(ISA_SOURCES),$(sort $(wildcard src/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
@@ -77,8 +83,8 @@ $(BUILD)/flags: force
 .PHONY: force
 force:
 
-$(BUILD)/obj/src/kernels/avx2.o:   ISA = $(KERNELS_avx2)
-$(BUILD)/obj/src/kernels/avx512.o: ISA = $(KERNELS_avx512)
+$(BUILD)/obj/src/kernels/avx2.o $(BUILD)/obj/src/kernels/code_avx2.o: ISA = $(KERNELS_avx2)
+$(BUILD)/obj/src/kernels/avx512.o $(BUILD)/obj/src/kernels/code_avx512.o: ISA = $(KERNELS_avx512)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -102,6 +108,16 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libimgret.a
 
 .PHONY: tests
 tests: $(TESTS)
+
+# Measuring programs that look inside: build/bench/NAME.
+MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/micro/ann_*.c)))
+$(MICRO): $(BUILD)/bench/%: bench/micro/%.c bench/ann_data.c $(BUILD)/libimgret.a
+	@mkdir -p $(@D)
+	$(call say,BENCH,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -O3 -march=native $< bench/ann_data.c -o $@ $(BUILD)/libimgret.a $(LIBS) $(LDFLAGS)
+
+.PHONY: micro
+micro: $(MICRO)
 
 .PHONY: clean
 clean:
