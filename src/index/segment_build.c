@@ -128,6 +128,8 @@ static int32_t note_vector(build *b, int64_t id, const void *stored, float *load
         b->ids = grown;
         b->id_room = room;
     }
+    if (slot == IR_SLOTS_MAX)
+        return ir_fail(error, IMGRET_LIMIT, "a segment takes %u vectors", IR_SLOTS_MAX);
     double squared = ir_space_load(&b->space, stored, loaded);
     if (!isfinite(squared))
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,

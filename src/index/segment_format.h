@@ -13,6 +13,7 @@
 #define IR_SEGMENT_VERSION 1u
 #define IR_SEGMENT_ENDIAN 0x01020304u
 #define IR_PAGE_BYTES 4096u
+#define IR_SLOTS_MAX 0x7FFFFFFFu
 
 /* Sections, each from a page's start to its last byte; pages are filled up with zeros. */
 enum {

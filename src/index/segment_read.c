@@ -76,13 +76,10 @@ static uint32_t find_slot(const ir_segment *segment, int64_t id)
     return low < count && ir_segment_id(segment, low) == id ? low : count;
 }
 
-int32_t ir_segment_get(ir_segment *segment, int64_t id, void *stored, imgret_error *error)
+int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *stored,
+                             imgret_error *error)
 {
-    const ir_segment_header *header = &segment->header;
-    uint32_t slot = find_slot(segment, id);
-    if (slot == header->vector_count)
-        return ir_fail(error, IMGRET_NOT_FOUND, "no vector has id %lld", (long long)id);
-    ir_record_place place = ir_segment_place(header, slot);
+    ir_record_place place = ir_segment_place(&segment->header, slot);
     size_t bytes = (size_t)place.page_count * IR_PAGE_BYTES;
     uint8_t *pages = ir_malloc_aligned(IR_PAGE_BYTES, bytes);
     if (!pages)
@@ -103,4 +100,12 @@ int32_t ir_segment_get(ir_segment *segment, int64_t id, void *stored, imgret_err
         memcpy(stored, pages + place.offset, ir_space_stored_bytes(&segment->space));
     ir_free_aligned(pages);
     return status;
+}
+
+int32_t ir_segment_get(ir_segment *segment, int64_t id, void *stored, imgret_error *error)
+{
+    uint32_t slot = find_slot(segment, id);
+    if (slot == segment->header.vector_count)
+        return ir_fail(error, IMGRET_NOT_FOUND, "no vector has id %lld", (long long)id);
+    return ir_segment_read_slot(segment, slot, stored, error);
 }

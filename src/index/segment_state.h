@@ -55,6 +55,10 @@ uint32_t ir_segment_record_pages(const ir_segment_header *header);
 int32_t ir_segment_verify(const ir_segment *segment, const uint8_t *pages, uint64_t first_page,
                           uint32_t page_count, imgret_error *error);
 
+/* Copies one stored vector, checked. */
+int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *stored,
+                             imgret_error *error);
+
 int64_t ir_segment_id(const ir_segment *segment, uint32_t slot);
 
 /* Neighbours of a node without itself; `out` has room for the degree. Slots out of range are left
