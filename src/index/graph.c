@@ -199,7 +199,7 @@ static int32_t insert_all(builder *b, imgret_error *error)
         if (spec->stop && spec->stop(spec->context, (double)b->inserted / count))
             return ir_fail(error, IMGRET_INTERRUPTED, "building the graph was stopped");
         /* A node does not see its own batch: a small share of the graph, so that it hardly matters. */
-        uint32_t batch = b->inserted < 64 ? 1 + b->inserted / 4 : b->inserted / 8;
+        uint32_t batch = 1 + b->inserted / 32;
         batch = batch < BATCH_MAX ? batch : BATCH_MAX;
         b->batch_count = batch < count - b->inserted ? batch : count - b->inserted;
         ir_pool_run(spec->pool, search_part, b, (b->batch_count + PART_NODES - 1) / PART_NODES);

@@ -128,18 +128,11 @@ static uint32_t choose_entries(const ir_query *query, const ir_segment *segment,
     return count;
 }
 
-static int32_t walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                    uint32_t width, imgret_error *error)
+/* Expands until the beam has nothing left to expand. */
+static int32_t follow(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                      imgret_error *error)
 {
     const ir_search *search = query->search;
-    int32_t status = start_beam(query, width, error);
-    if (status)
-        return status;
-    ir_visited_clear(&tools->visited);
-    uint32_t count = choose_entries(query, segment, tools->fresh);
-    for (uint32_t i = 0; i < count; i++)
-        ir_visited_add(&tools->visited, tools->fresh[i]);
-    offer(query, segment, tools, count);
     const ir_beam_entry *next;
     bool damaged = false;
     while ((next = ir_beam_next(&query->beam)) != NULL) {
@@ -154,13 +147,38 @@ static int32_t walk(ir_query *query, const ir_segment *segment, ir_walk_tools *t
                            segment->path, slot);
         if (!ir_visited_reserve(&tools->visited, near))
             return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
-        count = 0;
+        uint32_t count = 0;
         for (uint32_t i = 0; i < near; i++)
             if (ir_visited_add(&tools->visited, tools->neighbors[i]))
                 tools->fresh[count++] = tools->neighbors[i];
         offer(query, segment, tools, count);
     }
     return IMGRET_OK;
+}
+
+static int32_t walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                    uint32_t width, imgret_error *error)
+{
+    int32_t status = start_beam(query, width, error);
+    if (status)
+        return status;
+    ir_visited_clear(&tools->visited);
+    uint32_t count = choose_entries(query, segment, tools->fresh);
+    for (uint32_t i = 0; i < count; i++)
+        ir_visited_add(&tools->visited, tools->fresh[i]);
+    offer(query, segment, tools, count);
+    status = follow(query, segment, tools, error);
+    if (status || query->beam.count == width)
+        return status;
+    /* What was reached does not fill the beam: the rest is reached from the other entries. */
+    if (!ir_visited_reserve(&tools->visited, segment->header.entry_count))
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
+    count = 0;
+    for (uint32_t i = 0; i < segment->header.entry_count; i++)
+        if (ir_visited_add(&tools->visited, segment->entries[i]))
+            tools->fresh[count++] = segment->entries[i];
+    offer(query, segment, tools, count);
+    return follow(query, segment, tools, error);
 }
 
 /* The beam's allowed entries become the candidates. */
