@@ -102,6 +102,14 @@ static bool fields_make_sense(const ir_segment_header *h)
            (h->entry_count > 0 || h->vector_count == 0) && isfinite(h->unit) && h->unit > 0;
 }
 
+static bool all_zero(const uint8_t *bytes, size_t count)
+{
+    uint8_t any = 0;
+    for (size_t i = 0; i < count; i++)
+        any |= bytes[i];
+    return any == 0;
+}
+
 int32_t ir_segment_read_header(ir_segment *segment, imgret_error *error)
 {
     uint8_t *page = ir_malloc_aligned(IR_PAGE_BYTES, IR_PAGE_BYTES);
@@ -117,6 +125,7 @@ int32_t ir_segment_read_header(ir_segment *segment, imgret_error *error)
         status = read_pages(segment, 0, 1, page, error);
     ir_segment_header *header = &segment->header;
     memcpy(header, page, sizeof *header);
+    bool padded = all_zero(page + sizeof *header, IR_PAGE_BYTES - sizeof *header);
     ir_free_aligned(page);
     if (status)
         return status;
@@ -127,7 +136,8 @@ int32_t ir_segment_read_header(ir_segment *segment, imgret_error *error)
     if (header->version > IR_SEGMENT_VERSION)
         return ir_fail(error, IMGRET_VERSION_TOO_NEW, "%s: format version %u, this library reads "
                        "up to %u", segment->path, header->version, IR_SEGMENT_VERSION);
-    if (header->header_hash != ir_hash64(header, offsetof(ir_segment_header, header_hash), 0))
+    if (header->header_hash != ir_hash64(header, offsetof(ir_segment_header, header_hash), 0) ||
+        !padded)
         return damaged(segment, "the header is damaged", error);
     if (header->page_count != (uint64_t)info.st_size / IR_PAGE_BYTES ||
         info.st_size % IR_PAGE_BYTES != 0)
@@ -172,7 +182,9 @@ static int32_t load_checks(ir_segment *segment, imgret_error *error)
     int32_t status = load_section(segment, IR_SECTION_CHECKS, &segment->checks, error);
     if (status)
         return status;
-    if (ir_hash64(segment->checks, section->bytes, 0) != segment->header.checks_hash)
+    size_t padding = (size_t)(ir_pages_of(section->bytes) * IR_PAGE_BYTES - section->bytes);
+    if (ir_hash64(segment->checks, section->bytes, 0) != segment->header.checks_hash ||
+        !all_zero((const uint8_t *)segment->checks + section->bytes, padding))
         return ir_fail(error, IMGRET_CORRUPT, "%s: page %llu: the table of checks is damaged",
                        segment->path, (unsigned long long)(section->offset / IR_PAGE_BYTES));
     return IMGRET_OK;
