@@ -12,7 +12,7 @@ set -eu
 packages_of() {
     case $1 in
     build) echo build-essential pkg-config libsqlite3-dev libstb-dev libxxhash-dev \
-                libjpeg62-turbo-dev libpng-dev libwebp-dev ;;
+                libjpeg62-turbo-dev libpng-dev libwebp-dev liburing-dev ;;
     test) echo libcmocka-dev ;;
     torch) echo libtorch-dev libcjson-dev ;;
     checks) echo abigail-tools clang libclang-rt-dev llvm clang-format git ;;
@@ -24,7 +24,7 @@ packages_of() {
 needs_of() {
     case $1 in
     build) echo "a C17 compiler, GNU make, pkg-config, SQLite 3, stb_image, xxHash," \
-                "libjpeg(-turbo), libpng, libwebp (with headers)" ;;
+                "libjpeg(-turbo), libpng, libwebp, liburing (with headers)" ;;
     test) echo "cmocka" ;;
     torch) echo "libtorch, cJSON, a C++17 compiler (optional: the torch plugin)" ;;
     checks) echo "libabigail (abidiff), clang with its sanitizer runtime, clang-format, git" ;;
