@@ -258,6 +258,7 @@ static int32_t allocate(builder *b, const ir_graph_spec *spec, imgret_error *err
     b->draft.spec = spec;
     b->draft.room = room_for(spec->degree);
     b->draft.edges = ir_malloc_array((size_t)count * b->draft.room, sizeof b->draft.edges[0]);
+    ir_advise_random(b->draft.edges, (size_t)count * b->draft.room * sizeof b->draft.edges[0]);
     b->draft.degrees = ir_calloc(count, 1);
     b->order = ir_malloc_array(count, sizeof b->order[0]);
     b->starts = ir_malloc_array(spec->group_count, sizeof b->starts[0]);

@@ -289,6 +289,7 @@ static int32_t allocate_codes(build *b, imgret_error *error)
     b->group_of = ir_malloc_array(count, sizeof b->group_of[0]);
     /* Blocks begin with a record, not with a page: their pages' length at most. */
     b->block = ir_malloc(record_offset(&b->header, BLOCK_VECTORS) + IR_PAGE_BYTES);
+    ir_advise_random(b->rows.base, count * b->rows.stride);
     if (!b->rows.base || !b->signs || !b->ranks || !b->group_of || !b->block)
         return out_of_memory(b, error);
     return IMGRET_OK;

@@ -159,6 +159,7 @@ static int32_t load_section(ir_segment *segment, uint32_t index, void *out, imgr
     if (!memory)
         return ir_fail(error, IMGRET_NO_MEMORY, "%s: no memory for %llu bytes", segment->path,
                        (unsigned long long)section->bytes);
+    ir_advise_random(memory, pages * IR_PAGE_BYTES);
     int32_t status = IMGRET_OK;
     for (uint64_t at = 0; !status && at < pages; at += LOAD_PAGES) {
         uint32_t part = (uint32_t)(pages - at < LOAD_PAGES ? pages - at : LOAD_PAGES);
