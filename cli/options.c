@@ -18,6 +18,7 @@ enum {
     STATS = 1u << 5,
     CHECK = 1u << 6,
     HELP = 1u << 7,
+    OPTIMIZE = 1u << 8,
     ALL = 0xFFFFFFFFu
 };
 
@@ -53,6 +54,11 @@ static const cli_command commands[] = {
      "  imgret remove photos.imgret 42\n"
      "  imgret remove photos.imgret ~/Pictures/cat.jpg\n",
      "  A word of digits is an id; write ./42 for a file of that name.\n", cli_remove},
+    {"optimize", OPTIMIZE, 0, 0, "DB [--force]", "index what was added, so that searches stay fast",
+     "  imgret optimize photos.imgret\n",
+     "  Moves vectors from memory into an index on disk, merges such indexes and erases\n"
+     "  what was removed. Does nothing while there is too little to pay.\n",
+     cli_optimize},
     {"stats", STATS, 0, 0, "DB", "show how much there is, and the database's settings",
      "  imgret stats photos.imgret\n", "", cli_stats},
     {"check", CHECK, 0, 0, "DB", "read the whole database and report what is wrong",
@@ -81,6 +87,8 @@ static const cli_flag flags[] = {
     {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(k), "at most N results (default 10)"},
     {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH, FIELD(min_score),
      "only results with at least this score"},
+    {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
+     "also when it would hardly pay"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
      "also write a contact sheet, one HTML page"},
     {"failed", 0, CLI_FLAG_SWITCH, NULL, 0, SHOW, FIELD(failed),

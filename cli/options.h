@@ -67,6 +67,7 @@ struct cli_options {
     uint32_t k;
     int64_t id;       /* 0: not given */
     double min_score; /* NaN: not given */
+    bool force;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */
