@@ -309,7 +309,7 @@ install_deps = $(if $(filter 0,$(INSTALL_DEPS)),,$(Q)sh tools/install-deps.sh $(
 ## deps         installs the packages that are missing, with apt-get
 .PHONY: deps
 deps:
-	$(call install_deps,build test checks arm64 --optional torch)
+	$(call install_deps,build test checks arm64 --optional torch reference)
 
 # Packages decide what this file finds when it is read: hence a second make after installing.
 ## demo         installs what is missing, builds, and shows it all on pictures (PICTURES=dir)
@@ -324,7 +324,7 @@ run-demo: all examples
 ## test         installs what is missing, builds, runs all tests; T=text picks some by name
 .PHONY: test run-tests
 test:
-	$(call install_deps,build test --optional torch)
+	$(call install_deps,build test --optional torch reference)
 	$(SUBMAKE) run-tests
 run-tests: all tests fuzz-replay examples
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \

@@ -1,7 +1,9 @@
 #!/bin/sh
 # install-deps.sh: installs the Debian packages that building, testing and checking need.
 #
-#   sh tools/install-deps.sh SET... [--optional SET...]      sets: build test torch checks arm64
+#   sh tools/install-deps.sh SET... [--optional SET...]
+#
+# Sets: build test torch reference checks arm64.
 #
 # Installs only what is missing, with apt-get, as root or through sudo where that asks no password.
 # Where it may not install, one message names the packages; the exit status is then 1, unless only
@@ -15,9 +17,10 @@ packages_of() {
                 libjpeg62-turbo-dev libpng-dev libwebp-dev liburing-dev ;;
     test) echo libcmocka-dev ;;
     torch) echo libtorch-dev libcjson-dev ;;
+    reference) echo python3-pil ;;
     checks) echo abigail-tools clang libclang-rt-dev llvm clang-format git ;;
     arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user ;;
-    *) echo "install-deps.sh: no such set: $1 (build, test, torch, checks, arm64)" >&2; exit 2 ;;
+    *) echo "install-deps.sh: no such set: $1 (build, test, torch, reference, checks, arm64)" >&2; exit 2 ;;
     esac
 }
 
@@ -27,6 +30,7 @@ needs_of() {
                 "libjpeg(-turbo), libpng, libwebp, liburing (with headers)" ;;
     test) echo "cmocka" ;;
     torch) echo "libtorch, cJSON, a C++17 compiler (optional: the torch plugin)" ;;
+    reference) echo "Python 3 with Pillow (optional: what resizing is compared with)" ;;
     checks) echo "libabigail (abidiff), clang with its sanitizer runtime, clang-format, git" ;;
     arm64) echo "a cross compiler for arm64 with its libc, qemu-aarch64 (user mode)" ;;
     esac
