@@ -152,6 +152,11 @@ static int32_t follow(ir_query *query, const ir_segment *segment, ir_walk_tools 
             if (ir_visited_add(&tools->visited, tools->neighbors[i]))
                 tools->fresh[count++] = tools->neighbors[i];
         offer(query, segment, tools, count);
+        if (query->beam.first_open < query->beam.count) {
+            uint32_t likely = query->beam.entries[query->beam.first_open].slot & IR_BEAM_SLOT;
+            __builtin_prefetch(segment->graph + likely * segment->graph_stride);
+            __builtin_prefetch(segment->graph + (likely + 1ull) * segment->graph_stride - 1);
+        }
     }
     return IMGRET_OK;
 }
@@ -238,6 +243,11 @@ int32_t ir_query_walk(ir_query *query, const ir_segment *segment, ir_walk_tools 
         return IMGRET_OK;
     query->squared = ir_space_load_query(&segment->space, search->vector, query->loaded);
     ir_space_rotate(&segment->space, query->loaded, query->rotated);
+    float length = ir_code_kernels_get()->dot(query->rotated, query->rotated,
+                                              segment->shape.dimension);
+    if (!isfinite(length))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s: the query vector is not finite, or too "
+                       "long beside the vectors stored", segment->path);
     query->code.plain = segment->header.metric != IMGRET_METRIC_INNER_PRODUCT;
     ir_code_query_prepare(&query->code, &segment->shape, query->rotated, segment->centroids,
                           segment->header.centroid_count, query->code_memory);
@@ -295,7 +305,8 @@ void ir_query_finish(ir_query *query)
     for (uint32_t i = 0; i < query->candidate_count; i++)
         if (query->candidates[i].exact || (!exact && i < search->k))
             query->candidates[count++] = query->candidates[i];
-    qsort(query->candidates, count, sizeof query->candidates[0], best_first);
+    if (count > 1)
+        qsort(query->candidates, count, sizeof query->candidates[0], best_first);
     for (uint32_t i = 0; i < count && i < search->k; i++)
         result->neighbors[result->count++] =
             (ir_neighbor){query->candidates[i].id, query->candidates[i].score};

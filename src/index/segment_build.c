@@ -362,7 +362,8 @@ static int32_t write_ids(build *b, imgret_error *error)
 {
     uint64_t count = b->header.vector_count;
     b->header.id_base = count ? b->ids[0] : 0;
-    uint64_t most = count ? (uint64_t)(b->ids[count - 1] - b->ids[0]) - (count - 1) : 0;
+    uint64_t base = (uint64_t)b->header.id_base;
+    uint64_t most = count ? (uint64_t)b->ids[count - 1] - base - (count - 1) : 0;
     uint32_t bits = ir_bits_for(most, 0);
     b->header.id_bits = bits > 56 ? 64 : bits;
     size_t bytes = b->header.id_bits ? (count * b->header.id_bits + 7) / 8 + 8 : 0;
@@ -371,7 +372,7 @@ static int32_t write_ids(build *b, imgret_error *error)
         return out_of_memory(b, error);
     for (uint64_t slot = 0; slot < count; slot++)
         put_bits(packed, slot * b->header.id_bits, b->header.id_bits,
-                 (uint64_t)(b->ids[slot] - b->ids[0]) - slot);
+                 (uint64_t)b->ids[slot] - base - slot);
     int32_t status = write_section(b, IR_SECTION_IDS, packed, bytes, error);
     ir_free(packed);
     return status;

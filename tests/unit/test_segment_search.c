@@ -1,7 +1,7 @@
 /* test_segment_search.c: segments of every metric and size answer like an exact scan. */
 #include "segment_fixture.h"
 
-static const char *path = "/tmp/imgret-test-search.seg";
+static char path[64];
 
 static double recall(vectors *v, uint32_t k, uint32_t flags, const ir_segment_open_options *options,
                      ir_search_stats *stats)
@@ -234,6 +234,13 @@ static void a_batch_answers_each_query_like_a_single_search(void **state)
     free(v.rows);
 }
 
+static int choose_file(void **state)
+{
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/imgret-search-%d.seg", (int)getpid());
+    return 0;
+}
+
 static int remove_file(void **state)
 {
     (void)state;
@@ -253,5 +260,5 @@ int main(void)
         cmocka_unit_test(what_is_not_allowed_never_appears),
         cmocka_unit_test(a_batch_answers_each_query_like_a_single_search),
     };
-    return cmocka_run_group_tests_name("segment_search", tests, NULL, remove_file);
+    return cmocka_run_group_tests_name("segment_search", tests, choose_file, remove_file);
 }
