@@ -30,7 +30,7 @@ typedef struct fit {
 static inline uint32_t level_of(float value, float inverse_step, float middle, float top)
 {
     float level = value * inverse_step + middle;
-    level = level < 0 ? 0 : level > top ? top : level;
+    level = !(level > 0) ? 0 : level > top ? top : level; /* also for NaN */
     return (uint32_t)level;
 }
 
@@ -234,7 +234,7 @@ static void prepare_planes(ir_code_query *query, const ir_code_shape *shape, uin
     memset(planes, 0, 4 * stride);
     for (uint32_t j = 0; j < n; j++) {
         float scaled = query->rotated[j] * inverse;
-        scaled = scaled < -7 ? -7 : scaled > 7 ? 7 : scaled;
+        scaled = !(scaled > -7) ? -7 : scaled > 7 ? 7 : scaled;
         int32_t value = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
         product += (double)value * (double)query->rotated[j];
         squares += (double)(value * value);
@@ -263,6 +263,7 @@ static void prepare_bytes(ir_code_query *query, const ir_code_shape *shape, int8
     int32_t sum = 0;
     for (uint32_t j = 0; j < n; j++) {
         float scaled = query->rotated[j] * inverse;
+        scaled = !(scaled > -127) ? -127 : scaled > 127 ? 127 : scaled;
         bytes[j] = (int8_t)(int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
         sum += bytes[j];
     }

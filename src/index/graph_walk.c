@@ -29,6 +29,7 @@ void ir_graph_row_encode(const float *vector, uint32_t dimension, float extra, u
     int64_t squares = 0;
     for (uint32_t j = 0; j < dimension; j++) {
         float scaled = vector[j] * inverse;
+        scaled = !(scaled > -127) ? -127 : scaled > 127 ? 127 : scaled;
         int32_t value = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
         squares += value * value;
         row[j] = (uint8_t)(value + 128);
@@ -114,8 +115,9 @@ static int nearer_first(const void *left, const void *right)
 
 void ir_graph_sort_candidates(ir_graph_scratch *scratch)
 {
-    qsort(scratch->candidates, scratch->candidate_count, sizeof scratch->candidates[0],
-          nearer_first);
+    if (scratch->candidate_count > 1)
+        qsort(scratch->candidates, scratch->candidate_count, sizeof scratch->candidates[0],
+              nearer_first);
 }
 
 static void look_at(ir_graph_scratch *scratch, const ir_graph_draft *draft, const uint32_t *ids,

@@ -29,15 +29,13 @@ int32_t ir_walk_tools_create(ir_walk_tools *out, const ir_segment *segment, imgr
     out->passed = ir_malloc_array(room, sizeof out->passed[0]);
     out->keys = ir_malloc_array(room, sizeof out->keys[0]);
     out->errors = ir_malloc_array(room, sizeof out->errors[0]);
-    if (!out->neighbors || !out->fresh || !out->passed || !out->keys || !out->errors ||
-        !ir_visited_reserve(&out->visited, 2048))
+    if (!out->neighbors || !out->fresh || !out->passed || !out->keys || !out->errors)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
     return IMGRET_OK;
 }
 
 void ir_walk_tools_free(ir_walk_tools *tools)
 {
-    ir_free(tools->visited.table);
     ir_free(tools->neighbors);
     ir_free(tools->fresh);
     ir_free(tools->passed);
@@ -51,7 +49,8 @@ int32_t ir_query_create(ir_query *out, const ir_segment *segment, imgret_error *
     out->code_memory = ir_malloc_aligned(64, ir_code_query_bytes(&segment->shape));
     out->loaded = ir_malloc_array(segment->header.dimension, sizeof out->loaded[0]);
     out->rotated = ir_malloc_array(segment->shape.dimension, sizeof out->rotated[0]);
-    if (!out->code_memory || !out->loaded || !out->rotated)
+    if (!out->code_memory || !out->loaded || !out->rotated ||
+        !ir_visited_reserve(&out->visited, 512))
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
     return IMGRET_OK;
 }
@@ -62,6 +61,7 @@ void ir_query_free(ir_query *query)
     ir_free(query->loaded);
     ir_free(query->rotated);
     ir_free(query->beam.entries);
+    ir_free(query->visited.table);
     ir_free(query->candidates);
 }
 
@@ -128,57 +128,93 @@ static uint32_t choose_entries(const ir_query *query, const ir_segment *segment,
     return count;
 }
 
-/* Expands until the beam has nothing left to expand. */
+int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                        uint32_t slot, const uint8_t *row, imgret_error *error)
+{
+    const ir_search *search = query->search;
+    bool damaged = false;
+    if (search->stop && query->stats.hops % STOP_EVERY_HOPS == 0 &&
+        search->stop(search->stop_context))
+        return ir_fail(error, IMGRET_INTERRUPTED, "the search was stopped");
+    query->stats.hops++;
+    uint32_t near = ir_segment_neighbors(segment, row, slot, tools->neighbors, &damaged);
+    if (damaged)
+        return ir_fail(error, IMGRET_CORRUPT, "%s: page %llu: the graph of slot %u leads outside",
+                       segment->path, (unsigned long long)ir_segment_graph_page(segment, slot),
+                       slot);
+    if (!ir_visited_reserve(&query->visited, near))
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < near; i++)
+        if (ir_visited_add(&query->visited, tools->neighbors[i]))
+            tools->fresh[count++] = tools->neighbors[i];
+    offer(query, segment, tools, count);
+    return IMGRET_OK;
+}
+
+/* The row that will probably be needed next is on its way while something else is computed. */
+static void fetch_next_row(const ir_query *query, const ir_segment *segment)
+{
+    if (query->beam.first_open >= query->beam.count)
+        return;
+    uint32_t likely = query->beam.entries[query->beam.first_open].slot & IR_BEAM_SLOT;
+    const uint8_t *row = ir_segment_row(segment, likely);
+    if (row) {
+        __builtin_prefetch(row);
+        __builtin_prefetch(row + segment->graph_stride - 1);
+    }
+}
+
+/* Expands the nearest open nodes; those without a row in RAM are asked for, a few at a time. */
 static int32_t follow(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                       imgret_error *error)
 {
-    const ir_search *search = query->search;
     const ir_beam_entry *next;
-    bool damaged = false;
-    while ((next = ir_beam_next(&query->beam)) != NULL) {
+    while (query->nodes_wanted_count + query->nodes_pending < IR_QUERY_NODES_MAX &&
+           (next = ir_beam_next(&query->beam)) != NULL) {
         uint32_t slot = next->slot & IR_BEAM_SLOT;
-        if (search->stop && query->stats.hops % STOP_EVERY_HOPS == 0 &&
-            search->stop(search->stop_context))
-            return ir_fail(error, IMGRET_INTERRUPTED, "the search was stopped");
-        query->stats.hops++;
-        uint32_t near = ir_segment_neighbors(segment, slot, tools->neighbors, &damaged);
-        if (damaged)
-            return ir_fail(error, IMGRET_CORRUPT, "%s: the graph of slot %u leads outside",
-                           segment->path, slot);
-        if (!ir_visited_reserve(&tools->visited, near))
-            return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
-        uint32_t count = 0;
-        for (uint32_t i = 0; i < near; i++)
-            if (ir_visited_add(&tools->visited, tools->neighbors[i]))
-                tools->fresh[count++] = tools->neighbors[i];
-        offer(query, segment, tools, count);
+        const uint8_t *row = ir_segment_row(segment, slot);
+        if (!row) {
+            query->nodes_wanted[query->nodes_wanted_count++] = slot;
+            continue;
+        }
+        int32_t status = ir_query_expand(query, segment, tools, slot, row, error);
+        if (status)
+            return status;
+        fetch_next_row(query, segment);
     }
     return IMGRET_OK;
 }
 
-static int32_t walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                    uint32_t width, imgret_error *error)
+static int32_t begin_walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                          imgret_error *error)
 {
-    int32_t status = start_beam(query, width, error);
+    uint64_t all = segment->header.vector_count;
+    int32_t status = start_beam(query, (uint32_t)(query->width < all ? query->width : all), error);
     if (status)
         return status;
-    ir_visited_clear(&tools->visited);
+    ir_visited_clear(&query->visited);
+    query->others_offered = false;
     uint32_t count = choose_entries(query, segment, tools->fresh);
     for (uint32_t i = 0; i < count; i++)
-        ir_visited_add(&tools->visited, tools->fresh[i]);
+        ir_visited_add(&query->visited, tools->fresh[i]);
     offer(query, segment, tools, count);
-    status = follow(query, segment, tools, error);
-    if (status || query->beam.count == width)
-        return status;
-    /* What was reached does not fill the beam: the rest is reached from the other entries. */
-    if (!ir_visited_reserve(&tools->visited, segment->header.entry_count))
+    return IMGRET_OK;
+}
+
+/* What was reached does not fill the beam: the rest is reached from the other entries. */
+static int32_t offer_other_entries(ir_query *query, const ir_segment *segment,
+                                   ir_walk_tools *tools, imgret_error *error)
+{
+    query->others_offered = true;
+    if (!ir_visited_reserve(&query->visited, segment->header.entry_count))
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
-    count = 0;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < segment->header.entry_count; i++)
-        if (ir_visited_add(&tools->visited, segment->entries[i]))
+        if (ir_visited_add(&query->visited, segment->entries[i]))
             tools->fresh[count++] = segment->entries[i];
     offer(query, segment, tools, count);
-    return follow(query, segment, tools, error);
+    return IMGRET_OK;
 }
 
 /* The beam's allowed entries become the candidates. */
@@ -227,40 +263,71 @@ static void choose_reads(ir_query *query)
     }
 }
 
-int32_t ir_query_walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                      imgret_error *error)
+/* The walk came to its end: settles the candidates, or begins a wider walk where too many were not
+ * allowed, in the end over everything. */
+static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                        imgret_error *error)
+{
+    if (!query->others_offered && query->beam.count < query->beam.capacity)
+        return offer_other_entries(query, segment, tools, error);
+    int32_t status = gather(query, segment, error);
+    if (status)
+        return status;
+    uint64_t k = query->search->k;
+    uint64_t needed = query->width / 2 > k ? query->width / 2 : k;
+    if (query->candidate_count < needed && query->width < segment->header.vector_count &&
+        query->beam.count == query->beam.capacity) {
+        query->width *= 2;
+        return begin_walk(query, segment, tools, error);
+    }
+    choose_reads(query);
+    query->walking = false;
+    return IMGRET_OK;
+}
+
+int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                         imgret_error *error)
+{
+    while (query->walking) {
+        int32_t status = follow(query, segment, tools, error);
+        if (status)
+            return status;
+        if (query->nodes_wanted_count + query->nodes_pending > 0)
+            return IMGRET_OK;
+        status = end_walk(query, segment, tools, error);
+        if (status)
+            return status;
+    }
+    return IMGRET_OK;
+}
+
+int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                       imgret_error *error)
 {
     const ir_search *search = query->search;
     query->candidate_count = query->next_wanted = query->pending = 0;
+    query->nodes_wanted_count = query->nodes_pending = 0;
+    query->walking = false;
     query->status = IMGRET_OK;
     memset(&query->stats, 0, sizeof query->stats);
     if (segment->header.vector_count == 0)
         return IMGRET_OK;
     query->squared = ir_space_load_query(&segment->space, search->vector, query->loaded);
     ir_space_rotate(&segment->space, query->loaded, query->rotated);
+    float length = ir_code_kernels_get()->dot(query->rotated, query->rotated,
+                                              segment->shape.dimension);
+    if (!isfinite(length))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s: the query vector is not finite, or too "
+                       "long beside the vectors stored", segment->path);
     query->code.plain = segment->header.metric != IMGRET_METRIC_INNER_PRODUCT;
     ir_code_query_prepare(&query->code, &segment->shape, query->rotated, segment->centroids,
                           segment->header.centroid_count, query->code_memory);
-    uint64_t width = search->effort ? search->effort : EFFORT_DEFAULT;
-    if (width <= search->k)
-        width = search->k + 1ull;
-    uint64_t count = segment->header.vector_count;
-    for (;;) {
-        uint32_t limited = (uint32_t)(width < count ? width : count);
-        int32_t status = walk(query, segment, tools, limited, error);
-        if (!status)
-            status = gather(query, segment, error);
-        if (status)
-            return status;
-        /* Too many were not allowed: look further, in the end at everything. */
-        uint64_t needed = width / 2 > search->k ? width / 2 : search->k;
-        if (query->candidate_count >= needed || limited == count ||
-            query->beam.count < limited)
-            break;
-        width *= 2;
-    }
-    choose_reads(query);
-    return IMGRET_OK;
+    query->width = search->effort ? search->effort : EFFORT_DEFAULT;
+    if (query->width <= search->k)
+        query->width = search->k + 1ull;
+    query->walking = true;
+    int32_t status = begin_walk(query, segment, tools, error);
+    return status ? status : ir_query_advance(query, segment, tools, error);
 }
 
 void ir_query_settle(ir_query *query, const ir_segment *segment, uint32_t candidate,
@@ -295,7 +362,8 @@ void ir_query_finish(ir_query *query)
     for (uint32_t i = 0; i < query->candidate_count; i++)
         if (query->candidates[i].exact || (!exact && i < search->k))
             query->candidates[count++] = query->candidates[i];
-    qsort(query->candidates, count, sizeof query->candidates[0], best_first);
+    if (count > 1)
+        qsort(query->candidates, count, sizeof query->candidates[0], best_first);
     for (uint32_t i = 0; i < count && i < search->k; i++)
         result->neighbors[result->count++] =
             (ir_neighbor){query->candidates[i].id, query->candidates[i].score};

@@ -15,9 +15,13 @@
 
 enum { PLACES = 32, READS_MAX = 128 };
 
+#define NO_CANDIDATE UINT32_MAX
+
+/* What a read is for. */
 typedef struct read_owner {
     uint32_t place;
-    uint32_t candidate;
+    uint32_t slot;
+    uint32_t candidate; /* whose vector it is; NO_CANDIDATE: it is a row of the graph */
 } read_owner;
 
 struct ir_searcher {
@@ -69,7 +73,7 @@ static int32_t fill_searcher(ir_searcher *searcher, ir_segment *segment, imgret_
     searcher->segment = segment;
     searcher->buffer_bytes = (size_t)ir_segment_record_pages(&segment->header) * IR_PAGE_BYTES;
     size_t bytes = READS_MAX * searcher->buffer_bytes;
-    searcher->memory = ir_malloc_aligned(IR_PAGE_BYTES, bytes);
+    searcher->memory = ir_malloc_aligned(IR_PAGE_BYTES, bytes + IR_ROW_SLACK_BYTES);
     if (!searcher->memory)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %d reads", READS_MAX);
     for (uint32_t i = 0; i < READS_MAX; i++)
@@ -129,6 +133,7 @@ static void add_stats(ir_search_stats *sum, const ir_search_stats *more)
 {
     sum->reads += more->reads;
     sum->read_bytes += more->read_bytes;
+    sum->graph_reads += more->graph_reads;
     sum->hops += more->hops;
     sum->sign_estimates += more->sign_estimates;
     sum->rank_estimates += more->rank_estimates;
@@ -154,35 +159,71 @@ static void fail_query(batch *work, ir_query *query, const imgret_error *error)
         return;
     query->status = error->code;
     query->next_wanted = query->candidate_count; /* no more reads */
+    query->nodes_wanted_count = 0;
+    query->walking = false;
     note_failure(work, query, error);
+}
+
+static ir_record_place place_of(const ir_segment *segment, const read_owner *owner)
+{
+    if (owner->candidate != NO_CANDIDATE)
+        return ir_segment_place(&segment->header, owner->slot);
+    return (ir_record_place){ir_segment_graph_page(segment, owner->slot), 1,
+                             ir_segment_graph_offset(segment, owner->slot)};
+}
+
+/* There must be a free buffer. */
+static void queue_read(ir_searcher *searcher, const read_owner *owner)
+{
+    uint32_t buffer = searcher->free_buffers[--searcher->free_count];
+    ir_record_place at = place_of(searcher->segment, owner);
+    searcher->owners[buffer] = *owner;
+    ir_io_read read = {
+        .offset = at.first_page * IR_PAGE_BYTES,
+        .bytes = at.page_count * IR_PAGE_BYTES,
+        .tag = buffer,
+        .buffer = searcher->memory + buffer * searcher->buffer_bytes,
+    };
+    ir_io_queue(searcher->io, &read);
+    ir_query *query = &searcher->queries[owner->place];
+    query->pending++;
+    query->stats.reads++;
+    query->stats.read_bytes += read.bytes;
 }
 
 /* Queues reads of a query while there are buffers. */
 static void queue_reads(ir_searcher *searcher, uint32_t place)
 {
     ir_query *query = &searcher->queries[place];
-    const ir_segment_header *header = &searcher->segment->header;
-    while (query->next_wanted < query->candidate_count) {
+    while (query->nodes_wanted_count > 0 && searcher->free_count > 0) {
+        uint32_t slot = query->nodes_wanted[--query->nodes_wanted_count];
+        queue_read(searcher, &(read_owner){place, slot, NO_CANDIDATE});
+        query->nodes_pending++;
+        query->stats.graph_reads++;
+    }
+    while (!query->walking && query->next_wanted < query->candidate_count) {
         uint32_t candidate = query->next_wanted;
         if (query->candidates[candidate].wanted) {
             if (searcher->free_count == 0)
                 return;
-            uint32_t buffer = searcher->free_buffers[--searcher->free_count];
-            ir_record_place at = ir_segment_place(header, query->candidates[candidate].slot);
-            searcher->owners[buffer] = (read_owner){place, candidate};
-            ir_io_read read = {
-                .offset = at.first_page * IR_PAGE_BYTES,
-                .bytes = at.page_count * IR_PAGE_BYTES,
-                .tag = buffer,
-                .buffer = searcher->memory + buffer * searcher->buffer_bytes,
-            };
-            ir_io_queue(searcher->io, &read);
-            query->pending++;
-            query->stats.reads++;
-            query->stats.read_bytes += read.bytes;
+            queue_read(searcher,
+                       &(read_owner){place, query->candidates[candidate].slot, candidate});
         }
         query->next_wanted++;
     }
+}
+
+/* What was read, whole and undamaged. */
+static int32_t judge_read(const ir_segment *segment, const ir_io_done *done, ir_record_place at,
+                          const uint8_t *pages, imgret_error *error)
+{
+    if (done->result < 0)
+        return ir_fail(error, IMGRET_IO, "%s: page %llu: %s", segment->path,
+                       (unsigned long long)at.first_page, strerror(-done->result));
+    if ((uint32_t)done->result != at.page_count * IR_PAGE_BYTES)
+        return ir_fail(error, IMGRET_IO, "%s: page %llu: the read stopped after %d bytes",
+                       segment->path, (unsigned long long)at.first_page, done->result);
+    return ir_segment_verify(segment, pages, at.first_page, at.page_count, error);
 }
 
 static void complete(ir_searcher *searcher, batch *work, const ir_io_done *done)
@@ -191,23 +232,22 @@ static void complete(ir_searcher *searcher, batch *work, const ir_io_done *done)
     ir_query *query = &searcher->queries[owner.place];
     const ir_segment *segment = searcher->segment;
     const uint8_t *pages = searcher->memory + done->tag * searcher->buffer_bytes;
-    ir_record_place at = ir_segment_place(&segment->header,
-                                          query->candidates[owner.candidate].slot);
+    ir_record_place at = place_of(segment, &owner);
     imgret_error error = IMGRET_ERROR_INIT;
-    int32_t status = IMGRET_OK;
-    if (done->result < 0)
-        status = ir_fail(&error, IMGRET_IO, "%s: page %llu: %s", segment->path,
-                         (unsigned long long)at.first_page, strerror(-done->result));
-    else if ((uint32_t)done->result != at.page_count * IR_PAGE_BYTES)
-        status = ir_fail(&error, IMGRET_IO, "%s: page %llu: the read stopped after %d bytes",
-                         segment->path, (unsigned long long)at.first_page, done->result);
-    if (!status)
-        status = ir_segment_verify(segment, pages, at.first_page, at.page_count, &error);
-    if (!status)
-        ir_query_settle(query, segment, owner.candidate, pages + at.offset);
-    else
-        fail_query(work, query, &error);
+    bool is_row = owner.candidate == NO_CANDIDATE;
+    int32_t status = judge_read(segment, done, at, pages, &error);
     query->pending--;
+    query->nodes_pending -= is_row;
+    if (!status && is_row && query->walking) {
+        status = ir_query_expand(query, segment, &searcher->tools, owner.slot, pages + at.offset,
+                                 &error);
+        if (!status)
+            status = ir_query_advance(query, segment, &searcher->tools, &error);
+    } else if (!status && !is_row) {
+        ir_query_settle(query, segment, owner.candidate, pages + at.offset);
+    }
+    if (status)
+        fail_query(work, query, &error);
     searcher->free_buffers[searcher->free_count++] = done->tag;
 }
 
@@ -218,7 +258,7 @@ static void start_query(ir_searcher *searcher, batch *work, uint32_t index)
     query->search = &work->searches[index];
     query->result = &work->results[index];
     imgret_error error = IMGRET_ERROR_INIT;
-    if (ir_query_walk(query, searcher->segment, &searcher->tools, &error))
+    if (ir_query_start(query, searcher->segment, &searcher->tools, &error))
         fail_query(work, query, &error);
     searcher->active[searcher->active_count++] = place;
 }
@@ -231,7 +271,7 @@ static void look_after_active(ir_searcher *searcher, ir_search_stats *stats)
         uint32_t place = searcher->active[i];
         ir_query *query = &searcher->queries[place];
         queue_reads(searcher, place);
-        if (query->pending > 0 || query->next_wanted < query->candidate_count) {
+        if (query->pending > 0 || query->walking || query->next_wanted < query->candidate_count) {
             searcher->active[kept++] = place;
             continue;
         }

@@ -55,7 +55,7 @@ int32_t ir_segment_build(const char *path, const ir_segment_spec *spec, ir_segme
 
 typedef struct ir_segment_open_options {
     uint64_t ram_bytes_max; /* for codes and graph; 0: no limit. Filled in this order: sign codes,
-                             * graph, rank codes */
+                             * graph, rank codes; the rest of the graph is read while searching */
     uint32_t io_kind;       /* IR_IO_* */
     ir_io_fault_fn fault;   /* with IR_IO_FAULTY */
     void *fault_context;
@@ -72,6 +72,7 @@ typedef struct ir_segment_info {
     uint64_t file_bytes;
     uint32_t dimension, metric, vector_type, code_bits, degree, centroid_count;
     uint64_t sign_bytes, rank_bytes, graph_bytes, id_bytes, check_bytes, other_bytes; /* RAM */
+    uint64_t graph_bytes_on_disk; /* read while searching */
     uint32_t code_bits_in_ram;
     uint32_t io_kind; /* IR_IO_* in use, 0 before the first search */
     bool direct;      /* reads pass by the page cache */
@@ -108,7 +109,8 @@ typedef struct ir_search {
 } ir_search;
 
 typedef struct ir_search_stats {
-    uint64_t reads, read_bytes;
+    uint64_t reads, read_bytes; /* of the graph included */
+    uint64_t graph_reads;
     uint64_t hops;            /* nodes expanded */
     uint64_t sign_estimates;  /* coarse keys */
     uint64_t rank_estimates;  /* keys from all code bits in RAM */

@@ -362,7 +362,8 @@ static int32_t write_ids(build *b, imgret_error *error)
 {
     uint64_t count = b->header.vector_count;
     b->header.id_base = count ? b->ids[0] : 0;
-    uint64_t most = count ? (uint64_t)(b->ids[count - 1] - b->ids[0]) - (count - 1) : 0;
+    uint64_t base = (uint64_t)b->header.id_base;
+    uint64_t most = count ? (uint64_t)b->ids[count - 1] - base - (count - 1) : 0;
     uint32_t bits = ir_bits_for(most, 0);
     b->header.id_bits = bits > 56 ? 64 : bits;
     size_t bytes = b->header.id_bits ? (count * b->header.id_bits + 7) / 8 + 8 : 0;
@@ -371,7 +372,7 @@ static int32_t write_ids(build *b, imgret_error *error)
         return out_of_memory(b, error);
     for (uint64_t slot = 0; slot < count; slot++)
         put_bits(packed, slot * b->header.id_bits, b->header.id_bits,
-                 (uint64_t)(b->ids[slot] - b->ids[0]) - slot);
+                 (uint64_t)b->ids[slot] - base - slot);
     int32_t status = write_section(b, IR_SECTION_IDS, packed, bytes, error);
     ir_free(packed);
     return status;
@@ -383,20 +384,21 @@ static int32_t write_graph(build *b, imgret_error *error)
     uint32_t degree = b->spec.degree;
     b->header.degree = degree;
     b->header.slot_bits = ir_bits_for(count ? count - 1 : 0, 1);
-    size_t stride = ((size_t)degree * b->header.slot_bits + 7) / 8;
-    uint8_t row[128 * 4 + 8];
-    b->header.sections[IR_SECTION_GRAPH].offset = ir_page_writer_offset(b->writer);
-    b->header.sections[IR_SECTION_GRAPH].bytes = count * stride + 8;
+    uint32_t stride = ir_graph_row_stride(&b->header);
+    uint32_t per_page = ir_graph_rows_per_page(&b->header);
+    uint8_t page[IR_PAGE_BYTES];
+    uint64_t start = ir_page_writer_offset(b->writer);
     int32_t status = IMGRET_OK;
-    for (uint64_t slot = 0; !status && slot < count; slot++) {
-        memset(row, 0, stride);
-        for (uint32_t e = 0; e < degree; e++)
-            put_bits(row, (uint64_t)e * b->header.slot_bits, b->header.slot_bits,
-                     b->graph.edges[slot * degree + e]);
-        status = ir_page_write(b->writer, row, stride, error);
+    for (uint64_t first = 0; !status && first < count; first += per_page) {
+        memset(page, 0, sizeof page);
+        for (uint64_t slot = first; slot < first + per_page && slot < count; slot++)
+            for (uint32_t e = 0; e < degree; e++)
+                put_bits(page + (slot - first) * stride, (uint64_t)e * b->header.slot_bits,
+                         b->header.slot_bits, b->graph.edges[slot * degree + e]);
+        status = ir_page_write(b->writer, page, sizeof page, error);
     }
-    if (!status)
-        status = ir_page_write(b->writer, NULL, 8, error);
+    b->header.sections[IR_SECTION_GRAPH].offset = start;
+    b->header.sections[IR_SECTION_GRAPH].bytes = ir_page_writer_offset(b->writer) - start;
     return status ? status : ir_page_write_end(b->writer, error);
 }
 

@@ -66,7 +66,7 @@ static void check_graph(checker *check, const ir_segment *segment)
     uint32_t neighbors[128];
     for (uint32_t slot = 0; slot < segment->header.vector_count && !check->stopped; slot++) {
         bool damaged = false;
-        ir_segment_neighbors(segment, slot, neighbors, &damaged);
+        ir_segment_neighbors(segment, ir_segment_row(segment, slot), slot, neighbors, &damaged);
         if (damaged)
             report(check, "%s: the graph of slot %u leads outside", segment->path, slot);
     }

@@ -23,7 +23,7 @@ enum {
     IR_SECTION_CENTROIDS, /* centroid_count rows of code_dimension floats, rotated */
     IR_SECTION_SIGNS,     /* sign records of codes.h */
     IR_SECTION_RANKS,     /* rank records of codes.h */
-    IR_SECTION_GRAPH,     /* rows of `degree` slots of slot_bits bits, then 8 bytes of zeros */
+    IR_SECTION_GRAPH,     /* rows of `degree` slots of slot_bits bits; none crosses a page */
     IR_SECTION_ENTRIES,   /* entry_count u32 slots */
     IR_SECTION_CHECKS,    /* u32 for each page before this section */
     IR_SECTION_COUNT
@@ -69,6 +69,17 @@ _Static_assert(sizeof(ir_segment_header) == 264, "layout of docs/format.md");
 static inline uint64_t ir_pages_of(uint64_t bytes)
 {
     return bytes / IR_PAGE_BYTES + (bytes % IR_PAGE_BYTES != 0);
+}
+
+/* Bytes of a row of the graph, and whole rows in a page. */
+static inline uint32_t ir_graph_row_stride(const ir_segment_header *header)
+{
+    return (header->degree * header->slot_bits + 7) / 8;
+}
+
+static inline uint32_t ir_graph_rows_per_page(const ir_segment_header *header)
+{
+    return IR_PAGE_BYTES / ir_graph_row_stride(header);
 }
 
 /* Bits that hold numbers up to `largest`; at least `least`. */

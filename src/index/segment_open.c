@@ -74,7 +74,7 @@ static bool lengths_agree(const ir_segment_header *header)
         vectors = count * header->record_stride;
     }
     uint64_t ids = header->id_bits ? (count * header->id_bits + 7) / 8 + 8 : 0;
-    uint64_t row = ((uint64_t)header->degree * header->slot_bits + 7) / 8;
+    uint64_t rows = ir_graph_rows_per_page(header);
     const ir_segment_section *sections = header->sections;
     return sections[IR_SECTION_VECTORS].bytes == vectors &&
            sections[IR_SECTION_IDS].bytes == ids &&
@@ -82,7 +82,7 @@ static bool lengths_agree(const ir_segment_header *header)
            sections[IR_SECTION_CENTROIDS].bytes == header->centroid_count * n * 4 &&
            sections[IR_SECTION_SIGNS].bytes == count * shape.sign_stride &&
            sections[IR_SECTION_RANKS].bytes == count * shape.rank_stride &&
-           sections[IR_SECTION_GRAPH].bytes == count * row + 8 &&
+           sections[IR_SECTION_GRAPH].bytes == (count + rows - 1) / rows * IR_PAGE_BYTES &&
            sections[IR_SECTION_ENTRIES].bytes == header->entry_count * 4ull &&
            sections[IR_SECTION_CHECKS].bytes ==
                sections[IR_SECTION_CHECKS].offset / IR_PAGE_BYTES * 4;
@@ -150,12 +150,14 @@ int32_t ir_segment_read_header(ir_segment *segment, imgret_error *error)
     return IMGRET_OK;
 }
 
-/* Loads a section into fresh memory, checked; *out is freed with ir_free_aligned. */
-static int32_t load_section(ir_segment *segment, uint32_t index, void *out, imgret_error *error)
+/* Loads the first pages of a section into fresh memory, checked; *out is freed with
+ * ir_free_aligned. */
+static int32_t load_pages(ir_segment *segment, uint32_t index, uint64_t pages, void *out,
+                          imgret_error *error)
 {
     const ir_segment_section *section = &segment->header.sections[index];
-    uint64_t pages = ir_pages_of(section->bytes), first = section->offset / IR_PAGE_BYTES;
-    uint8_t *memory = ir_malloc_aligned(IR_PAGE_BYTES, (pages ? pages : 1) * IR_PAGE_BYTES);
+    uint64_t first = section->offset / IR_PAGE_BYTES;
+    uint8_t *memory = ir_malloc_aligned(IR_PAGE_BYTES, pages * IR_PAGE_BYTES + IR_ROW_SLACK_BYTES);
     if (!memory)
         return ir_fail(error, IMGRET_NO_MEMORY, "%s: no memory for %llu bytes", segment->path,
                        (unsigned long long)section->bytes);
@@ -176,6 +178,12 @@ static int32_t load_section(ir_segment *segment, uint32_t index, void *out, imgr
     return status;
 }
 
+static int32_t load_section(ir_segment *segment, uint32_t index, void *out, imgret_error *error)
+{
+    return load_pages(segment, index, ir_pages_of(segment->header.sections[index].bytes), out,
+                      error);
+}
+
 static int32_t load_checks(ir_segment *segment, imgret_error *error)
 {
     const ir_segment_section *section = &segment->header.sections[IR_SECTION_CHECKS];
@@ -191,10 +199,18 @@ static int32_t load_checks(ir_segment *segment, imgret_error *error)
     return IMGRET_OK;
 }
 
-/* Once all is loaded, only the checks of vectors are needed. */
-static int32_t keep_vector_checks(ir_segment *segment, imgret_error *error)
+/* Pages whose checks are needed once all is loaded: the vectors', and the graph's unless it is in
+ * RAM as a whole. */
+static uint64_t checks_kept(const ir_segment_header *header, bool whole_graph)
 {
-    uint64_t count = segment->header.sections[IR_SECTION_IDS].offset / IR_PAGE_BYTES;
+    uint32_t next = whole_graph ? IR_SECTION_IDS : IR_SECTION_ENTRIES;
+    return header->sections[next].offset / IR_PAGE_BYTES;
+}
+
+static int32_t drop_other_checks(ir_segment *segment, imgret_error *error)
+{
+    uint64_t pages = segment->header.sections[IR_SECTION_GRAPH].bytes / IR_PAGE_BYTES;
+    uint64_t count = checks_kept(&segment->header, segment->graph_ram_pages == pages);
     uint32_t *kept = ir_malloc_aligned(64, count * sizeof kept[0]);
     if (!kept)
         return ir_fail(error, IMGRET_NO_MEMORY, "%s: no memory for checks", segment->path);
@@ -217,21 +233,34 @@ int32_t ir_segment_verify(const ir_segment *segment, const uint8_t *pages, uint6
     return IMGRET_OK;
 }
 
-/* Decides what of the codes stays in RAM. */
+/* Decides what stays in RAM: always the sign codes and the small sections, then as much of the
+ * graph as there is room for, then the rank codes. */
 static int32_t plan_ram(ir_segment *segment, bool *with_ranks, imgret_error *error)
 {
-    const ir_segment_section *sections = segment->header.sections;
-    uint64_t budget = segment->options.ram_bytes_max;
-    uint64_t least = sections[IR_SECTION_IDS].offset / IR_PAGE_BYTES * 4;
+    const ir_segment_header *header = &segment->header;
+    const ir_segment_section *sections = header->sections;
+    uint64_t budget = segment->options.ram_bytes_max, fixed = 0;
+    uint64_t graph = sections[IR_SECTION_GRAPH].bytes;
     for (uint32_t i = IR_SECTION_IDS; i <= IR_SECTION_ENTRIES; i++)
-        if (i != IR_SECTION_RANKS)
-            least += sections[i].bytes;
-    if (budget && budget < least)
+        if (i != IR_SECTION_RANKS && i != IR_SECTION_GRAPH)
+            fixed += sections[i].bytes;
+    uint64_t least = fixed + checks_kept(header, false) * 4;
+    uint64_t whole = fixed + graph + checks_kept(header, true) * 4;
+    segment->graph_ram_pages = graph / IR_PAGE_BYTES;
+    *with_ranks = header->code_bits > 1;
+    if (!budget)
+        return IMGRET_OK;
+    if (budget < least)
         return ir_fail(error, IMGRET_LIMIT, "%s: %llu bytes of RAM are allowed, at least %llu are "
                        "needed", segment->path, (unsigned long long)budget,
                        (unsigned long long)least);
-    *with_ranks = segment->header.code_bits > 1 &&
-                  (!budget || budget - least >= sections[IR_SECTION_RANKS].bytes);
+    if (budget < whole) {
+        uint64_t pages = (budget - least) / IR_PAGE_BYTES;
+        if (pages < segment->graph_ram_pages)
+            segment->graph_ram_pages = pages;
+    }
+    *with_ranks = header->code_bits > 1 && budget >= whole &&
+                  budget - whole >= sections[IR_SECTION_RANKS].bytes;
     return IMGRET_OK;
 }
 
@@ -253,18 +282,20 @@ static int32_t load_all(ir_segment *segment, imgret_error *error)
     if (!status && with_ranks)
         status = load_section(segment, IR_SECTION_RANKS, &segment->ranks, error);
     if (!status)
-        status = load_section(segment, IR_SECTION_GRAPH, &segment->graph, error);
+        status = load_pages(segment, IR_SECTION_GRAPH, segment->graph_ram_pages, &segment->graph,
+                            error);
     if (!status)
         status = load_section(segment, IR_SECTION_ENTRIES, &segment->entries, error);
     if (!status)
-        status = keep_vector_checks(segment, error);
+        status = drop_other_checks(segment, error);
     if (status)
         return status;
     for (uint32_t i = 0; i < header->entry_count; i++)
         if (segment->entries[i] >= header->vector_count)
             return damaged(segment, "an entry point is no vector", error);
     segment->shape = ir_code_shape_of(header->code_dimension, with_ranks ? header->code_bits : 1);
-    segment->graph_stride = ((size_t)header->degree * header->slot_bits + 7) / 8;
+    segment->graph_stride = ir_graph_row_stride(header);
+    segment->graph_rows_per_page = ir_graph_rows_per_page(header);
     segment->space = (ir_space){.dimension = header->dimension,
                                 .metric = header->metric,
                                 .vector_type = header->vector_type,
@@ -337,7 +368,9 @@ void ir_segment_get_info(const ir_segment *segment, ir_segment_info *out)
         .centroid_count = header->centroid_count,
         .sign_bytes = sections[IR_SECTION_SIGNS].bytes,
         .rank_bytes = segment->ranks ? sections[IR_SECTION_RANKS].bytes : 0,
-        .graph_bytes = sections[IR_SECTION_GRAPH].bytes,
+        .graph_bytes = segment->graph_ram_pages * IR_PAGE_BYTES,
+        .graph_bytes_on_disk =
+            sections[IR_SECTION_GRAPH].bytes - segment->graph_ram_pages * IR_PAGE_BYTES,
         .id_bytes = sections[IR_SECTION_IDS].bytes,
         .check_bytes = segment->check_count * 4,
         .other_bytes = sections[IR_SECTION_MEAN].bytes + sections[IR_SECTION_CENTROIDS].bytes +

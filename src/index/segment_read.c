@@ -24,10 +24,9 @@ int64_t ir_segment_id(const ir_segment *segment, uint32_t slot)
     return (int64_t)((uint64_t)segment->header.id_base + slot + extra);
 }
 
-uint32_t ir_segment_neighbors(const ir_segment *segment, uint32_t slot, uint32_t *out,
-                              bool *damaged)
+uint32_t ir_segment_neighbors(const ir_segment *segment, const uint8_t *row, uint32_t slot,
+                              uint32_t *out, bool *damaged)
 {
-    const uint8_t *row = segment->graph + slot * segment->graph_stride;
     uint32_t bits = segment->header.slot_bits, degree = segment->header.degree, count = 0;
     uint32_t vector_count = (uint32_t)segment->header.vector_count;
     for (uint32_t e = 0; e < degree; e++) {

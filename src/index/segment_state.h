@@ -25,11 +25,12 @@ struct ir_segment {
     float *centroids;
     uint8_t *signs;
     uint8_t *ranks; /* NULL: not in RAM */
-    uint8_t *graph;
-    size_t graph_stride;
+    uint8_t *graph;          /* its first pages */
+    uint64_t graph_ram_pages;
+    uint32_t graph_stride, graph_rows_per_page;
     uint8_t *ids;
     uint32_t *entries;
-    uint32_t *checks; /* of the pages of vectors, the first page of the file included */
+    uint32_t *checks; /* of the file's first pages: those that are read later on are among them */
     uint64_t check_count;
     pthread_mutex_t lock; /* for what follows */
     ir_searcher *idle;
@@ -61,10 +62,34 @@ int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *sto
 
 int64_t ir_segment_id(const ir_segment *segment, uint32_t slot);
 
-/* Neighbours of a node without itself; `out` has room for the degree. Slots out of range are left
- * out and make *damaged true. */
-uint32_t ir_segment_neighbors(const ir_segment *segment, uint32_t slot, uint32_t *out,
-                              bool *damaged);
+/* A node's row of the graph: the page, and its place there. */
+static inline uint64_t ir_segment_graph_page(const ir_segment *segment, uint32_t slot)
+{
+    return segment->header.sections[IR_SECTION_GRAPH].offset / IR_PAGE_BYTES +
+           slot / segment->graph_rows_per_page;
+}
+
+static inline uint32_t ir_segment_graph_offset(const ir_segment *segment, uint32_t slot)
+{
+    return slot % segment->graph_rows_per_page * segment->graph_stride;
+}
+
+/* The row in RAM, or NULL. */
+static inline const uint8_t *ir_segment_row(const ir_segment *segment, uint32_t slot)
+{
+    uint64_t page = slot / segment->graph_rows_per_page;
+    return page < segment->graph_ram_pages
+               ? segment->graph + page * IR_PAGE_BYTES + ir_segment_graph_offset(segment, slot)
+               : NULL;
+}
+
+/* Bytes that may be read past a row. */
+#define IR_ROW_SLACK_BYTES 8
+
+/* Neighbours of a node without itself, from its row; `out` has room for the degree. Slots out of
+ * range are left out and make *damaged true. */
+uint32_t ir_segment_neighbors(const ir_segment *segment, const uint8_t *row, uint32_t slot,
+                              uint32_t *out, bool *damaged);
 
 void ir_searcher_free(ir_searcher *searcher);
 

@@ -84,7 +84,8 @@ static int32_t threads_turn(ir_io *io, ir_io_done *out, uint32_t capacity, uint3
     while (self->done_count < wait_min)
         pthread_cond_wait(&self->done_ready, &self->lock);
     uint32_t count = self->done_count < capacity ? self->done_count : capacity;
-    memcpy(out, self->done, count * sizeof out[0]);
+    if (count > 0)
+        memcpy(out, self->done, count * sizeof out[0]);
     self->done_count -= count;
     memmove(self->done, self->done + count, self->done_count * sizeof out[0]);
     pthread_mutex_unlock(&self->lock);

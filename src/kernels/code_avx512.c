@@ -3,7 +3,14 @@
 
 #include <immintrin.h>
 
-enum { AHEAD = 4, LINE_BYTES = 64 };
+enum { LINES_AHEAD = 24, LINE_BYTES = 64 };
+
+/* Rows to fetch ahead: as many lines as a core keeps on their way from memory. */
+static inline uint32_t rows_ahead(size_t bytes)
+{
+    uint32_t ahead = (uint32_t)(LINES_AHEAD / (bytes / LINE_BYTES + 1));
+    return ahead > 2 ? ahead : 2;
+}
 
 /* Rows come in no order the processor could foresee. */
 static inline void prefetch_row(const ir_code_rows *rows, uint32_t i, size_t bytes)
@@ -13,6 +20,7 @@ static inline void prefetch_row(const ir_code_rows *rows, uint32_t i, size_t byt
     const uint8_t *row = ir_code_row(rows, i);
     for (size_t at = 0; at < bytes; at += LINE_BYTES)
         _mm_prefetch((const char *)row + at, _MM_HINT_T0);
+    _mm_prefetch((const char *)row + bytes, _MM_HINT_T0); /* the numbers behind the bits */
 }
 
 static inline __mmask64 first_bytes(size_t count)
@@ -30,10 +38,11 @@ static void bits_dot(const ir_code_operand *query, const ir_code_rows *rows, int
 {
     size_t bytes = query->dimension / 8;
     size_t step = query->plane_stride;
-    for (uint32_t i = 0; i < AHEAD; i++)
+    uint32_t ahead = rows_ahead(bytes);
+    for (uint32_t i = 0; i < ahead; i++)
         prefetch_row(rows, i, bytes);
     for (uint32_t i = 0; i < rows->count; i++) {
-        prefetch_row(rows, i + AHEAD, bytes);
+        prefetch_row(rows, i + ahead, bytes);
         const uint8_t *row = ir_code_row(rows, i);
         __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
         for (size_t at = 0; at < bytes; at += 64) {
@@ -61,7 +70,8 @@ static inline __m512i add_bits(__m512i sum, const uint8_t *row, const int8_t *qu
     __m512i ones = _mm512_set1_epi8((char)weight);
     size_t j = 0;
     for (; j + 64 <= n; j += 64) {
-        __mmask64 bits = _load_mask64((__mmask64 *)(uintptr_t)(row + j / 8));
+        uint64_t bits;
+        __builtin_memcpy(&bits, row + j / 8, 8);
         sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_mov_epi8(bits, ones),
                                   _mm512_loadu_si512(query + j));
     }
@@ -99,10 +109,11 @@ static void levels_dot(const ir_code_operand *query, const ir_code_rows *signs,
 {
     size_t n = query->dimension;
     size_t rest_bytes = n * (bits - 1) / 8;
-    for (uint32_t i = 0; i < 2; i++)
+    uint32_t ahead = rows_ahead(rest_bytes);
+    for (uint32_t i = 0; i < ahead; i++)
         prefetch_row(rests, i, rest_bytes);
     for (uint32_t i = 0; i < signs->count; i++) {
-        prefetch_row(rests, i + 2, rest_bytes);
+        prefetch_row(rests, i + ahead, rest_bytes);
         const uint8_t *rest = ir_code_row(rests, i);
         uint32_t left = bits - 1;
         __m512i sum = add_bits(_mm512_setzero_si512(), ir_code_row(signs, i), query->bytes, n, 1);
@@ -116,10 +127,11 @@ static void levels_dot(const ir_code_operand *query, const ir_code_rows *signs,
 
 static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, int32_t *out)
 {
-    for (uint32_t i = 0; i < 2; i++)
+    uint32_t ahead = rows_ahead(n);
+    for (uint32_t i = 0; i < ahead; i++)
         prefetch_row(rows, i, n);
     for (uint32_t i = 0; i < rows->count; i++) {
-        prefetch_row(rows, i + 2, n);
+        prefetch_row(rows, i + ahead, n);
         const uint8_t *row = ir_code_row(rows, i);
         __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0;
         size_t j = 0;

@@ -1,7 +1,7 @@
 /* test_segment_search.c: segments of every metric and size answer like an exact scan. */
 #include "segment_fixture.h"
 
-static const char *path = "/tmp/imgret-test-search.seg";
+static char path[64];
 
 static double recall(vectors *v, uint32_t k, uint32_t flags, const ir_segment_open_options *options,
                      ir_search_stats *stats)
@@ -113,7 +113,7 @@ static void less_ram_reads_more_and_finds_as_much(void **state)
     vectors v = make_vectors(2000, 96, IMGRET_METRIC_L2);
     assert_int_equal(build_segment(&v, path, 2, NULL), 0);
     ir_segment *segment;
-    ir_segment_info info;
+    ir_segment_info info, info_now;
     imgret_error error = IMGRET_ERROR_INIT;
     assert_int_equal(ir_segment_open(&segment, path, NULL, NULL), 0);
     ir_segment_get_info(segment, &info);
@@ -136,9 +136,21 @@ static void less_ram_reads_more_and_finds_as_much(void **state)
     assert_null(segment);
     unsigned long long least = 0;
     assert_int_equal(sscanf(strstr(error.message, "at least"), "at least %llu", &least), 1);
-    options.ram_bytes_max = least;
-    assert_int_equal(ir_segment_open(&segment, path, &options, &error), 0);
-    ir_segment_close(segment);
+    /* The less of the graph is in RAM, the more of it is read; what is found stays the same. */
+    uint64_t graph_reads_before = 0;
+    for (uint32_t share = 3; share-- > 0;) {
+        options.ram_bytes_max = least + info.graph_bytes * share / 3;
+        assert_int_equal(ir_segment_open(&segment, path, &options, &error), 0);
+        ir_segment_get_info(segment, &info_now);
+        assert_true(info_now.graph_bytes <= info.graph_bytes * share / 3);
+        assert_int_equal(info_now.graph_bytes + info_now.graph_bytes_on_disk, info.graph_bytes);
+        ir_segment_close(segment);
+        ir_search_stats stats = {0};
+        assert_true(recall(&v, 10, 0, &options, &stats) > 0.93);
+        assert_true(stats.graph_reads > graph_reads_before);
+        assert_true(stats.reads > stats.graph_reads);
+        graph_reads_before = stats.graph_reads;
+    }
     free(v.rows);
 }
 
@@ -234,6 +246,13 @@ static void a_batch_answers_each_query_like_a_single_search(void **state)
     free(v.rows);
 }
 
+static int choose_file(void **state)
+{
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/imgret-search-%d.seg", (int)getpid());
+    return 0;
+}
+
 static int remove_file(void **state)
 {
     (void)state;
@@ -253,5 +272,5 @@ int main(void)
         cmocka_unit_test(what_is_not_allowed_never_appears),
         cmocka_unit_test(a_batch_answers_each_query_like_a_single_search),
     };
-    return cmocka_run_group_tests_name("segment_search", tests, NULL, remove_file);
+    return cmocka_run_group_tests_name("segment_search", tests, choose_file, remove_file);
 }
