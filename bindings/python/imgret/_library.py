@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import os
 from typing import Iterator, List, Optional
 
@@ -45,7 +44,9 @@ def _load() -> ctypes.CDLL:
             return ctypes.CDLL(name)
         except OSError as error:
             tried.append(str(error))
-    found = ctypes.util.find_library("imgret")  # slow, hence last: it may start a compiler
+    from ctypes.util import find_library  # costs five milliseconds, and then may start a compiler
+
+    found = find_library("imgret")
     if found:
         return ctypes.CDLL(found)
     raise LibraryNotFoundError(

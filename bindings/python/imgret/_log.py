@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import logging
-from typing import Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 from . import _abi
 from ._calls import set_in_log_callback
 from ._library import lib
 from ._types import number_of, text_of, word_of
+
+if TYPE_CHECKING:
+    import logging
 
 _LEVELS = {
     _abi.LOG_ERROR: "error",
@@ -18,14 +20,11 @@ _LEVELS = {
     _abi.LOG_INFO: "info",
     _abi.LOG_DEBUG: "debug",
 }
-_LOGGING = {
-    _abi.LOG_ERROR: logging.ERROR,
-    _abi.LOG_WARNING: logging.WARNING,
-    _abi.LOG_INFO: logging.INFO,
-}
+# The numbers of the logging module, which is not imported for them: it is slow to load.
+_LOGGING = {_abi.LOG_ERROR: 40, _abi.LOG_WARNING: 30, _abi.LOG_INFO: 20, _abi.LOG_DEBUG: 10}
 
 LogFunction = Callable[[str, str], object]
-_target: Union[None, LogFunction, logging.Logger] = None
+_target: Union[None, LogFunction, "logging.Logger"] = None
 
 
 def _deliver(_user: Any, level: int, message: bytes) -> None:
@@ -35,19 +34,17 @@ def _deliver(_user: Any, level: int, message: bytes) -> None:
     set_in_log_callback(True)
     try:
         text = text_of(message)
-        if isinstance(target, logging.Logger):
-            target.log(_LOGGING.get(level, logging.DEBUG), "%s", text)
-        else:
+        if callable(target):
             target(word_of(_LEVELS, level), text)
-    except Exception:
-        logging.getLogger("imgret").exception("the log function failed")
+        else:
+            target.log(_LOGGING.get(level, 10), "%s", text)
     finally:
         set_in_log_callback(False)
 
 
 # One callback for ever: another thread may still be in it when the target changes.
 _callback = _abi.log_fn(_deliver)
-_silent = ctypes.cast(None, _abi.log_fn)
+_silent = ctypes.cast(0, _abi.log_fn)
 
 
 def set_log(
