@@ -127,9 +127,11 @@ class KindsTest(Case):
             self.assertEqual(list(rows[0]), list(rows[1]))
             clear = PIL.Image.new("RGBA", (40, 40), (255, 0, 0, 0))
             white = PIL.Image.new("RGB", (40, 40), (255, 255, 255))
-            for kind in ("RGBA", "LA", "PA"):
-                with self.subTest(kind):
-                    rows = extractor.extract([clear.convert(kind), white])
+            palette = PIL.Image.new("P", (40, 40), 3)
+            palette.info["transparency"] = 3
+            for transparent in (clear, clear.convert("LA"), palette):
+                with self.subTest(transparent.mode):
+                    rows = extractor.extract([transparent, white])
                     self.assertEqual(list(rows[0]), list(rows[1]))
 
     @needs_pil

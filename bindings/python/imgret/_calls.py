@@ -22,6 +22,9 @@ T = TypeVar("T")
 Pointer = int
 Step = Callable[[Pointer, Any], Any]
 
+# How long an interrupted call is waited for before it is left to itself.
+_STOP_TRIES = 10
+_STOP_TRY_S = 0.02
 _ERROR_SIZE = ctypes.sizeof(_abi.Error)
 
 
@@ -185,8 +188,9 @@ os.register_at_fork(after_in_child=_idle.clear)
 def patiently(function: Callable[[], T], stop: Callable[[], bool], abandon: bool) -> T:
     """`function()`, but so that a signal's exception (Ctrl-C) ends the wait for it.
 
-    Then `stop` is called until the call has ended, or says no. With `abandon` a call that cannot be
-    stopped is left to itself and its result dropped; without, it is awaited: it writes.
+    Then `stop` asks the call to end; it says no when it may not. With `abandon` a call that does not
+    end at once is left to itself and its result dropped; without, it is awaited: it writes. A second
+    Ctrl-C ends that wait too.
     """
     if threading.current_thread() is not threading.main_thread():
         return function()
@@ -201,8 +205,12 @@ def patiently(function: Callable[[], T], stop: Callable[[], bool], abandon: bool
     except BaseException:
         if job.claim.acquire(blocking=False):
             raise  # it never began
-        while stop() or not abandon:
-            if job.done.acquire(timeout=0.02):
+        tries = 0
+        while not abandon or tries < _STOP_TRIES:
+            if not stop() and abandon:
                 break
+            if job.done.acquire(timeout=_STOP_TRY_S):
+                break
+            tries += 1
         raise
     return job.outcome()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 AnyPath = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 Folders = Union[None, AnyPath, "list[AnyPath]"]
 
+_imgret_query = lib.imgret_query
 _OPTIONS_SIZE = ctypes.sizeof(_abi.QueryOptions)
 # A scan that took longer is worth the detour that lets Ctrl-C through the next time.
 _SLOW_S = 0.05
@@ -246,14 +247,17 @@ class Database:
         handle = self._open_handle()
         if self._slow or input.kind < _abi.INPUT_VECTOR:
             return patiently(
-                lambda: _query(handle, input, options),
-                handle.interrupt_alone,
-                abandon=True,
+                lambda: self._query(handle, input, options), handle.interrupt_alone, abandon=True
             )
+        return self._query(handle, input, options)
+
+    def _query(self, handle: Handle, input: Prepared, options: _abi.QueryOptions) -> Results:
+        out = ctypes.c_void_p()
         began = time.perf_counter()
-        results = _query(handle, input, options)
-        self._slow = time.perf_counter() - began > _SLOW_S
-        return results
+        handle.call(lambda db, error: _imgret_query(out, db, input, options, error))
+        if input.kind >= _abi.INPUT_VECTOR:
+            self._slow = time.perf_counter() - began > _SLOW_S
+        return Results(out.value)  # type: ignore[arg-type]
 
     # ---- Look at what is there -------------------------------------------------------------------
 
@@ -340,15 +344,6 @@ def _open(path: bytes, options: _abi.OpenOptions) -> Handle:
         raise error_of(status, error.message)
     assert out.value is not None
     return Handle(out.value, lib.imgret_close, lib.imgret_interrupt)
-
-
-_imgret_query = lib.imgret_query
-
-
-def _query(handle: Handle, input: Prepared, options: _abi.QueryOptions) -> Results:
-    out = ctypes.c_void_p()
-    handle.call(lambda db, error: _imgret_query(out, db, input, options, error))
-    return Results(out.value)  # type: ignore[arg-type]
 
 
 def _records(handle: Handle, step: Any) -> List[Record]:
