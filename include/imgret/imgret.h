@@ -378,7 +378,8 @@ IMGRET_API int32_t imgret_query(imgret_results **out, imgret *db, const imgret_i
 /* Number of results; 0 for NULL. Any thread. */
 IMGRET_API uint64_t imgret_results_count(const imgret_results *results);
 
-/* The result at `index` (0 is the best), or NULL past the end. Lives as long as `results`. */
+/* The result at `index` (0 is the best), or NULL past the end. Lives as long as `results`. They are
+ * one array: the next result stands `size` bytes, a field of each, after this one. */
 IMGRET_API const imgret_hit *imgret_results_at(const imgret_results *results, uint64_t index);
 
 /* Frees results; NULL is allowed; also after the database was closed. */
