@@ -90,6 +90,15 @@ static void pack_bits(uint8_t *out, const uint8_t *levels, uint32_t n, uint32_t 
     }
 }
 
+void ir_code_pack_rest(const ir_code_shape *shape, const uint8_t *levels, uint8_t *rank_record)
+{
+    uint32_t n = shape->dimension, left = shape->bits - 1;
+    for (; left >= 2; left -= 2, rank_record += n / 4)
+        pack_crumbs(rank_record, levels, n, left - 2);
+    if (left == 1)
+        pack_bits(rank_record, levels, n, 0);
+}
+
 /* Levels of all dimensions and <c, v>, for one number of bits. */
 static fit quantize(const ir_code_source *source, uint32_t n, uint32_t bits, float step,
                     uint8_t *levels, double *centroid_product)
@@ -188,12 +197,7 @@ void ir_code_encode(const ir_code_shape *shape, const ir_code_source *source, ui
         float step = choose_step(source->residual, n, shape->bits, sqrt(norm_squared));
         sums = quantize(source, n, shape->bits, step, levels, &centroid_product);
     }
-    uint32_t left = shape->bits - 1;
-    uint8_t *out = rank_record;
-    for (; left >= 2; left -= 2, out += n / 4)
-        pack_crumbs(out, levels, n, left - 2);
-    if (left == 1)
-        pack_bits(out, levels, n, 0);
+    ir_code_pack_rest(shape, levels, rank_record);
     write_rank_tail(shape, source, norm_squared, sums, centroid_product, rank_record);
 }
 
