@@ -76,9 +76,9 @@ void Weights::rename(const std::vector<Rename> &table)
         std::string name = tensor->name;
         size_t part = 0, part_count = 1;
         for (const Rename &line : table) {
-            if (!matches(line.from, tensor->name, &found))
+            if (!matches(line.from.c_str(), tensor->name, &found))
                 continue;
-            name = filled(line.to, found);
+            name = filled(line.to.c_str(), found);
             part = static_cast<size_t>(line.part);
             part_count = static_cast<size_t>(line.part_count);
             break;

@@ -18,8 +18,7 @@ namespace ir_torch {
  * > 1 the tensor is part `part` of `to`, whose parts are joined along the first dimension (a
  * separate query, key and value become one qkv). An empty `to` leaves the tensor out. */
 struct Rename {
-    const char *from;
-    const char *to;
+    std::string from, to;
     int part = 0;
     int part_count = 1;
 };
