@@ -37,6 +37,7 @@ public:
     Pool pool = Pool::avg;    /* its own: what the head was trained on */
     int64_t dimension = 0;    /* of an embedding pooled so */
     int64_t class_count = 0;
+    double flops = 0; /* of one picture, roughly: decides whether threads share it */
     bool channels_last = false; /* wants its pixels so */
 };
 

@@ -231,6 +231,9 @@ Vit::Vit(Weights &weights, Options &options)
         class_count = head.empty() ? 0 : head[0];
         head_ = Linear(weights, "head", width, class_count);
     }
+    int64_t hidden = blocks_[0].fc1.weight.size(0);
+    double block_weights = static_cast<double>(width * (4 * width + 2 * hidden));
+    flops = 2 * block_weights * static_cast<double>(shape_.depth * (positions_.size(1) + 1));
     name_it();
 }
 

@@ -176,6 +176,22 @@ static void agrees_with_scalar_code(void **state)
     plugin()->unload(model);
 }
 
+static void threads_may_share_a_picture(void **state)
+{
+    fixture *f = *state;
+    float tokens[TOKENS][WIDTH], wanted[CLASSES], embedding[WIDTH], logits[CLASSES];
+    vit_forward(&(vit_scalar){shape, values_of, &f->file}, f->pixels[0], tokens[0], wanted);
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        imgret_backend_info info;
+        imgret_backend_model *model =
+            load_model(f->path, bf16 ? "share=yes;precision=bf16" : "share=yes", 3, &info);
+        run_model(model, f->pixels[0], 1, embedding, logits);
+        for (int i = 0; i < WIDTH; i++)
+            assert_true(fabsf(tokens[0][i] - embedding[i]) < (bf16 ? 0.1f : 2e-5f));
+        plugin()->unload(model);
+    }
+}
+
 static void pools_agree_with_scalar_code(void **state)
 {
     fixture *f = *state;
@@ -455,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_described),
         cmocka_unit_test(agrees_with_scalar_code),
+        cmocka_unit_test(threads_may_share_a_picture),
         cmocka_unit_test(pools_agree_with_scalar_code),
         cmocka_unit_test(names_of_others_are_understood),
         cmocka_unit_test(normalisation_can_be_chosen),
