@@ -1,21 +1,36 @@
 # Makefile of libimgret: `make help` lists the targets; every switch stands in this first block.
 
-CC      ?= gcc
-CXX     ?= g++
-AR      ?= ar
-CFLAGS  ?= -O2 -g
+CC       ?= gcc
+CXX      ?= g++
+CLANG    ?= clang
+AR       ?= ar
+INSTALL  ?= install
+CFLAGS   ?= -O2 -g
 CXXFLAGS ?= -O2 -g
-PREFIX  ?= /usr/local
-LIBDIR  ?= $(PREFIX)/lib
-DESTDIR ?=
-BUILD   ?= build
-V       ?= 0
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DESTDIR    ?=
+BUILD      ?= build
+V          ?= 0
+# 1 makes every warning an error.
+WERROR     ?= 0
 
 WITH_TURBOJPEG ?= 1
 WITH_PNG       ?= 1
 WITH_WEBP      ?= 1
-# The libtorch plugin: 1, 0, or auto: built when libtorch's headers are found.
+# The libtorch plugin: 1, 0, or auto: built when the headers of libtorch and cJSON are found.
 WITH_TORCH     ?= auto
+# An unpacked libtorch, or a Python's site-packages/torch; empty: the system's.
+TORCH_HOME     ?=
+
+# 0: no target installs packages. `make`, `make install` and the checks never do.
+INSTALL_DEPS ?= 1
+# Only tests whose name contains this text: make run-tests T=delta
+T ?=
+# A folder of pictures for `make demo`; by default the demo draws its own.
+PICTURES ?=
 
 # Real pictures, vectors and weights for further tests; tests that need them skip visibly without.
 IMGRET_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
@@ -27,20 +42,28 @@ endif
 ifeq ($(origin CXX),default)
 CXX := g++
 endif
+, := ,
 Q := $(if $(filter 1,$(V)),,@)
-comma := ,
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+# Another make: as parallel as this one, or as there are processors when nobody said.
+SUBMAKE = +$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+# Finds out at parse time, with a compiler that may not be there yet, whether a header is.
+hash := \#
+has_header = $(shell printf '$(hash)if !__has_include(<%s>)\n$(hash)error\n$(hash)endif\n' '$(1)' | \
+                 $(CC) $(CPPFLAGS) $(2) -E -x c - >/dev/null 2>&1 && echo 1)
 
 MAJOR := $(shell sed -n 's/^\#define IMGRET_VERSION_MAJOR //p' include/imgret/imgret.h)
 MINOR := $(shell sed -n 's/^\#define IMGRET_VERSION_MINOR //p' include/imgret/imgret.h)
 PATCH := $(shell sed -n 's/^\#define IMGRET_VERSION_PATCH //p' include/imgret/imgret.h)
 VERSION := $(MAJOR).$(MINOR).$(PATCH)
 SONAME := libimgret.so.$(MAJOR)
-ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null || uname -m)))
+
+# ---- Flags ----------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wvla
-DEFINES  := -D_GNU_SOURCE -DIMGRET_PLUGIN_DIR='"$(LIBDIR)/imgret"'
+DEFINES  := -D_GNU_SOURCE
 LIBS     := -lsqlite3 -lm -ldl -lpthread
 
 ifeq ($(WITH_TURBOJPEG),1)
@@ -53,110 +76,382 @@ LIBS += -lpng
 endif
 ifeq ($(WITH_WEBP),1)
 DEFINES += -DIR_WITH_WEBP=1
-LIBS += -lwebp
+LIBS += -lwebpdemux -lwebp
 endif
 
-ALL_CFLAGS = -std=c17 $(WARNINGS) $(DEFINES) -Iinclude -Isrc -fPIC -fvisibility=hidden \
-             -ffp-contract=off -MMD -MP $(CFLAGS)
+# Fortified functions need an optimising compiler, and hide from the sanitizers what they look for.
+SANITIZED := $(findstring -fsanitize,$(CFLAGS))
+OPTIMISED := $(filter -O1 -O2 -O3 -Os,$(CFLAGS))
+HARDENING := -fstack-protector-strong -fstack-clash-protection \
+             $(if $(filter x86_64,$(ARCH)),-fcf-protection) \
+             $(if $(SANITIZED),,$(if $(OPTIMISED),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+COMMON_FLAGS = $(HARDENING) $(DEFINES) -Iinclude -fPIC -fvisibility=hidden -ffp-contract=off \
+               -MMD -MP $(if $(filter 1,$(WERROR)),-Werror) $(CPPFLAGS)
+ALL_CFLAGS   = -std=c17 $(WARNINGS) $(COMMON_FLAGS) $(CFLAGS)
+ALL_CXXFLAGS = -std=c++17 -Wall -Wextra -Wshadow -Wconversion -Wpointer-arith -Wvla \
+               -fvisibility-inlines-hidden $(COMMON_FLAGS) $(CXXFLAGS)
+ALL_LDFLAGS  = -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
+# A sanitizer's runtime is found in the program, not in the libraries it loads.
+SHARED_FLAGS = -shared $(if $(SANITIZED),,-Wl,-z,defs) $(ALL_LDFLAGS)
 
-# The libtorch plugin: TORCH_HOME is an unpacked libtorch (or site-packages/torch); without it the
-# system's. It needs cJSON's header too.
-TORCH_HOME ?=
-TORCH_INCLUDE := $(firstword $(if $(TORCH_HOME),$(TORCH_HOME)/include) \
-    $(patsubst %/torch/script.h,%,$(wildcard /usr/include/torch/script.h /usr/local/include/torch/script.h)))
-ifeq ($(WITH_TORCH),auto)
-WITH_TORCH := $(if $(and $(wildcard $(TORCH_INCLUDE)/torch/script.h),$(wildcard /usr/include/cjson/cJSON.h)),1,0)
-endif
-PLUGIN_DEFINES := -D_GNU_SOURCE -Iinclude -Ilib -fPIC -fvisibility=hidden -ffp-contract=off -MMD -MP
-TORCH_CFLAGS = -std=c17 $(WARNINGS) $(PLUGIN_DEFINES) $(CFLAGS)
-# -fopenmp only compiles: ATen's parallel_for is in its headers, and the runtime must be the one that
-# libtorch brings along, not a second one.
-# libtorch's newest headers ask for C++20, the system's 1.13 for C++17.
-TORCH_STD := $(if $(shell grep -s 'C++20 or later' $(TORCH_INCLUDE)/ATen/ATen.h),c++20,c++17)
-TORCH_CXXFLAGS = -std=$(TORCH_STD) -fopenmp -Wall -Wextra -Wshadow -Wconversion -Wpointer-arith -Wvla $(PLUGIN_DEFINES) \
-    $(addprefix -isystem ,$(filter-out /usr/include,$(TORCH_INCLUDE))) -isystem $(TORCH_INCLUDE)/torch/csrc/api/include $(CXXFLAGS)
-TORCH_LIBS := $(if $(TORCH_HOME),-L$(TORCH_HOME)/lib -Wl$(comma)-rpath$(comma)$(TORCH_HOME)/lib) \
-    -ltorch_cpu -lc10 -lcjson
-
+# A kernel file's name ends in the instruction set that it may use.
 KERNELS_avx2   := -mavx2 -mfma -mf16c
 KERNELS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx512vpopcntdq -mavx512vnni
-ISA_SOURCES := $(if $(filter x86_64,$(ARCH)),src/kernels/neon.c,src/kernels/avx2.c src/kernels/avx512.c)
-ISA_SOURCES := $(if $(filter aarch64,$(ARCH)),src/kernels/avx2.c src/kernels/avx512.c,$(ISA_SOURCES))
+ISA_FOREIGN := $(if $(filter x86_64,$(ARCH)),,%avx2.c %avx512.c) \
+               $(if $(filter aarch64,$(ARCH)),,%neon.c)
 
-SOURCES := $(filter-out $(ISA_SOURCES),$(sort $(wildcard src/*/*.c)))
+# libtorch's newest headers ask for C++20, Debian's 1.13 for C++17.
+TORCH_ATEN := $(or $(TORCH_HOME),/usr)/include/ATen/ATen.h
+TORCH_STD  := $(if $(shell grep -s 'C++20 or later' $(TORCH_ATEN)),c++20,c++17)
+# -fopenmp only for compiling: ATen's parallel_for stands in its headers; the runtime is libtorch's own.
+TORCH_CXXFLAGS := -std=$(TORCH_STD) -fopenmp $(if $(TORCH_HOME),-isystem $(TORCH_HOME)/include) \
+                  -isystem $(or $(TORCH_HOME),/usr)/include/torch/csrc/api/include
+TORCH_LIBS := $(if $(TORCH_HOME),-L$(TORCH_HOME)/lib -Wl$(,)-rpath$(,)$(TORCH_HOME)/lib) \
+              -ltorch_cpu -lc10 -lcjson
+HAS_CJSON := $(call has_header,cjson/cJSON.h)
+HAS_TORCH := $(call has_header,torch/script.h,$(TORCH_HOME:%=-I%/include))
+TORCH_ON := $(if $(filter auto,$(WITH_TORCH)),$(and $(HAS_CJSON),$(HAS_TORCH)),$(filter 1,$(WITH_TORCH)))
+
+# ---- What there is to build: rooms, plugins and programs are found by their place ------------
+
+SOURCES := $(filter-out $(addprefix src/kernels/,$(ISA_FOREIGN)),$(sort $(wildcard src/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
-TORCH_OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(sort $(wildcard lib/torch/*.c lib/torch/*.cpp)))
-TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
+CLI_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard cli/*.c)))
+COMMAND     := $(if $(CLI_OBJECTS),$(BUILD)/imgret)
+
+TORCH_SOURCES := $(sort $(wildcard lib/torch/*.c lib/torch/*.cpp))
+TORCH_OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(TORCH_SOURCES)))
+PLUGINS := $(if $(TORCH_ON),$(if $(TORCH_SOURCES),$(BUILD)/lib/imgret/imgret_torch.so))
+
+TEST_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,\
+                    $(filter-out tests/unit/test_%,$(sort $(wildcard tests/unit/*.c))))
+# Where tests find the sources (for reference programs) and the test plugins.
+TEST_PLACES  := -DIMGRET_TEST_SOURCE='"$(CURDIR)"' \
+                -DIMGRET_TEST_PLUGINS='"$(abspath $(BUILD))/tests/plugins"'
+TEST_PLUGINS := $(patsubst tests/plugins/%.c,$(BUILD)/tests/plugins/imgret_%.so,\
+                    $(sort $(wildcard tests/plugins/*.c)))
+ALL_TESTS    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+ALL_FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+# In these folders a file with a main() is a program; the others are linked to all of its folder.
+programs = $(sort $(if $(wildcard $(1)/*.c),$(shell grep -lw '^int main' $(wildcard $(1)/*.c))))
+helpers  = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(1)),$(sort $(wildcard $(1)/*.c))))
+EXAMPLES      := $(patsubst %.c,$(BUILD)/%,$(call programs,examples))
+BENCHES       := $(patsubst %.c,$(BUILD)/%,$(call programs,bench))
+MICRO_BENCHES := $(patsubst %.c,$(BUILD)/%,$(call programs,bench/micro))
+HELPERS_examples    := $(call helpers,examples)
+HELPERS_bench       := $(call helpers,bench)
+HELPERS_bench/micro := $(call helpers,bench/micro)
+
+# Tests and fuzz targets of lib/torch that take its plain C parts in, and so need cJSON.
+LIB_TORCH_TESTS := safetensors test_safetensors test_torch%
+lib_torch_objects = $(if $(filter $(LIB_TORCH_TESTS),$(1)),\
+                        $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o))
+lib_torch_libs    = $(if $(filter $(LIB_TORCH_TESTS),$(1)),-lcjson)
+buildable = $(if $(HAS_CJSON),$(1),$(filter-out $(LIB_TORCH_TESTS),$(1)))
+
+TESTS    := $(addprefix $(BUILD)/tests/,$(call buildable,$(ALL_TESTS)))
+REPLAYS  := $(patsubst %,$(BUILD)/fuzz/%-replay,$(call buildable,$(ALL_FUZZ)))
+FUZZERS  := $(REPLAYS:%-replay=%)
+UNBUILT  := $(filter-out $(call buildable,$(ALL_TESTS) $(ALL_FUZZ)),$(ALL_TESTS) $(ALL_FUZZ))
+
+# ---- Build ----------------------------------------------------------------------------------
+
+## all          (default) build/imgret, build/libimgret.so and .a, build/lib/imgret/ plugins
 .PHONY: all
-all: $(BUILD)/libimgret.a $(BUILD)/libimgret.so
-
-ifeq ($(WITH_TORCH),1)
-all: $(BUILD)/lib/imgret/imgret_torch.so
-else
-TESTS := $(filter-out %/test_safetensors %/test_torch %/test_torch_vit,$(TESTS))
-endif
+all: $(BUILD)/libimgret.a $(BUILD)/libimgret.so $(COMMAND) $(PLUGINS)
 
 # Objects are made anew when the flags change.
-FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(LIBS)
+FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LIBS)
+CXXFLAGS_NOW = $(CXX) $(ALL_CXXFLAGS) $(TORCH_CXXFLAGS) $(ALL_LDFLAGS) $(TORCH_LIBS)
+quoted = '$(subst ','\'',$(1))'
+write_if_changed = @mkdir -p $(@D); printf '%s\n' $(call quoted,$(1)) | cmp -s - $@ || \
+                   printf '%s\n' $(call quoted,$(1)) > $@
 $(BUILD)/flags: force
-	@mkdir -p $(@D); echo '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS_NOW))' > $@
+	$(call write_if_changed,$(FLAGS_NOW))
+$(BUILD)/flags-cxx: force
+	$(call write_if_changed,$(CXXFLAGS_NOW))
+$(BUILD)/plugin-dir: force
+	$(call write_if_changed,$(LIBDIR)/imgret)
 .PHONY: force
 force:
 
-$(BUILD)/obj/src/kernels/avx2.o:   ISA = $(KERNELS_avx2)
-$(BUILD)/obj/src/kernels/avx512.o: ISA = $(KERNELS_avx512)
+isa = $(if $(filter src/kernels/%avx2.c,$<),$(KERNELS_avx2)) \
+      $(if $(filter src/kernels/%avx512.c,$<),$(KERNELS_avx512))
+
+# Only the room that loads plugins knows where they are installed: another PREFIX rebuilds no more.
+$(filter $(BUILD)/obj/src/extract/%,$(OBJECTS)): $(BUILD)/plugin-dir
+$(BUILD)/obj/src/extract/%.o: PLACES = -DIMGRET_PLUGIN_DIR='"$(LIBDIR)/imgret"'
+
+# Only the library, its unit tests and fuzz targets, and the micro-benchmarks see src/.
+inside = $(if $(filter src/% tests/unit/% tests/fuzz/% bench/micro/%,$<),-Isrc) \
+         $(if $(filter lib/% tests/unit/% tests/fuzz/%,$<),-Ilib) \
+         $(if $(filter tests/unit/%,$<),-Itests/unit)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ISA) -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(inside) $(isa) $(PLACES) -c $< -o $@
 
+$(BUILD)/obj/%.o: %.cpp $(BUILD)/flags-cxx
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CXX) $(ALL_CXXFLAGS) $(inside) $(TORCH_CXXFLAGS) -c $< -o $@
+
+# An object that only a pattern rule asks for is kept all the same.
+.PRECIOUS: $(BUILD)/obj/%.o
+
+# Internal symbols stay in the archive: the unit tests link it.
 $(BUILD)/libimgret.a: $(OBJECTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/libimgret.so: $(OBJECTS) src/libimgret.map
+$(BUILD)/libimgret.so.$(VERSION): $(OBJECTS) src/libimgret.map
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=src/libimgret.map -Wl,-z,defs \
-	    -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS) -o $(BUILD)/$(SONAME) $(OBJECTS) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(SHARED_FLAGS) -Wl,-soname,$(SONAME) \
+	    -Wl,--version-script=src/libimgret.map -o $@ $(OBJECTS) $(LIBS)
+
+$(BUILD)/libimgret.so: $(BUILD)/libimgret.so.$(VERSION)
+	$(Q)ln -sf libimgret.so.$(VERSION) $(BUILD)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
-TORCH_FLAGS_NOW := $(CXX) $(TORCH_CXXFLAGS) $(TORCH_CFLAGS) $(TORCH_LIBS) $(LDFLAGS)
-$(BUILD)/flags-torch: force
-	@mkdir -p $(@D); echo '$(subst ','\'',$(TORCH_FLAGS_NOW))' | cmp -s - $@ || echo '$(subst ','\'',$(TORCH_FLAGS_NOW))' > $@
+# The command links the shared library, found beside it, or beside BINDIR once installed.
+LINK_COMMAND = $(CC) $(CFLAGS) $(if $(SANITIZED),,-pie) $(ALL_LDFLAGS) -o $@ $(CLI_OBJECTS) \
+               -L$(BUILD) -limgret -lm -lpthread
+RPATH_INSTALLED = $$ORIGIN/$(shell realpath -m -s --relative-to='$(BINDIR)' '$(LIBDIR)')
 
-$(BUILD)/obj/lib/torch/%.c.o: lib/torch/%.c $(BUILD)/flags-torch
+$(BUILD)/imgret: $(CLI_OBJECTS) $(BUILD)/libimgret.so
+	$(call say,LD,$@)
+	$(Q)$(LINK_COMMAND) -Wl,-rpath,'$$ORIGIN'
+
+$(BUILD)/installed/imgret: $(CLI_OBJECTS) $(BUILD)/libimgret.so $(BUILD)/plugin-dir
 	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$(Q)$(CC) $(TORCH_CFLAGS) -c $< -o $@
+	$(call say,LD,$@)
+	$(Q)$(LINK_COMMAND) -Wl,-rpath,'$(RPATH_INSTALLED)'
 
-$(BUILD)/obj/lib/torch/%.cpp.o: lib/torch/%.cpp $(BUILD)/flags-torch
-	@mkdir -p $(@D)
-	$(call say,CXX,$<)
-	$(Q)$(CXX) $(TORCH_CXXFLAGS) -c $< -o $@
-
-# Not with -z defs: workers.cpp names functions that only some builds of libtorch bring along.
+# Without -z defs: some functions that it asks for at run time are in only some builds of libtorch.
 $(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CXX) -shared -Wl,-z,relro,-z,now $(CXXFLAGS) $(LDFLAGS) -o $@ $^ $(TORCH_LIBS)
+	$(Q)$(CXX) $(CXXFLAGS) -shared $(ALL_LDFLAGS) -o $@ $(TORCH_OBJECTS) $(TORCH_LIBS)
 
-SAFETENSORS_OBJECTS := $(BUILD)/obj/lib/torch/safetensors.c.o $(BUILD)/obj/lib/torch/failure.c.o
-SAFETENSORS_TESTS := $(BUILD)/tests/test_safetensors $(BUILD)/tests/test_torch
-$(SAFETENSORS_TESTS): $(SAFETENSORS_OBJECTS)
-$(SAFETENSORS_TESTS): TEST_EXTRA = -Ilib $(SAFETENSORS_OBJECTS) -lcjson
+# ---- Tests, fuzz targets, examples and benchmarks ---------------------------------------------
 
-$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libimgret.a
+TEST_DEFINES = -DIMGRET_TEST_SOURCE='"$(CURDIR)"' \
+               -DIMGRET_TEST_PLUGINS='"$(abspath $(BUILD))/tests/plugins"'
+
+.SECONDEXPANSION:
+$(BUILD)/tests/%: tests/unit/%.c $(TEST_SUPPORT) $$(call lib_torch_objects,$$*) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit $< -o $@ $(TEST_EXTRA) $(BUILD)/libimgret.a -lcmocka $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(TEST_DEFINES) $(inside) $< -o $@ $(filter %.o,$^) \
+	    $(BUILD)/libimgret.a $(ALL_LDFLAGS) -lcmocka $(call lib_torch_libs,$*) $(LIBS)
 
+$(BUILD)/tests/plugins/imgret_%.so: tests/plugins/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,PLUGIN,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(SHARED_FLAGS) -lm
+
+$(BUILD)/fuzz/%-replay: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o \
+                        $$(call lib_torch_objects,$$*) $(BUILD)/libimgret.a
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(call lib_torch_libs,$*) $(LIBS)
+
+# Set by `make fuzz`, together with clang and its flags.
+ifdef FUZZ_DIR
+$(FUZZ_DIR)/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(call lib_torch_objects,$$*) $(BUILD)/libimgret.a
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $^ -o $@ $(ALL_LDFLAGS) $(call lib_torch_libs,$*) $(LIBS)
+endif
+
+# Programs as a user writes them: only the public header, only the shared library.
+$(EXAMPLES) $(BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $$(HELPERS_$$(firstword $$(subst /, ,$$*))) \
+                                    $(BUILD)/libimgret.so
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(filter %.o,$^) -o $@ -L$(BUILD) $(ALL_LDFLAGS) -limgret \
+	    -Wl,-rpath,'$$ORIGIN/..' -lm -lpthread
+
+$(MICRO_BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $(HELPERS_bench/micro) $(BUILD)/libimgret.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
+
+## tests        builds the test programs without running them
 .PHONY: tests
-tests: $(TESTS)
+tests: $(TESTS) $(TEST_PLUGINS)
 
+## fuzz-replay  builds the drivers that run fuzz targets over a corpus (make test runs them)
+.PHONY: fuzz-replay
+fuzz-replay: $(REPLAYS)
+
+## examples     builds examples/
+.PHONY: examples
+examples: $(EXAMPLES)
+
+## bench        builds bench/
+.PHONY: bench
+bench: $(BENCHES) $(MICRO_BENCHES) all
+
+# ---- What people call -------------------------------------------------------------------------
+
+install_deps = $(if $(filter 0,$(INSTALL_DEPS)),,$(Q)sh tools/install-deps.sh $(1))
+
+## deps         installs the packages that are missing, with apt-get
+.PHONY: deps
+deps:
+	$(call install_deps,build test checks arm64 --optional torch)
+
+# Packages decide what this file finds when it is read: hence a second make after installing.
+## demo         installs what is missing, builds, and shows it all on pictures (PICTURES=dir)
+.PHONY: demo run-demo
+demo:
+	$(call install_deps,build)
+	$(SUBMAKE) run-demo
+run-demo: all examples
+	@IMGRET='$(BUILD)/imgret' DRAW_PICTURES='$(BUILD)/examples/draw_pictures' \
+	    DEMO_DIR='$(BUILD)/demo' PICTURES='$(PICTURES)' sh examples/demo.sh
+
+## test         installs what is missing, builds, runs all tests; T=text picks some by name
+.PHONY: test run-tests
+test:
+	$(call install_deps,build test --optional torch)
+	$(SUBMAKE) run-tests
+run-tests: all tests fuzz-replay examples
+	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
+	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
+	    $(TESTS) $(REPLAYS) $(sort $(wildcard tests/cli/test_*.sh tests/tools/*.sh))
+
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZE_tsan := -fsanitize=thread
+sanitized = BUILD='$(BUILD)-$(1)' WITH_TORCH=0 LDFLAGS='$(SANITIZE_$(1))' \
+            CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_$(1))'
+
+## asan         builds and runs all tests with AddressSanitizer and UBSan, in build-asan/
+.PHONY: asan
+asan:
+	$(SUBMAKE) $(call sanitized,asan) run-tests
+
+# Tests that start threads; the others would only be slow.
+THREADED = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort \
+               $(shell grep -lE 'pthread_create|ir_pool_create|thrd_create' tests/unit/test_*.c)))
+## tsan         the same with ThreadSanitizer, in build-tsan/, for tests that start threads
+.PHONY: tsan run-threaded
+tsan:
+	$(SUBMAKE) $(call sanitized,tsan) run-threaded
+run-threaded: $(TEST_PLUGINS) $$(THREADED)
+	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh $(THREADED)
+
+## fuzz         builds libFuzzer programs with clang: build/fuzz/NAME CORPUS-FOLDER
+.PHONY: fuzz fuzzers
+fuzz:
+	$(SUBMAKE) BUILD='$(BUILD)/clang-fuzz' FUZZ_DIR='$(BUILD)/fuzz' CC='$(CLANG)' WITH_TORCH=0 \
+	    CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
+	    LDFLAGS='-fsanitize=address,undefined' fuzzers
+fuzzers: $(FUZZERS:$(BUILD)/fuzz/%=$(FUZZ_DIR)/%)
+
+# ---- Checks -----------------------------------------------------------------------------------
+
+## check-layers no file includes what the dependency law forbids
+.PHONY: check-layers
+check-layers:
+	@sh tools/check-layers.sh
+
+## check-header the public headers compile as C11 and C++17 without a warning
+.PHONY: check-header
+check-header:
+	@CC='$(CC)' CXX='$(CXX)' sh tools/check-header.sh
+
+## check-abi    header, version map, library and the stored ABI agree
+.PHONY: check-abi
+check-abi: $(BUILD)/libimgret.so
+	@CC='$(CC)' sh tools/check-abi.sh $(BUILD)/libimgret.so
+
+## abi-baseline stores the ABI of this build as the one that check-abi compares with
+.PHONY: abi-baseline
+abi-baseline: $(BUILD)/libimgret.so
+	@sh tools/check-abi.sh --store $(BUILD)/libimgret.so
+
+## check-ldd    the library and the command load neither libstdc++ nor libtorch
+.PHONY: check-ldd
+check-ldd: $(BUILD)/libimgret.so $(COMMAND)
+	@sh tools/check-ldd.sh $^
+
+# A static program without cmocka: the whole of it runs under emulation.
+ARM64_CC ?= aarch64-linux-gnu-gcc
+ARM64_SOURCES := tests/arm64/kernels_main.c $(sort $(wildcard src/kernels/*.c)) src/base/log.c
+$(BUILD)/arm64/kernels: $(ARM64_SOURCES) tests/unit/kernels_compare.h $(wildcard src/kernels/*.h)
+	@mkdir -p $(@D)
+	$(call say,ARM64,$@)
+	$(Q)$(ARM64_CC) -std=c17 -O2 $(WARNINGS) -D_GNU_SOURCE -ffp-contract=off -Iinclude -Isrc \
+	    -Itests/unit -static $(ARM64_SOURCES) -lm -o $@
+
+## check-arm64  cross-builds the kernels and runs their tests, NEON among them, under qemu-aarch64
+.PHONY: check-arm64
+check-arm64: $(BUILD)/arm64/kernels
+	$(Q)qemu-aarch64 $<
+
+## check-install installs into an empty folder, builds and runs a program against that copy
+.PHONY: check-install
+check-install:
+	@CC='$(CC)' BUILD='$(BUILD)' sh tools/check-install.sh
+
+## format-check clang-format finds nothing to change, where clang-format is installed
+.PHONY: format-check
+format-check:
+	@sh tools/check-format.sh
+
+# ---- Install ----------------------------------------------------------------------------------
+
+# Where LIBDIR and the like lie below PREFIX, imgret.pc says so: the tree may be moved as a whole.
+pc_path = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+$(BUILD)/imgret.pc: pkgconfig/imgret.pc.in $(BUILD)/plugin-dir $(BUILD)/flags include/imgret/imgret.h
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(call pc_path,$(LIBDIR))|' \
+	    -e 's|@INCLUDEDIR@|$(call pc_path,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@LIBS@|$(LIBS)|' $< > $@
+
+TO_BIN     = $(DESTDIR)$(BINDIR)
+TO_LIB     = $(DESTDIR)$(LIBDIR)
+TO_INCLUDE = $(DESTDIR)$(INCLUDEDIR)/imgret
+HEADERS   := $(sort $(wildcard include/imgret/*.h))
+
+## install      to PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, all below DESTDIR
+.PHONY: install
+install: all $(BUILD)/imgret.pc $(if $(COMMAND),$(BUILD)/installed/imgret)
+	$(Q)$(INSTALL) -d '$(TO_LIB)/pkgconfig' '$(TO_LIB)/imgret' '$(TO_INCLUDE)' '$(TO_BIN)'
+	$(Q)$(INSTALL) -m 644 $(HEADERS) '$(TO_INCLUDE)'
+	$(Q)$(INSTALL) -m 644 $(BUILD)/libimgret.a '$(TO_LIB)'
+	$(Q)$(INSTALL) -m 755 $(BUILD)/libimgret.so.$(VERSION) '$(TO_LIB)'
+	$(Q)ln -sf libimgret.so.$(VERSION) '$(TO_LIB)/$(SONAME)'
+	$(Q)ln -sf $(SONAME) '$(TO_LIB)/libimgret.so'
+	$(Q)$(INSTALL) -m 644 $(BUILD)/imgret.pc '$(TO_LIB)/pkgconfig'
+	$(if $(PLUGINS),$(Q)$(INSTALL) -m 755 $(PLUGINS) '$(TO_LIB)/imgret')
+	$(if $(COMMAND),$(Q)$(INSTALL) -m 755 $(BUILD)/installed/imgret '$(TO_BIN)')
+
+## uninstall    removes what install put there, with the same variables
+.PHONY: uninstall
+uninstall:
+	$(Q)rm -f '$(TO_BIN)/imgret' '$(TO_LIB)/libimgret.a' '$(TO_LIB)/libimgret.so' \
+	    '$(TO_LIB)/$(SONAME)' '$(TO_LIB)/libimgret.so.$(VERSION)' '$(TO_LIB)/pkgconfig/imgret.pc' \
+	    '$(TO_LIB)/imgret/imgret_torch.so' $(HEADERS:include/imgret/%='$(TO_INCLUDE)/%')
+	$(Q)rmdir --ignore-fail-on-non-empty '$(TO_LIB)/imgret' '$(TO_INCLUDE)' 2>/dev/null || true
+
+## clean        removes everything that was built
 .PHONY: clean
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain
 
--include $(OBJECTS:.o=.d) $(TORCH_OBJECTS:.o=.d) $(TESTS:=.d)
+## help         this list
+.PHONY: help
+help:
+	@echo 'make TARGET [VARIABLE=value...]; the variables stand at the head of the Makefile'
+	@sed -n 's/^## /  /p' Makefile
+
+-include $(OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(TORCH_OBJECTS:.o=.d) $(TEST_SUPPORT:.o=.d) \
+         $(TESTS:=.d) $(TEST_PLUGINS:.so=.d) $(ALL_FUZZ:%=$(BUILD)/obj/tests/fuzz/fuzz_%.d) \
+         $(patsubst $(BUILD)/%,$(BUILD)/obj/%.d,$(EXAMPLES) $(BENCHES) $(MICRO_BENCHES)) \
+         $(patsubst %.o,%.d,$(HELPERS_examples) $(HELPERS_bench) $(HELPERS_bench/micro))

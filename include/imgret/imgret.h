@@ -180,8 +180,8 @@ typedef struct imgret_open_options {
      * NULL opens a database with the extractor it was made with. An extractor whose identity
      * differs from the database's is refused with IMGRET_MISMATCH. */
     const char *model;
-    /* Folders, separated by ':', searched for backend plugins before IMGRET_PLUGIN_PATH and the
-     * installed folder. */
+    /* Folders, separated by ':', searched for backend plugins before those of the environment
+     * variable IMGRET_PLUGIN_PATH, the folder imgret/ beside the library, and the installed one. */
     const char *plugin_path;
     const imgret_limits *limits; /* NULL: defaults */
     uint32_t metric;             /* IMGRET_METRIC_*; of a new database, else must agree */
@@ -310,7 +310,8 @@ typedef struct imgret_ingest_options {
 } imgret_ingest_options;
 
 /* Adds files and whole folders (names in byte order, symbolic links to files followed, to folders
- * not). A picture that cannot be read is recorded with its reason and never stops the run. A file
+ * not; inside folders, names that begin with '.' and the database itself are passed over). A
+ * picture that cannot be read is recorded with its reason and never stops the run. A file
  * of unchanged size and modification time is not opened; one whose content is unchanged is not
  * extracted again. Run again after an interrupt, a crash or new files, it does what is left.
  * `report` (may be NULL; set its `size`) receives the final counts, also when the call fails.

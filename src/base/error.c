@@ -70,7 +70,8 @@ int32_t ir_fail_within(imgret_error *error, int32_t code, const char *format, ..
     if ((size_t)length >= sizeof error->message)
         length = (int)sizeof error->message - 1;
     snprintf(text + length, sizeof text - (size_t)length, ": %s", error->message);
-    code = error->code;
+    if (error->code != 0)
+        code = error->code;
     set_message(error, code, text);
     return code;
 }

@@ -20,7 +20,7 @@ typedef struct ir_catalog_options {
     bool read_only;
     bool existing; /* do not create */
     bool fresh;    /* do not open one that exists */
-    uint32_t busy_timeout_ms;
+    uint32_t busy_timeout_ms; /* 0: 5,000; IMGRET_NO_WAIT: none */
     /* Asked now and then while a statement runs (SQLite's progress handler) and between retries;
      * true ends it with IMGRET_INTERRUPTED. NULL: never. */
     bool (*stop)(void *context);
@@ -48,9 +48,14 @@ int32_t ir_catalog_get_setting(ir_catalog *catalog, const char *name, char **out
 int32_t ir_catalog_set_setting(ir_catalog *catalog, const char *name, const char *value,
                                imgret_error *error);
 
-/* ---- Writing: begin takes the writer's lock, commit and rollback release it ---- */
+/* ---- Writing: begin takes the writer's lock, commit and rollback release it ----
+ *
+ * A write that is refused for its arguments (INVALID_ARGUMENT, LIMIT, NOT_FOUND, EXISTS) changes
+ * nothing, and the transaction goes on. After any other failure (FULL, IO, INTERRUPTED, ...) the
+ * transaction is lost as a whole: further writes and commit return the same failure. */
 
-/* Waits for other threads, and busy_timeout_ms for other processes (IMGRET_BUSY). */
+/* Waits its turn among threads until `stop`, and busy_timeout_ms for other processes
+ * (IMGRET_BUSY). */
 int32_t ir_catalog_begin(ir_catalog *catalog, imgret_error *error);
 
 /* Durable on IMGRET_OK. On failure the transaction is rolled back. `committed` (may be NULL) is
@@ -78,7 +83,8 @@ int32_t ir_catalog_find(ir_catalog *catalog, const char *uri, bool in_transactio
 /* One image to store. Whole-image region 0 is made with it. */
 typedef struct ir_catalog_image {
     const char *uri;      /* NULL: none */
-    const char *metadata; /* NULL: none; must be a JSON object of at most 1 MiB, checked here */
+    const char *metadata; /* NULL: none; must be a JSON object in UTF-8 of at most 1 MiB (else
+                           * IMGRET_LIMIT), nested at most 2,000 deep; checked here */
     const char *format;
     uint32_t width; /* pixels, upright; 0 for a vector */
     uint32_t height;
@@ -159,7 +165,7 @@ int32_t ir_catalog_get_counts(ir_catalog *catalog, ir_catalog_counts *out, imgre
 
 /* SQLite's integrity_check and foreign_key_check, then the catalogue's own rules: every stored
  * image has region 0 and its vector of `vector_bytes`, every vector a region, every region an
- * image, metadata is JSON. `on_problem` non-zero ends it. */
+ * image, metadata is JSON. `on_problem` non-zero ends it with IMGRET_INTERRUPTED. */
 int32_t ir_catalog_check(ir_catalog *catalog, size_t vector_bytes,
                          int32_t (*on_problem)(void *context, const char *message), void *context,
                          imgret_error *error);

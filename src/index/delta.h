@@ -26,6 +26,8 @@ typedef struct ir_delta_query {
     void *stop_context;
 } ir_delta_query;
 
+/* `dimension` is 1 to 65,536, `metric` IMGRET_METRIC_*, `vector_type` IMGRET_VECTOR_*, else
+ * INVALID_ARGUMENT. */
 int32_t ir_delta_create(ir_delta **out, uint32_t dimension, uint32_t metric, uint32_t vector_type,
                         imgret_error *error);
 void ir_delta_free(ir_delta *delta);
@@ -33,13 +35,16 @@ void ir_delta_free(ir_delta *delta);
 /* Bytes of one vector as it is stored: dimension times 2 or 4. */
 size_t ir_delta_vector_bytes(const ir_delta *delta);
 
-/* Checks that `vector` is finite and within the stored type's range, and writes it in that type. */
+/* Checks that `vector` is finite and within the stored type's range, and writes it in that type to
+ * `out`, at any address. INVALID_ARGUMENT names the component at fault. Any thread. */
 int32_t ir_delta_encode(const ir_delta *delta, const float *vector, void *out,
                         imgret_error *error);
 void ir_delta_decode(const ir_delta *delta, const void *stored, float *out);
 
-/* Appends one stored vector; ids must ascend strictly. One thread at a time; searches go on
- * meanwhile and see it or do not. */
+/* Appends one stored vector, which may lie at any address; ids must ascend strictly, from 1. One
+ * thread at a time; searches go on meanwhile and see it or do not. Errors: INVALID_ARGUMENT (the
+ * id), CORRUPT (a component is not finite; names it and the id), LIMIT (1 TiB), NO_MEMORY; the
+ * delta is then as before. */
 int32_t ir_delta_append(ir_delta *delta, int64_t id, const void *stored, imgret_error *error);
 
 /* Hides a vector from later searches; false when no such id is there. Any thread. */
@@ -53,7 +58,9 @@ uint64_t ir_delta_count(const ir_delta *delta);  /* vectors that are searched */
 uint64_t ir_delta_ram_bytes(const ir_delta *delta);
 
 /* Exact k nearest by (score descending, id ascending) into `out` (room for k). *scanned (may be
- * NULL) counts compared vectors. IMGRET_INTERRUPTED when `stop` said so. Any thread. */
+ * NULL) counts compared vectors, removed ones included. Errors: INTERRUPTED when `stop` said so,
+ * INVALID_ARGUMENT when k is 0, score_min NaN or the query not finite, NO_MEMORY; *out_count is
+ * 0 then. Any thread. */
 int32_t ir_delta_search(const ir_delta *delta, const ir_delta_query *query, ir_neighbor *out,
                         uint32_t *out_count, uint64_t *scanned, imgret_error *error);
 

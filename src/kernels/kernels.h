@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /* Every family computes the same as "scalar" up to float rounding, for any n (also 0) and any
- * alignment. Half-precision rows are converted exactly; sums are in float. */
+ * alignment. Half-precision rows are converted exactly; sums are in float, long ones in pieces, so
+ * that their rounding does not grow with n. */
 typedef struct ir_kernels {
     const char *name; /* "scalar", "avx2", "avx512", "neon" */
 

@@ -12,17 +12,36 @@
 
 #include <cmocka.h>
 
+/* What tests/run.sh shows as the reason of the skip that follows: cmocka's skip() takes none, and a
+ * skip without a reason cannot be judged. */
+static inline void skip_reason(const char *what, const char *detail)
+{
+    printf("# SKIP reason: %s%s\n", what, detail);
+    fflush(stdout);
+}
+
+/* Ends the test as skipped. */
+#define skip_because(reason)     \
+    do {                         \
+        skip_reason(reason, ""); \
+        skip();                  \
+    } while (0)
+
 /* The path of `relative` under IMGRET_TEST_DATA in `buffer`, or NULL when there is no such data:
- * the test then calls skip(). */
+ * the test then calls skip(), the reason is told already. */
 static inline const char *test_data(char *buffer, size_t capacity, const char *relative)
 {
     const char *root = getenv("IMGRET_TEST_DATA");
-    if (!root || !root[0])
+    if (!root || !root[0]) {
+        skip_reason("IMGRET_TEST_DATA is not set, needed: ", relative);
         return NULL;
+    }
     snprintf(buffer, capacity, "%s/%s", root, relative);
     FILE *file = fopen(buffer, "rb");
-    if (!file)
+    if (!file) {
+        skip_reason("not in IMGRET_TEST_DATA: ", relative);
         return NULL;
+    }
     fclose(file);
     return buffer;
 }

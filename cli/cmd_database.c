@@ -1,0 +1,164 @@
+/* cmd_database.c: create, stats and check: the commands about a database as a whole. */
+#include "commands.h"
+#include "json.h"
+#include "message.h"
+#include "output.h"
+#include "session.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const char *metric_name(uint32_t metric)
+{
+    switch (metric) {
+    case IMGRET_METRIC_COSINE:
+        return "cosine";
+    case IMGRET_METRIC_INNER_PRODUCT:
+        return "ip";
+    case IMGRET_METRIC_L2:
+        return "l2";
+    default:
+        return "?";
+    }
+}
+
+static const char *vector_type_name(uint32_t type)
+{
+    return type == IMGRET_VECTOR_F16 ? "f16" : type == IMGRET_VECTOR_F32 ? "f32" : "?";
+}
+
+static void print_stats_json(const char *path, const imgret_stats *stats)
+{
+    cli_json_begin();
+    cli_json_path("database", path);
+    cli_json_count("image_count", stats->image_count);
+    cli_json_count("failed_count", stats->failed_count);
+    cli_json_count("vector_count", stats->vector_count);
+    cli_json_count("dimension", stats->dimension);
+    cli_json_text("metric", metric_name(stats->metric));
+    cli_json_text("vector_type", vector_type_name(stats->vector_type));
+    cli_json_path("model", stats->model);
+    cli_json_text("model_identity", stats->model_identity);
+    cli_json_count("catalog_bytes", stats->catalog_bytes);
+    cli_json_count("delta_ram_bytes", stats->delta_ram_bytes);
+    cli_json_text("kernels", stats->kernels);
+    cli_json_end();
+}
+
+static void print_line(cli_form form, const char *name, const char *value)
+{
+    if (form == CLI_FORM_TABLE)
+        printf("%-16s ", name);
+    else
+        printf("%s\t", name);
+    cli_output_path_line(form, value);
+}
+
+static void print_count_line(cli_form form, const char *name, uint64_t value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    print_line(form, name, text);
+}
+
+static void print_stats(cli_form form, const char *path, const imgret_stats *stats)
+{
+    print_line(form, "database", path);
+    print_count_line(form, "image_count", stats->image_count);
+    print_count_line(form, "failed_count", stats->failed_count);
+    print_count_line(form, "vector_count", stats->vector_count);
+    print_count_line(form, "dimension", stats->dimension);
+    print_line(form, "metric", metric_name(stats->metric));
+    print_line(form, "vector_type", vector_type_name(stats->vector_type));
+    print_line(form, "model", stats->model);
+    print_line(form, "model_identity", stats->model_identity);
+    print_count_line(form, "catalog_bytes", stats->catalog_bytes);
+    print_count_line(form, "delta_ram_bytes", stats->delta_ram_bytes);
+    print_line(form, "kernels", stats->kernels);
+}
+
+int cli_create(const cli_options *options)
+{
+    imgret *db = cli_session_open(options, IMGRET_OPEN_NEW);
+    if (!db)
+        return CLI_EXIT_ERROR;
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_stats stats = {.size = sizeof stats};
+    int status = CLI_EXIT_FOUND;
+    if (imgret_get_stats(db, &stats, &error) != IMGRET_OK)
+        status = cli_session_fail(&error);
+    else if (options->json)
+        print_stats_json(options->db, &stats);
+    else
+        cli_note("made %s: model %s, %u dimensions, metric %s, stored as %s", options->db,
+                 stats.model, stats.dimension, metric_name(stats.metric),
+                 vector_type_name(stats.vector_type));
+    cli_session_close(db);
+    return status;
+}
+
+int cli_stats(const cli_options *options)
+{
+    imgret *db = cli_session_open(options, IMGRET_OPEN_READ_ONLY);
+    if (!db)
+        return CLI_EXIT_ERROR;
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_stats stats = {.size = sizeof stats};
+    int status = CLI_EXIT_FOUND;
+    if (imgret_get_stats(db, &stats, &error) != IMGRET_OK)
+        status = cli_session_fail(&error);
+    else if (options->json)
+        print_stats_json(options->db, &stats);
+    else
+        print_stats(cli_output_form(options), options->db, &stats);
+    cli_session_close(db);
+    return status;
+}
+
+static int32_t on_problem(void *user, const char *message)
+{
+    bool good;
+    if (*(const cli_form *)user == CLI_FORM_JSON) {
+        cli_json_begin();
+        cli_json_text("event", "problem");
+        cli_json_text("message", message);
+        good = cli_json_end();
+    } else {
+        good = cli_output_path_line(*(const cli_form *)user, message);
+    }
+    return !good || cli_session_is_interrupted();
+}
+
+static void print_check_summary(const cli_options *options, uint64_t problem_count)
+{
+    if (options->json) {
+        cli_json_begin();
+        cli_json_text("event", "summary");
+        cli_json_count("problem_count", problem_count);
+        cli_json_end();
+    } else if (problem_count) {
+        cli_error("%s: problems found: %" PRIu64, options->db, problem_count);
+    } else {
+        cli_note("%s: no problem found", options->db);
+    }
+}
+
+int cli_check(const cli_options *options)
+{
+    imgret *db = cli_session_open(options, IMGRET_OPEN_READ_ONLY);
+    if (!db)
+        return CLI_EXIT_ERROR;
+    imgret_error error = IMGRET_ERROR_INIT;
+    cli_form form = cli_output_form(options);
+    uint64_t problem_count = 0;
+    int status = CLI_EXIT_FOUND;
+    if (imgret_check(db, on_problem, &form, &problem_count, &error) != IMGRET_OK)
+        status = cli_session_fail(&error);
+    else
+        print_check_summary(options, problem_count);
+    if (problem_count && status == CLI_EXIT_FOUND)
+        status = CLI_EXIT_ERROR;
+    cli_session_close(db);
+    return status;
+}

@@ -1,0 +1,429 @@
+/* options.c: the table of commands and flags, and parsing by it. */
+#include "options.h"
+
+#include "commands.h"
+#include "message.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CREATE = 1u << 0,
+    ADD = 1u << 1,
+    SEARCH = 1u << 2,
+    SHOW = 1u << 3,
+    REMOVE = 1u << 4,
+    STATS = 1u << 5,
+    CHECK = 1u << 6,
+    HELP = 1u << 7,
+    ALL = 0xFFFFFFFFu
+};
+
+static const cli_command commands[] = {
+    {"create", CREATE, 0, 0, "DB [--model SPEC] [--metric NAME] [--vectors TYPE]",
+     "make an empty database",
+     "  imgret create photos.imgret\n"
+     "  imgret create photos.imgret --model vit.safetensors --metric cosine\n",
+     "  The model, metric and vector type of a database never change. Without --model\n"
+     "  it is 'classic', which needs no weights.\n",
+     cli_create},
+    {"add", ADD, 0, SIZE_MAX, "DB PATH...", "take in pictures and folders of pictures",
+     "  imgret add photos.imgret ~/Pictures\n"
+     "  imgret add photos.imgret cat.jpg dog.png --json\n"
+     "  find . -name '*.jpg' -print0 | imgret add photos.imgret --files-from - -0\n",
+     "  The database is made when it does not exist. What is there and unchanged is\n"
+     "  not read again, so the same command goes on after an interrupt and picks up\n"
+     "  new pictures. A picture that cannot be read is recorded with the reason and\n"
+     "  not tried again until it changes.\n",
+     cli_add},
+    {"search", SEARCH, 0, 1, "DB IMAGE | DB --id N", "find the pictures most alike to one",
+     "  imgret search photos.imgret cat.jpg\n"
+     "  imgret search photos.imgret --id 42 -k 50 --html similar.html\n"
+     "  curl -s https://example.org/cat.jpg | imgret search photos.imgret - --json\n",
+     "  IMAGE is a picture file, or - for the bytes of a picture on stdin.\n", cli_search},
+    {"show", SHOW, 0, SIZE_MAX, "DB [ID|PATH...]", "show what is recorded of pictures, or of all",
+     "  imgret show photos.imgret\n"
+     "  imgret show photos.imgret 42 ~/Pictures/cat.jpg --json\n"
+     "  imgret show photos.imgret --failed\n",
+     "  A word of digits is an id; write ./42 for a file of that name.\n", cli_show},
+    {"remove", REMOVE, 1, SIZE_MAX, "DB ID|PATH...",
+     "take pictures out of the database; files stay",
+     "  imgret remove photos.imgret 42\n"
+     "  imgret remove photos.imgret ~/Pictures/cat.jpg\n",
+     "  A word of digits is an id; write ./42 for a file of that name.\n", cli_remove},
+    {"stats", STATS, 0, 0, "DB", "show how much there is, and the database's settings",
+     "  imgret stats photos.imgret\n", "", cli_stats},
+    {"check", CHECK, 0, 0, "DB", "read the whole database and report what is wrong",
+     "  imgret check photos.imgret\n", "", cli_check},
+    {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
+     "", NULL},
+};
+
+#define FIELD(name) offsetof(cli_options, name)
+
+static const cli_flag flags[] = {
+    {"metric", 0, CLI_FLAG_CHOICE, "cosine|ip|l2", 0, CREATE, FIELD(metric),
+     "how alike two vectors are (default cosine)"},
+    {"vectors", 0, CLI_FLAG_CHOICE, "f16|f32", 0, CREATE, FIELD(vector_type),
+     "precision vectors are stored in (default f16)"},
+    {"files-from", 0, CLI_FLAG_TEXT, "FILE", 0, ADD, FIELD(files_from),
+     "also add the paths in FILE, one a line; - is stdin"},
+    {"null", '0', CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(null),
+     "paths in --files-from end in NUL, not in newline"},
+    {"retry-failed", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(retry_failed),
+     "try pictures again that failed and did not change"},
+    {"no-recurse", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(no_recurse),
+     "do not enter folders inside the given ones"},
+    {"id", 0, CLI_FLAG_ID, "N", 0, SEARCH, FIELD(id),
+     "look for what is like the database's picture N"},
+    {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(k), "at most N results (default 10)"},
+    {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH, FIELD(min_score),
+     "only results with at least this score"},
+    {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
+     "also write a contact sheet, one HTML page"},
+    {"failed", 0, CLI_FLAG_SWITCH, NULL, 0, SHOW, FIELD(failed),
+     "only pictures that cannot be read, with the reason"},
+    {"null", '0', CLI_FLAG_SWITCH, NULL, 0, SEARCH | SHOW, FIELD(null),
+     "print only paths, each ended by NUL (for xargs -0)"},
+    {"json", 0, CLI_FLAG_SWITCH, NULL, 0, ALL, FIELD(json), "print one JSON object a line"},
+    {"model", 0, CLI_FLAG_TEXT, "SPEC", 0, ALL, FIELD(model),
+     "classic, vectors:N, or a file of weights"},
+    {"plugin-path", 0, CLI_FLAG_TEXT, "DIRS", 0, ALL, FIELD(plugin_path),
+     "look for backend plugins in these folders first"},
+    {"threads", 0, CLI_FLAG_COUNT, "N", 1024, ALL, FIELD(threads),
+     "use N threads (default: all CPUs)"},
+    {"quiet", 'q', CLI_FLAG_SWITCH, NULL, 0, ALL, FIELD(quiet),
+     "no progress, no notes; errors stay"},
+    {"verbose", 'v', CLI_FLAG_SWITCH, NULL, 0, ALL, FIELD(verbose), "say on stderr what is done"},
+    {"help", 'h', CLI_FLAG_SWITCH, NULL, 0, ALL, FIELD(help), "explain the command"},
+    {"version", 'V', CLI_FLAG_SWITCH, NULL, 0, ALL, FIELD(version), "print the version"},
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+#define FLAG_COUNT (sizeof flags / sizeof flags[0])
+
+const cli_command *cli_commands(size_t *count)
+{
+    *count = COMMAND_COUNT;
+    return commands;
+}
+
+const cli_flag *cli_flags(size_t *count)
+{
+    *count = FLAG_COUNT;
+    return flags;
+}
+
+bool cli_flag_is_global(const cli_flag *flag)
+{
+    return flag->commands == ALL;
+}
+
+#define NAME_BYTES_MAX 32
+
+/* Levenshtein distance; names longer than any of ours are far from all of them. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[NAME_BYTES_MAX + 1];
+    size_t a_bytes = strlen(a), b_bytes = strlen(b);
+    if (a_bytes > NAME_BYTES_MAX || b_bytes > NAME_BYTES_MAX)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b_bytes; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_bytes; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_bytes; j++) {
+            size_t change = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            size_t edit = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            row[j] = change < edit ? change : edit;
+        }
+    }
+    return row[b_bytes];
+}
+
+/* Keeps `name` in *best when it is nearer to what was typed than anything before. */
+static void consider(const char *typed, const char *name, const char **best, size_t *best_distance)
+{
+    bool starts = typed[0] && !strncmp(typed, name, strlen(typed));
+    size_t apart = starts ? 0 : distance(typed, name);
+    if (apart < *best_distance && apart < strlen(name)) {
+        *best = name;
+        *best_distance = apart;
+    }
+}
+
+#define DISTANCE_LIMIT 3 /* with three slips it is another word */
+
+static bool fail_unknown_command(const char *typed)
+{
+    const char *best = NULL;
+    size_t best_distance = DISTANCE_LIMIT;
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        consider(typed, commands[i].name, &best, &best_distance);
+    if (best)
+        cli_error("'%s' is no command; did you mean '%s'? See 'imgret help'", typed, best);
+    else
+        cli_error("'%s' is no command; see 'imgret help'", typed);
+    return false;
+}
+
+static bool fail_unknown_flag(const cli_options *options, const char *typed)
+{
+    const char *best = NULL;
+    size_t best_distance = DISTANCE_LIMIT;
+    uint32_t bits = options->command ? options->command->bit : ALL;
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        if (flags[i].name && (flags[i].commands & bits))
+            consider(typed, flags[i].name, &best, &best_distance);
+    const char *space = options->command ? " " : "";
+    const char *name = options->command ? options->command->name : "";
+    if (best)
+        cli_error("unknown flag '--%s'; did you mean '--%s'? See 'imgret%s%s --help'", typed, best,
+                  space, name);
+    else
+        cli_error("unknown flag '--%s'; see 'imgret%s%s --help'", typed, space, name);
+    return false;
+}
+
+/* "--name" or "-x" as it is called in messages. */
+static const char *flag_title(const cli_flag *flag, char title[NAME_BYTES_MAX])
+{
+    size_t at = 0;
+    title[at++] = '-';
+    if (flag->name) {
+        title[at++] = '-';
+        for (const char *from = flag->name; *from && at + 1 < NAME_BYTES_MAX; from++)
+            title[at++] = *from;
+    } else {
+        title[at++] = flag->letter;
+    }
+    title[at] = '\0';
+    return title;
+}
+
+/* A whole number from 1 to `max`, or 0. */
+static int64_t parse_whole(const char *text, int64_t max)
+{
+    if (text[0] < '0' || text[0] > '9')
+        return 0;
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    return errno || *end || value > max ? 0 : (int64_t)value;
+}
+
+/* The place of `text` among names joined by '|', counted from 1; 0 when it is none of them. */
+static uint32_t parse_choice(const char *text, const char *names)
+{
+    size_t bytes = strlen(text);
+    for (uint32_t place = 1;; place++) {
+        size_t name_bytes = strcspn(names, "|");
+        if (bytes == name_bytes && !memcmp(text, names, bytes))
+            return place;
+        if (!names[name_bytes])
+            return 0;
+        names += name_bytes + 1;
+    }
+}
+
+static bool parse_number(const char *text, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && !*end && isfinite(*out);
+}
+
+static bool set_value(cli_options *options, const cli_flag *flag, const char *text)
+{
+    char title[NAME_BYTES_MAX];
+    char *field = (char *)options + flag->offset;
+    int64_t whole = 0;
+    double number = 0;
+    switch (flag->kind) {
+    case CLI_FLAG_SWITCH:
+        *(bool *)(void *)field = true;
+        return true;
+    case CLI_FLAG_TEXT:
+        *(const char **)(void *)field = text;
+        if (!text[0])
+            cli_error("%s wants %s, not an empty text", flag_title(flag, title), flag->value);
+        return text[0] != '\0';
+    case CLI_FLAG_COUNT:
+        whole = parse_whole(text, flag->count_max);
+        *(uint32_t *)(void *)field = (uint32_t)whole;
+        if (!whole)
+            cli_error("%s wants a whole number from 1 to %u, not '%s'", flag_title(flag, title),
+                      flag->count_max, text);
+        return whole != 0;
+    case CLI_FLAG_ID:
+        whole = parse_whole(text, INT64_MAX);
+        *(int64_t *)(void *)field = whole;
+        if (!whole)
+            cli_error("%s wants the id of a picture, not '%s'", flag_title(flag, title), text);
+        return whole != 0;
+    case CLI_FLAG_NUMBER:
+        if (!parse_number(text, &number)) {
+            cli_error("%s wants a number, not '%s'", flag_title(flag, title), text);
+            return false;
+        }
+        *(double *)(void *)field = number;
+        return true;
+    case CLI_FLAG_CHOICE:
+        whole = parse_choice(text, flag->value);
+        *(uint32_t *)(void *)field = (uint32_t)whole;
+        if (!whole)
+            cli_error("%s is one of %s, not '%s'", flag_title(flag, title), flag->value, text);
+        return whole != 0;
+    }
+    return false;
+}
+
+/* The flag of this command by name or letter; before the command is known, of any command. */
+static const cli_flag *find_flag(const cli_options *options, const char *name, size_t name_bytes,
+                                 char letter)
+{
+    uint32_t bits = options->command ? options->command->bit : ALL;
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        const cli_flag *flag = &flags[i];
+        if (!(flag->commands & bits))
+            continue;
+        if (letter ? flag->letter == letter
+                   : flag->name && strlen(flag->name) == name_bytes &&
+                         !memcmp(flag->name, name, name_bytes))
+            return flag;
+    }
+    return NULL;
+}
+
+static bool fail_no_value(const cli_flag *flag)
+{
+    char title[NAME_BYTES_MAX];
+    cli_error("%s wants a value: %s", flag_title(flag, title), flag->value);
+    return false;
+}
+
+/* "--name", "--name=value" or "--name value"; *at moves past what was used. */
+static bool parse_long(cli_options *options, int argc, char **argv, int *at)
+{
+    const char *name = argv[*at] + 2;
+    size_t name_bytes = strcspn(name, "=");
+    const cli_flag *flag = find_flag(options, name, name_bytes, 0);
+    if (!flag) {
+        char typed[NAME_BYTES_MAX];
+        if (name_bytes >= sizeof typed)
+            name_bytes = sizeof typed - 1;
+        memcpy(typed, name, name_bytes);
+        typed[name_bytes] = '\0';
+        return fail_unknown_flag(options, typed);
+    }
+    const char *value = name[name_bytes] ? name + name_bytes + 1 : NULL;
+    if (flag->kind == CLI_FLAG_SWITCH) {
+        if (value)
+            cli_error("--%s takes no value", flag->name);
+        return !value && set_value(options, flag, "");
+    }
+    if (!value && *at + 1 < argc)
+        value = argv[++*at];
+    return value ? set_value(options, flag, value) : fail_no_value(flag);
+}
+
+/* "-q", "-qv", "-k5" or "-k 5". */
+static bool parse_short(cli_options *options, int argc, char **argv, int *at)
+{
+    for (const char *letter = argv[*at] + 1; *letter; letter++) {
+        const cli_flag *flag = find_flag(options, NULL, 0, *letter);
+        if (!flag) {
+            cli_error("unknown flag '-%c'; see 'imgret%s%s --help'", *letter,
+                      options->command ? " " : "", options->command ? options->command->name : "");
+            return false;
+        }
+        if (flag->kind == CLI_FLAG_SWITCH) {
+            set_value(options, flag, "");
+            continue;
+        }
+        const char *value = letter[1] ? letter + 1 : NULL;
+        if (!value && *at + 1 < argc)
+            value = argv[++*at];
+        return value ? set_value(options, flag, value) : fail_no_value(flag);
+    }
+    return true;
+}
+
+/* The command of this name, or NULL. */
+static const cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (!strcmp(commands[i].name, name))
+            return &commands[i];
+    return NULL;
+}
+
+/* A word that is no flag: the command, then DB, then the rest. */
+static bool take_word(cli_options *options, const char *word)
+{
+    if (options->command && options->command->bit == HELP)
+        options->help = true;
+    if (!options->command || options->command->bit == HELP) {
+        const cli_command *command = find_command(word);
+        if (command)
+            options->command = command;
+        return command || fail_unknown_command(word);
+    }
+    if (!options->db)
+        options->db = word;
+    else
+        options->words[options->word_count++] = word;
+    return true;
+}
+
+static bool check_words(const cli_options *options)
+{
+    const cli_command *command = options->command;
+    if (!command || options->help || options->version || command->bit == HELP)
+        return true;
+    bool few = !options->db || options->word_count < command->word_count_min;
+    bool many = options->word_count > command->word_count_max;
+    if (few)
+        cli_error("no %s given; usage: imgret %s %s", options->db ? "picture" : "database",
+                  command->name, command->usage);
+    else if (many)
+        cli_error("'%s' is too much; usage: imgret %s %s", options->words[command->word_count_max],
+                  command->name, command->usage);
+    return !few && !many;
+}
+
+bool cli_options_parse(cli_options *out, int argc, char **argv)
+{
+    *out = (cli_options){.min_score = NAN};
+    out->words = calloc((size_t)argc + 1, sizeof *out->words);
+    if (!out->words) {
+        cli_error("out of memory");
+        return false;
+    }
+    bool flags_end = false;
+    for (int at = 1; at < argc; at++) {
+        const char *word = argv[at];
+        bool good;
+        if (flags_end || word[0] != '-' || !word[1])
+            good = take_word(out, word);
+        else if (word[1] != '-')
+            good = parse_short(out, argc, argv, &at);
+        else if (word[2])
+            good = parse_long(out, argc, argv, &at);
+        else
+            good = flags_end = true;
+        if (!good)
+            return false;
+    }
+    return check_words(out);
+}
+
+void cli_options_free(cli_options *options)
+{
+    free(options->words);
+    options->words = NULL;
+}

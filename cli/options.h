@@ -1,0 +1,84 @@
+/* options.h: the one table of commands and flags, and what a command line said. */
+#ifndef IMGRET_CLI_OPTIONS_H
+#define IMGRET_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct cli_options cli_options;
+
+/* One command. `run` returns the exit status. */
+typedef struct cli_command {
+    const char *name;
+    uint32_t bit;          /* in cli_flag.commands */
+    size_t word_count_min; /* words after DB */
+    size_t word_count_max;
+    const char *usage;    /* what follows the name */
+    const char *summary;  /* one line */
+    const char *examples; /* lines, each indented by two spaces and ended by a newline */
+    const char *details;  /* lines as in `examples`, "" for none */
+    int (*run)(const cli_options *options);
+} cli_command;
+
+typedef enum cli_flag_kind {
+    CLI_FLAG_SWITCH, /* bool */
+    CLI_FLAG_TEXT,   /* const char * */
+    CLI_FLAG_COUNT,  /* uint32_t, 1 to count_max */
+    CLI_FLAG_ID,     /* int64_t, above 0 */
+    CLI_FLAG_NUMBER, /* double, finite */
+    CLI_FLAG_CHOICE  /* uint32_t, 1 for the first of the names in `value`, as the header counts */
+} cli_flag_kind;
+
+/* One flag. A flag that means different things to two commands stands in the table twice. */
+typedef struct cli_flag {
+    const char *name; /* without "--"; NULL when it has only a letter */
+    char letter;      /* 0 when it has only a name */
+    cli_flag_kind kind;
+    const char *value; /* placeholder in the help; names joined by '|' for a CHOICE */
+    uint32_t count_max;
+    uint32_t commands; /* bits of the commands that take it */
+    size_t offset;     /* of its field in cli_options */
+    const char *help;
+} cli_flag;
+
+/* What the command line said. Text points into argv; `words` is freed by cli_options_free. */
+struct cli_options {
+    const cli_command *command; /* NULL for a bare --help or --version */
+    const char *db;
+    const char **words; /* after DB */
+    size_t word_count;
+    bool help;
+    bool version;
+    bool json;
+    bool quiet;
+    bool verbose;
+    bool null;
+    bool retry_failed;
+    bool no_recurse;
+    bool failed;
+    const char *model;
+    const char *plugin_path;
+    const char *files_from;
+    const char *html;
+    uint32_t threads;
+    uint32_t metric;
+    uint32_t vector_type;
+    uint32_t k;
+    int64_t id;       /* 0: not given */
+    double min_score; /* NaN: not given */
+};
+
+/* The tables, for the help now and for whatever else is written from them. */
+const cli_command *cli_commands(size_t *count);
+const cli_flag *cli_flags(size_t *count);
+
+/* Whether a flag is for every command. */
+bool cli_flag_is_global(const cli_flag *flag);
+
+/* Fills `out` from the command line; on an error says on stderr what is wrong, with the nearest
+ * name for a mistyped one, and returns false. Free `out` in either case. */
+bool cli_options_parse(cli_options *out, int argc, char **argv);
+void cli_options_free(cli_options *options);
+
+#endif

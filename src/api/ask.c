@@ -1,0 +1,144 @@
+/* ask.c: the calls that only read a database. */
+#include "api/handle.h"
+
+#include "base/error.h"
+#include "engine/look.h"
+#include "engine/query.h"
+#include "engine/source.h"
+
+#include <math.h>
+
+#define KINDS_TO_ASK                                                                              \
+    (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS |             \
+     1u << IMGRET_INPUT_VECTOR | 1u << IMGRET_INPUT_ID)
+
+enum { K_MAX = 1000000 };
+
+static int32_t check_query(imgret_query_options *options, imgret_error *error)
+{
+    const uint32_t known = IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF;
+    if (options->flags & ~known)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.flags is 0x%x",
+                       options->flags);
+    if ((options->flags & IMGRET_QUERY_MIN_SCORE) && isnan(options->min_score))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.min_score is NaN");
+    if (options->k > K_MAX)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options.k is %u, at most %d is possible", options->k, K_MAX);
+    if (options->k == 0)
+        options->k = 10;
+    return IMGRET_OK;
+}
+
+int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input,
+                     const imgret_query_options *options, imgret_error *error)
+{
+    int32_t status = ir_handle_need(out, "out", error);
+    if (status)
+        return status;
+    *out = NULL;
+    imgret_input given;
+    imgret_query_options wanted;
+    status = ir_handle_check(db, error);
+    if (!status)
+        status = ir_source_read_input(&given, input, KINDS_TO_ASK, error);
+    if (!status)
+        status = ir_options_read(&wanted, sizeof wanted, sizeof wanted, options,
+                                 "imgret_query_options", error);
+    if (!status)
+        status = check_query(&wanted, error);
+    if (status)
+        return status;
+    ir_call call;
+    ir_call_begin(&call, &db->database->interrupts);
+    status = ir_query(out, db->database, &given, &wanted, &call, error);
+    ir_call_end(&call);
+    return status;
+}
+
+int32_t imgret_list(imgret_records **out, imgret *db, const imgret_list_options *options,
+                    imgret_error *error)
+{
+    int32_t status = ir_handle_need(out, "out", error);
+    if (status)
+        return status;
+    *out = NULL;
+    imgret_list_options wanted;
+    status = ir_handle_check(db, error);
+    if (!status)
+        status = ir_options_read(&wanted, sizeof wanted, sizeof wanted, options,
+                                 "imgret_list_options", error);
+    if (status)
+        return status;
+    ir_call call;
+    ir_call_begin(&call, &db->database->interrupts);
+    status = ir_list(out, db->database, &wanted, error);
+    ir_call_end(&call);
+    return status;
+}
+
+int32_t imgret_get(imgret_records **out, imgret *db, int64_t id, imgret_error *error)
+{
+    int32_t status = ir_handle_need(out, "out", error);
+    if (status)
+        return status;
+    *out = NULL;
+    status = ir_handle_check(db, error);
+    if (status)
+        return status;
+    ir_call call;
+    ir_call_begin(&call, &db->database->interrupts);
+    status = ir_get(out, db->database, id, error);
+    ir_call_end(&call);
+    return status;
+}
+
+int32_t imgret_get_vector(imgret *db, int64_t id, float *out, uint32_t capacity,
+                          imgret_error *error)
+{
+    int32_t status = ir_handle_check(db, error);
+    if (!status)
+        status = ir_handle_need(out, "out", error);
+    if (!status && capacity != db->database->dimension)
+        status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "capacity is %u, the dimension is %u",
+                         capacity, db->database->dimension);
+    if (status)
+        return status;
+    ir_call call;
+    ir_call_begin(&call, &db->database->interrupts);
+    status = ir_get_vector(db->database, id, out, error);
+    ir_call_end(&call);
+    return status;
+}
+
+int32_t imgret_get_stats(imgret *db, imgret_stats *out, imgret_error *error)
+{
+    int32_t status = ir_handle_check(db, error);
+    if (!status)
+        status = ir_handle_need(out, "out", error);
+    if (status)
+        return status;
+    imgret_stats stats = {.size = sizeof stats};
+    ir_call call;
+    ir_call_begin(&call, &db->database->interrupts);
+    status = ir_get_stats(db->database, &stats, error);
+    ir_call_end(&call);
+    return status ? status
+                  : ir_struct_write(out, &stats, sizeof stats, sizeof stats, "imgret_stats",
+                                    error);
+}
+
+int32_t imgret_check(imgret *db, imgret_check_fn on_problem, void *user, uint64_t *problem_count,
+                     imgret_error *error)
+{
+    if (problem_count)
+        *problem_count = 0;
+    int32_t status = ir_handle_check(db, error);
+    if (status)
+        return status;
+    ir_call call;
+    ir_call_begin(&call, &db->database->interrupts);
+    status = ir_check(db->database, on_problem, user, problem_count, error);
+    ir_call_end(&call);
+    return status;
+}

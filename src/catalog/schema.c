@@ -1,0 +1,200 @@
+/* schema.c: the tables of a catalogue: made, brought up to date, and told from a stranger's. */
+#include "catalog/schema.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* docs/catalog.md explains every column. That metadata is a JSON object is checked on the way in:
+ * SQLite 3.40 calls json_valid() unsafe in the schema of a file that is not trusted. */
+static const char version_1[] =
+    "CREATE TABLE settings (\n"
+    "  name TEXT NOT NULL PRIMARY KEY,\n"
+    "  value TEXT NOT NULL\n"
+    ") STRICT, WITHOUT ROWID;\n"
+    "CREATE TABLE images (\n"
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+    "  uri TEXT UNIQUE,\n"
+    "  state INTEGER NOT NULL CHECK (state IN (1, 2)),\n"
+    "  failure_code INTEGER NOT NULL,\n"
+    "  content_hash BLOB NOT NULL CHECK (length(content_hash) = 16),\n"
+    "  file_bytes INTEGER NOT NULL,\n"
+    "  modified_ns INTEGER NOT NULL,\n"
+    "  added_ms INTEGER NOT NULL,\n"
+    "  width INTEGER NOT NULL,\n"
+    "  height INTEGER NOT NULL,\n"
+    "  format TEXT NOT NULL,\n"
+    "  failure TEXT NOT NULL,\n"
+    "  metadata TEXT\n"
+    ") STRICT;\n"
+    "CREATE INDEX images_failed ON images (state) WHERE state = 2;\n"
+    "CREATE TABLE regions (\n"
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+    "  image INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,\n"
+    "  ordinal INTEGER NOT NULL,\n"
+    "  UNIQUE (image, ordinal)\n"
+    ") STRICT;\n"
+    "CREATE TABLE pending_vectors (\n"
+    "  region INTEGER PRIMARY KEY REFERENCES regions ON DELETE CASCADE,\n"
+    "  vector BLOB NOT NULL\n"
+    ") STRICT;\n"
+    "CREATE TABLE removed_regions (\n"
+    "  seq INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+    "  region INTEGER NOT NULL\n"
+    ") STRICT;\n";
+
+static const char *const steps[] = {version_1};
+
+_Static_assert(sizeof steps / sizeof steps[0] == IR_CATALOG_FORMAT, "one step for each version");
+
+const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 1};
+
+/* One number from a statement that returns one row. */
+static int32_t query_int(ir_connection *connection, const char *sql, int64_t *out,
+                         imgret_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(connection->db, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    int32_t status = IMGRET_OK;
+    if (code == SQLITE_ROW)
+        *out = sqlite3_column_int64(statement, 0);
+    else
+        status = ir_connection_fail(connection, code == SQLITE_DONE ? SQLITE_CORRUPT : code,
+                                    "reading its version", error);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+int32_t ir_schema_look(ir_connection *connection, const ir_schema *schema, ir_schema_state *out,
+                       imgret_error *error)
+{
+    int64_t application, version, object_count;
+    int32_t status = query_int(connection, "PRAGMA application_id", &application, error);
+    if (!status)
+        status = query_int(connection, "PRAGMA user_version", &version, error);
+    if (status)
+        return status;
+    *out = (ir_schema_state){.version = (int32_t)version};
+    if (application == IR_CATALOG_APPLICATION_ID) {
+        if (version > schema->version)
+            return ir_fail(error, IMGRET_VERSION_TOO_NEW,
+                           "%s: catalogue version %d, this libimgret knows versions up to %d",
+                           connection->path, out->version, schema->version);
+        if (version < 1)
+            return ir_fail(error, IMGRET_CORRUPT, "%s: catalogue version %d does not exist",
+                           connection->path, out->version);
+        return IMGRET_OK;
+    }
+    object_count = 1;
+    if (application == 0 && version == 0)
+        status = query_int(connection, "SELECT count(*) FROM sqlite_schema", &object_count, error);
+    if (status)
+        return status;
+    if (object_count != 0)
+        return ir_fail(error, IMGRET_CORRUPT, "%s: is another program's database",
+                       connection->path);
+    out->blank = true;
+    return IMGRET_OK;
+}
+
+static int32_t run_steps(ir_connection *connection, const ir_schema *schema, int32_t from,
+                         int32_t to, imgret_error *error)
+{
+    int32_t status = IMGRET_OK;
+    for (int32_t version = from; !status && version < to; version++) {
+        char doing[64];
+        snprintf(doing, sizeof doing, "making catalogue version %d", version + 1);
+        status = ir_connection_exec(connection, schema->steps[version], doing, error);
+    }
+    return status;
+}
+
+int32_t ir_schema_upgrade(ir_connection *connection, const ir_schema *schema, int32_t from,
+                          imgret_error *error)
+{
+    int32_t status = run_steps(connection, schema, from, schema->version, error);
+    if (status)
+        return status;
+    char sql[96];
+    snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d",
+             IR_CATALOG_APPLICATION_ID, schema->version);
+    return ir_connection_exec(connection, sql, "setting its version", error);
+}
+
+/* Tables of the query planner's statistics are SQLite's own and harmless. */
+static const char objects_sql[] =
+    "SELECT type, name, tbl_name, sql FROM sqlite_schema "
+    "WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4') ORDER BY type, name";
+
+static int compare_text(sqlite3_stmt *a, sqlite3_stmt *b, int column)
+{
+    const char *x = (const char *)sqlite3_column_text(a, column);
+    const char *y = (const char *)sqlite3_column_text(b, column);
+    return x && y ? strcmp(x, y) : (x != NULL) - (y != NULL);
+}
+
+static int32_t fail_object(ir_connection *connection, sqlite3_stmt *object, const char *what,
+                           imgret_error *error)
+{
+    return ir_fail(error, IMGRET_CORRUPT, "%s: %s %s %s", connection->path,
+                   sqlite3_column_text(object, 0), sqlite3_column_text(object, 1), what);
+}
+
+/* Walks both lists, which are in the same order, side by side. */
+static int32_t compare_objects(ir_connection *connection, sqlite3_stmt *ours, sqlite3_stmt *made,
+                               imgret_error *error)
+{
+    for (;;) {
+        int code = sqlite3_step(ours), made_code = sqlite3_step(made);
+        if (code != SQLITE_ROW && code != SQLITE_DONE)
+            return ir_connection_fail(connection, code, "reading its tables", error);
+        if (made_code != SQLITE_ROW && made_code != SQLITE_DONE)
+            return ir_fail(error, IMGRET_NO_MEMORY, "%s: no memory to check its tables",
+                           connection->path);
+        if (code == SQLITE_DONE && made_code == SQLITE_DONE)
+            return IMGRET_OK;
+        int order = code == SQLITE_DONE        ? 1
+                    : made_code == SQLITE_DONE ? -1
+                                               : compare_text(ours, made, 0);
+        if (order == 0)
+            order = compare_text(ours, made, 1);
+        if (order < 0)
+            return fail_object(connection, ours, "was not made by libimgret", error);
+        if (order > 0)
+            return fail_object(connection, made, "is missing", error);
+        if (compare_text(ours, made, 2) != 0 || compare_text(ours, made, 3) != 0)
+            return fail_object(connection, ours, "is not as libimgret made it", error);
+    }
+}
+
+int32_t ir_schema_verify(ir_connection *connection, const ir_schema *schema, int32_t version,
+                         imgret_error *error)
+{
+    /* What the steps make is asked of SQLite itself: after ALTER TABLE only it knows the text. */
+    ir_connection model = {.path = "model of the catalogue"};
+    sqlite3_stmt *ours = NULL, *made = NULL;
+    int32_t status;
+    int code = sqlite3_open_v2(":memory:", &model.db,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                                   SQLITE_OPEN_MEMORY,
+                               NULL);
+    if (code != SQLITE_OK)
+        status = ir_connection_fail(&model, code, "opening", error);
+    else
+        status = run_steps(&model, schema, 0, version, error);
+    if (!status) {
+        code = sqlite3_prepare_v2(model.db, objects_sql, -1, &made, NULL);
+        if (code == SQLITE_OK)
+            code = sqlite3_prepare_v2(connection->db, objects_sql, -1, &ours, NULL);
+        status = code == SQLITE_OK
+                     ? compare_objects(connection, ours, made, error)
+                     : ir_connection_fail(connection, code, "reading its tables", error);
+    }
+    sqlite3_finalize(ours);
+    sqlite3_finalize(made);
+    ir_connection_close(&model);
+    return status;
+}

@@ -1,0 +1,455 @@
+/* database.c: opening, closing and keeping RAM in step with the catalogue. */
+#include "engine/database.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "decode/decode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SETTING_MODEL "model"
+#define SETTING_IDENTITY "extractor_identity"
+#define SETTING_DIMENSION "dimension"
+#define SETTING_METRIC "metric"
+#define SETTING_VECTOR_TYPE "vector_type"
+
+/* ---- the extractor's specification ---- */
+
+/* The specification with the weights' path made absolute, so that it still works when the host
+ * runs from another folder. */
+static int32_t absolute_spec(const ir_model_spec *spec, const char *text, char **out,
+                             imgret_error *error)
+{
+    *out = NULL;
+    if (spec->weights[0] == '\0') {
+        *out = ir_strdup(text);
+    } else {
+        char *path;
+        int32_t status = ir_path_absolute(spec->weights, &path, error);
+        if (status)
+            return status;
+        *out = ir_asprintf("%s%s%s%s%s", spec->backend ? spec->backend : "",
+                           spec->backend ? ":" : "", path, spec->options[0] ? ";" : "",
+                           spec->options);
+        ir_free(path);
+    }
+    return *out ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a model's name");
+}
+
+/* Sets model, identity and dimension from what the host asked for; loads the extractor. */
+static int32_t take_wanted_model(ir_database *database, const char *text, imgret_error *error)
+{
+    ir_model_spec spec;
+    int32_t status = ir_model_spec_parse(&spec, text, error);
+    if (status)
+        return status;
+    status = absolute_spec(&spec, text, &database->model, error);
+    if (!status && spec.vectors_dimension > 0) {
+        database->dimension = spec.vectors_dimension;
+        database->identity = ir_asprintf("vectors;dimension=%u", spec.vectors_dimension);
+    } else if (!status) {
+        status = ir_extractor_open(&database->extractor, database->model, database->plugin_path,
+                                   database->threads, error);
+        if (!status) {
+            const ir_extractor_info *info = ir_extractor_get_info(database->extractor);
+            database->dimension = info->dimension;
+            database->identity = ir_strdup(info->identity);
+        }
+    }
+    ir_model_spec_free(&spec);
+    if (!status && !database->identity)
+        status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a model's identity");
+    return status;
+}
+
+int32_t ir_database_extractor(ir_database *database, ir_extractor **out, imgret_error *error)
+{
+    *out = NULL;
+    if (strncmp(database->identity, "vectors;", 8) == 0)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "%s holds ready vectors (%s): it has no extractor for pictures",
+                       database->path, database->model);
+    int32_t status = IMGRET_OK;
+    pthread_mutex_lock(&database->extractor_lock);
+    if (!database->extractor) {
+        ir_extractor *extractor;
+        status = ir_extractor_open(&extractor, database->model, database->plugin_path,
+                                   database->threads, error);
+        if (!status) {
+            const ir_extractor_info *info = ir_extractor_get_info(extractor);
+            if (strcmp(info->identity, database->identity) == 0) {
+                database->extractor = extractor;
+            } else {
+                status = ir_fail(error, IMGRET_MISMATCH,
+                                 "%s gives other vectors than %s was made with: it is %s, needed "
+                                 "is %s",
+                                 database->model, database->path, info->identity,
+                                 database->identity);
+                ir_extractor_close(extractor);
+            }
+        }
+    }
+    *out = database->extractor;
+    pthread_mutex_unlock(&database->extractor_lock);
+    return status;
+}
+
+/* ---- settings ---- */
+
+static int32_t read_number(ir_database *database, const char *name, uint32_t most, uint32_t *out,
+                           imgret_error *error)
+{
+    char *text;
+    int32_t status = ir_catalog_get_setting(database->catalog, name, &text, error);
+    if (status)
+        return status;
+    char *end = NULL;
+    unsigned long value = text ? strtoul(text, &end, 10) : 0;
+    if (!text || end == text || *end != '\0' || value == 0 || value > most)
+        status = ir_fail(error, IMGRET_CORRUPT, "%s: setting \"%s\" is \"%s\"", database->path,
+                         name, text ? text : "(missing)");
+    *out = (uint32_t)value;
+    ir_free(text);
+    return status;
+}
+
+static int32_t write_number(ir_database *database, const char *name, uint32_t value,
+                            imgret_error *error)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%u", value);
+    return ir_catalog_set_setting(database->catalog, name, text, error);
+}
+
+static int32_t write_settings(ir_database *database, imgret_error *error)
+{
+    ir_catalog *catalog = database->catalog;
+    int32_t status = write_number(database, SETTING_DIMENSION, database->dimension, error);
+    if (!status)
+        status = write_number(database, SETTING_METRIC, database->metric, error);
+    if (!status)
+        status = write_number(database, SETTING_VECTOR_TYPE, database->vector_type, error);
+    if (!status)
+        status = ir_catalog_set_setting(catalog, SETTING_MODEL, database->model, error);
+    if (!status)
+        status = ir_catalog_set_setting(catalog, SETTING_IDENTITY, database->identity, error);
+    return status;
+}
+
+/* Settles a new database's settings; two processes may try at once, the first one decides. */
+static int32_t settle_new(ir_database *database, const char *identity, imgret_error *error)
+{
+    if (database->read_only)
+        return ir_fail(error, IMGRET_NOT_FOUND, "%s: the database was never finished",
+                       database->path);
+    if (!database->model) {
+        int32_t status = take_wanted_model(database, identity, error);
+        if (status)
+            return status;
+    }
+    if (database->metric == 0)
+        database->metric = IMGRET_METRIC_COSINE;
+    if (database->vector_type == 0)
+        database->vector_type = IMGRET_VECTOR_F16;
+    int32_t status = ir_catalog_begin(database->catalog, error);
+    if (status)
+        return status;
+    char *settled = NULL;
+    status = ir_catalog_get_setting(database->catalog, SETTING_IDENTITY, &settled, error);
+    if (!status && !settled)
+        status = write_settings(database, error);
+    if (status || settled) {
+        ir_catalog_rollback(database->catalog);
+        ir_free(settled);
+        return status;
+    }
+    return ir_catalog_commit(database->catalog, NULL, NULL, error);
+}
+
+static const char *metric_name(uint32_t metric)
+{
+    return metric == IMGRET_METRIC_L2              ? "L2"
+           : metric == IMGRET_METRIC_INNER_PRODUCT ? "inner product"
+                                                   : "cosine";
+}
+
+static int32_t check_number(const ir_database *database, uint32_t wanted, uint32_t found,
+                            const char *what, imgret_error *error)
+{
+    if (wanted == 0 || wanted == found)
+        return IMGRET_OK;
+    bool metric = strcmp(what, SETTING_METRIC) == 0;
+    return ir_fail(error, IMGRET_MISMATCH, "%s was made with %s %s, not %s", database->path,
+                   metric ? "the metric" : "vectors of",
+                   metric                       ? metric_name(found)
+                   : found == IMGRET_VECTOR_F32 ? "f32"
+                                                : "f16",
+                   metric                        ? metric_name(wanted)
+                   : wanted == IMGRET_VECTOR_F32 ? "f32"
+                                                 : "f16");
+}
+
+/* The same extractor under another path (weights that moved): remember where it is now. Failing to
+ * is no reason to refuse the database. */
+static void remember_model(ir_database *database, const char *recorded)
+{
+    if (database->read_only || strcmp(recorded, database->model) == 0)
+        return;
+    imgret_error error = IMGRET_ERROR_INIT;
+    int32_t status = ir_catalog_begin(database->catalog, &error);
+    if (!status) {
+        status = ir_catalog_set_setting(database->catalog, SETTING_MODEL, database->model, &error);
+        if (!status)
+            status = ir_catalog_commit(database->catalog, NULL, NULL, &error);
+        else
+            ir_catalog_rollback(database->catalog);
+    }
+    if (status)
+        ir_log(IMGRET_LOG_WARNING, "%s: the model's new place is not recorded: %s",
+               database->path, error.message);
+}
+
+/* Holds what the host asked for against what the settings say. */
+static int32_t agree_model(ir_database *database, char *recorded_identity, imgret_error *error)
+{
+    char *recorded = NULL;
+    int32_t status = ir_catalog_get_setting(database->catalog, SETTING_MODEL, &recorded, error);
+    if (!status && !recorded)
+        status = ir_fail(error, IMGRET_CORRUPT, "%s: setting \"%s\" is missing", database->path,
+                         SETTING_MODEL);
+    if (!status && database->model && strcmp(database->identity, recorded_identity) != 0)
+        status = ir_fail(error, IMGRET_MISMATCH,
+                         "%s was made with the extractor %s, not with %s (needed: %s; given: %s)",
+                         database->path, recorded, database->model, recorded_identity,
+                         database->identity);
+    if (status) {
+        ir_free(recorded);
+        ir_free(recorded_identity);
+        return status;
+    }
+    if (database->model) {
+        remember_model(database, recorded);
+        ir_free(recorded);
+    } else {
+        database->model = recorded;
+    }
+    ir_free(database->identity);
+    database->identity = recorded_identity;
+    return IMGRET_OK;
+}
+
+static int32_t settle_existing(ir_database *database, char *identity, imgret_error *error)
+{
+    uint32_t metric = database->metric, vector_type = database->vector_type;
+    int32_t status = agree_model(database, identity, error);
+    if (!status)
+        status = read_number(database, SETTING_DIMENSION, 65536, &database->dimension, error);
+    if (!status)
+        status = read_number(database, SETTING_METRIC, IMGRET_METRIC_L2, &database->metric, error);
+    if (!status)
+        status = read_number(database, SETTING_VECTOR_TYPE, IMGRET_VECTOR_F32,
+                             &database->vector_type, error);
+    if (!status)
+        status = check_number(database, metric, database->metric, SETTING_METRIC, error);
+    if (!status)
+        status = check_number(database, vector_type, database->vector_type, SETTING_VECTOR_TYPE,
+                              error);
+    return status;
+}
+
+static int32_t settle_settings(ir_database *database, imgret_error *error)
+{
+    char *identity = NULL;
+    int32_t status = ir_catalog_get_setting(database->catalog, SETTING_IDENTITY, &identity, error);
+    if (!status && !identity) {
+        status = settle_new(database, "classic", error);
+        if (!status)
+            status = ir_catalog_get_setting(database->catalog, SETTING_IDENTITY, &identity, error);
+    }
+    if (!status && !identity)
+        status = ir_fail(error, IMGRET_CORRUPT, "%s: its settings are missing", database->path);
+    return status ? status : settle_existing(database, identity, error);
+}
+
+/* ---- in step with the catalogue ---- */
+
+static int32_t on_removal(void *context, int64_t region, imgret_error *error)
+{
+    (void)error;
+    ir_database *database = context;
+    ir_delta_remove(database->delta, region);
+    return IMGRET_OK;
+}
+
+static int32_t on_vector(void *context, int64_t region, const void *vector, size_t vector_bytes,
+                         imgret_error *error)
+{
+    ir_database *database = context;
+    size_t wanted = ir_delta_vector_bytes(database->delta);
+    if (vector_bytes != wanted)
+        return ir_fail(error, IMGRET_CORRUPT, "%s: the vector of region %lld has %zu bytes, not %zu",
+                       database->path, (long long)region, vector_bytes, wanted);
+    return ir_delta_append(database->delta, region, vector, error);
+}
+
+int32_t ir_database_sync(ir_database *database, imgret_error *error)
+{
+    pthread_mutex_lock(&database->delta_lock);
+    int64_t version;
+    int32_t status = ir_catalog_data_version(database->catalog, &version, error);
+    if (!status && version != database->data_version_seen) {
+        status = ir_catalog_changes(database->catalog, ir_delta_last_id(database->delta),
+                                    &database->removal_mark, on_removal, on_vector, database,
+                                    error);
+        if (!status)
+            database->data_version_seen = version;
+    }
+    pthread_mutex_unlock(&database->delta_lock);
+    return status;
+}
+
+int32_t ir_database_begin(ir_database *database, imgret_error *error)
+{
+    if (database->read_only)
+        return ir_fail(error, IMGRET_READ_ONLY, "%s is open for reading only", database->path);
+    int32_t status = ir_catalog_begin(database->catalog, error);
+    if (status)
+        return status;
+    status = ir_database_sync(database, error);
+    if (status)
+        ir_catalog_rollback(database->catalog);
+    return status;
+}
+
+typedef struct {
+    ir_database *database;
+    const ir_region_change *changes;
+    uint64_t count;
+    int32_t status;
+    imgret_error *error;
+} commit_context;
+
+/* Runs after the commit under the writer's lock. A query may have synchronised in between: what it
+ * appended already is passed over. */
+static void apply_changes(void *context)
+{
+    commit_context *commit = context;
+    ir_delta *delta = commit->database->delta;
+    pthread_mutex_lock(&commit->database->delta_lock);
+    for (uint64_t i = 0; i < commit->count && !commit->status; i++) {
+        const ir_region_change *change = &commit->changes[i];
+        if (change->added > ir_delta_last_id(delta))
+            commit->status = ir_delta_append(delta, change->added, change->vector, commit->error);
+        if (change->removed)
+            ir_delta_remove(delta, change->removed);
+    }
+    if (commit->status) /* no memory: the next synchronisation fetches what is missing */
+        commit->database->data_version_seen = -1;
+    pthread_mutex_unlock(&commit->database->delta_lock);
+}
+
+int32_t ir_database_commit(ir_database *database, const ir_region_change *changes, uint64_t count,
+                           imgret_error *error)
+{
+    commit_context commit = {database, changes, count, IMGRET_OK, NULL};
+    int32_t status = ir_catalog_commit(database->catalog, apply_changes, &commit, error);
+    if (!status && commit.status)
+        ir_log(IMGRET_LOG_WARNING, "%s: committed, but no memory to search it now",
+               database->path);
+    return status;
+}
+
+/* ---- life ---- */
+
+static int32_t prepare_handle(ir_database *database, const char *path,
+                              const imgret_open_options *options, imgret_error *error)
+{
+    database->threads = options->threads ? options->threads : ir_cpu_count();
+    if (database->threads > 1024)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_open_options.threads is %u",
+                       options->threads);
+    database->read_only = (options->flags & IMGRET_OPEN_READ_ONLY) != 0;
+    database->metric = options->metric;
+    database->vector_type = options->vector_type;
+    database->data_version_seen = -1;
+    database->path = ir_strdup(path);
+    database->plugin_path = ir_strdup(options->plugin_path);
+    if (!database->path || (options->plugin_path && !database->plugin_path))
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to open %s", path);
+    int32_t status = ir_decode_limits(&database->limits, options->limits, error);
+    if (!status)
+        status = ir_pool_create(&database->pool, database->threads, error);
+    /* Before the catalogue: a model that cannot be used must not leave a new database behind. */
+    if (!status && options->model)
+        status = take_wanted_model(database, options->model, error);
+    return status;
+}
+
+static int32_t open_catalog(ir_database *database, const char *path,
+                            const imgret_open_options *options, imgret_error *error)
+{
+    ir_catalog_options catalog = {
+        .read_only = database->read_only,
+        .existing = (options->flags & IMGRET_OPEN_EXISTING) != 0,
+        .fresh = (options->flags & IMGRET_OPEN_NEW) != 0,
+        .busy_timeout_ms = options->busy_timeout_ms,
+        .stop = ir_call_current_stopped,
+    };
+    bool created;
+    int32_t status = ir_catalog_open(&database->catalog, path, &catalog, &created, error);
+    if (!status)
+        status = settle_settings(database, error);
+    if (!status)
+        status = ir_delta_create(&database->delta, database->dimension, database->metric,
+                                 database->vector_type, error);
+    return status ? status : ir_database_sync(database, error);
+}
+
+int32_t ir_database_open(ir_database **out, const char *path, const imgret_open_options *options,
+                         imgret_error *error)
+{
+    *out = NULL;
+    ir_database *database = ir_calloc(1, sizeof *database);
+    if (!database)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to open %s", path);
+    pthread_mutex_init(&database->extractor_lock, NULL);
+    pthread_mutex_init(&database->delta_lock, NULL);
+    int32_t status = prepare_handle(database, path, options, error);
+    if (!status)
+        status = open_catalog(database, path, options, error);
+    if (status) {
+        ir_database_close(database);
+        return status;
+    }
+    *out = database;
+    return IMGRET_OK;
+}
+
+void ir_database_close(ir_database *database)
+{
+    if (!database)
+        return;
+    ir_catalog_close(database->catalog);
+    ir_extractor_close(database->extractor);
+    ir_delta_free(database->delta);
+    ir_pool_free(database->pool);
+    pthread_mutex_destroy(&database->delta_lock);
+    pthread_mutex_destroy(&database->extractor_lock);
+    ir_free(database->plugin_path);
+    ir_free(database->identity);
+    ir_free(database->model);
+    ir_free(database->path);
+    ir_free(database);
+}
+
+void ir_database_abandon(ir_database *database)
+{
+    /* The child's copy of memory is left as it is: the threads it was shared with are not here, and
+     * locks they held will never be released. */
+    if (database)
+        ir_catalog_abandon(database->catalog);
+}

@@ -1,0 +1,82 @@
+/* database.h: an open database: the catalogue on disk, the vectors in RAM, the extractor.
+ *
+ * Invariants:
+ *  1. The catalogue is the truth. The delta holds what the catalogue's snapshot held when it was
+ *     last synchronised: vectors of regions up to ir_delta_last_id, without the removed ones.
+ *  2. Region ids ascend in the order of commits, across processes, since SQLite lets one writer in
+ *     at a time. A writer synchronises the delta after it got the write lock and before it writes,
+ *     so what it appends after its commit leaves no gap.
+ *  3. Locks are taken in the order: catalogue writer, delta_lock, catalogue reader.
+ */
+#ifndef IR_ENGINE_DATABASE_H
+#define IR_ENGINE_DATABASE_H
+
+#include "base/pool.h"
+#include "catalog/catalog.h"
+#include "engine/call.h"
+#include "extract/extract.h"
+#include "index/delta.h"
+
+#include <imgret/imgret.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+typedef struct ir_database {
+    ir_catalog *catalog;
+    ir_delta *delta;
+    ir_pool *pool;
+    imgret_limits limits;
+    uint32_t metric;
+    uint32_t vector_type;
+    uint32_t dimension;
+    uint32_t threads;
+    bool read_only;
+    char *path;        /* as the host gave it, for messages */
+    char *model;       /* specification, paths absolute */
+    char *identity;    /* the extractor's, from the settings */
+    char *plugin_path; /* NULL: none */
+
+    pthread_mutex_t extractor_lock;
+    ir_extractor *extractor; /* NULL until first used */
+
+    pthread_mutex_t delta_lock; /* appends and synchronisation */
+    int64_t data_version_seen;
+    int64_t removal_mark;
+
+    atomic_uint_fast64_t interrupts;
+    atomic_uint_fast64_t query_count;
+    atomic_uint_fast64_t query_us_total;
+    atomic_uint_fast64_t scanned_count;
+} ir_database;
+
+/* `options` has passed ir_options_read. */
+int32_t ir_database_open(ir_database **out, const char *path, const imgret_open_options *options,
+                         imgret_error *error);
+void ir_database_close(ir_database *database);
+
+/* In a forked child: lets go without touching files, locks or threads of the parent. */
+void ir_database_abandon(ir_database *database);
+
+/* The extractor, loaded at the first call; IMGRET_INVALID_ARGUMENT for a database of ready
+ * vectors. It lives as long as the database. */
+int32_t ir_database_extractor(ir_database *database, ir_extractor **out, imgret_error *error);
+
+/* Brings the delta up to what is committed, by this process and others. Cheap when nothing is. */
+int32_t ir_database_sync(ir_database *database, imgret_error *error);
+
+/* Begins a transaction and synchronises (invariant 2). */
+int32_t ir_database_begin(ir_database *database, imgret_error *error);
+
+/* What a transaction did to regions, for the delta. */
+typedef struct ir_region_change {
+    int64_t added;      /* 0: none */
+    int64_t removed;    /* 0: none */
+    const void *vector; /* of `added`, as stored */
+} ir_region_change;
+
+/* Commits and makes the changes (in the order they were made) visible to searches. */
+int32_t ir_database_commit(ir_database *database, const ir_region_change *changes, uint64_t count,
+                           imgret_error *error);
+
+#endif

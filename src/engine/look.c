@@ -1,0 +1,190 @@
+/* look.c: listing, statistics and checking of a database. */
+#include "engine/look.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "engine/results.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static int32_t add_record(void *context, uint64_t position, const imgret_record *record,
+                          imgret_error *error)
+{
+    (void)position;
+    return ir_records_add(context, record, error);
+}
+
+int32_t ir_list(imgret_records **out, ir_database *database, const imgret_list_options *options,
+                imgret_error *error)
+{
+    *out = NULL;
+    imgret_list_options wanted = *options;
+    if (wanted.limit == 0)
+        wanted.limit = 1000;
+    if (wanted.state < 0 || wanted.state > IMGRET_STATE_FAILED)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_list_options.state is %d",
+                       wanted.state);
+    imgret_records *records;
+    int32_t status = ir_records_create(&records, error);
+    if (!status)
+        status = ir_catalog_list(database->catalog, &wanted, add_record, records, error);
+    if (status) {
+        imgret_records_free(records);
+        return status;
+    }
+    *out = records;
+    return IMGRET_OK;
+}
+
+int32_t ir_get(imgret_records **out, ir_database *database, int64_t id, imgret_error *error)
+{
+    *out = NULL;
+    imgret_list_options options = {.size = sizeof options, .limit = 1};
+    options.after_id = id > INT64_MIN ? id - 1 : id;
+    imgret_records *records;
+    int32_t status = ir_list(&records, database, &options, error);
+    if (status)
+        return status;
+    const imgret_record *row = imgret_records_at(records, 0);
+    if (!row || row->id != id) {
+        imgret_records_free(records);
+        return ir_fail(error, IMGRET_NOT_FOUND, "%s has no image %lld", database->path,
+                       (long long)id);
+    }
+    *out = records;
+    return IMGRET_OK;
+}
+
+int32_t ir_get_stats(ir_database *database, imgret_stats *out, imgret_error *error)
+{
+    int32_t status = ir_database_sync(database, error);
+    ir_catalog_counts counts;
+    if (!status)
+        status = ir_catalog_get_counts(database->catalog, &counts, error);
+    if (status)
+        return status;
+    out->dimension = database->dimension;
+    out->metric = database->metric;
+    out->vector_type = database->vector_type;
+    out->image_count = counts.image_count;
+    out->failed_count = counts.failed_count;
+    out->catalog_bytes = counts.file_bytes;
+    out->vector_count = ir_delta_count(database->delta);
+    out->delta_ram_bytes = ir_delta_ram_bytes(database->delta);
+    out->query_count = atomic_load(&database->query_count);
+    out->query_us_total = atomic_load(&database->query_us_total);
+    out->scanned_count = atomic_load(&database->scanned_count);
+    out->model = database->model;
+    out->model_identity = database->identity;
+    out->kernels = ir_kernels_get()->name;
+    return IMGRET_OK;
+}
+
+/* ---- check ---- */
+
+/* The host's callback must not run under the catalogue's lock, so problems are gathered first. */
+typedef struct {
+    ir_database *database;
+    ir_arena arena;
+    const char **messages;
+    uint64_t count;
+    uint64_t capacity;
+    float *vector;
+    int64_t last_region; /* of the delta when the check began: later ones are not compared */
+} check_context;
+
+enum { PROBLEMS_MAX = 10000 }; /* a ruined database needs no longer list */
+
+static int32_t note_problem(void *context, const char *message)
+{
+    check_context *check = context;
+    if (check->count == PROBLEMS_MAX)
+        return 1;
+    if (check->count == check->capacity) {
+        uint64_t capacity = check->capacity ? 2 * check->capacity : 64;
+        const char **more = ir_realloc(check->messages, (size_t)capacity * sizeof *more);
+        if (!more)
+            return 1;
+        check->messages = more;
+        check->capacity = capacity;
+    }
+    int failed = 0;
+    const char *copy = ir_arena_strdup(&check->arena, message, &failed);
+    if (failed)
+        return 1;
+    check->messages[check->count++] = copy;
+    return 0;
+}
+
+static int32_t check_vector(void *context, int64_t region, const void *vector, size_t vector_bytes,
+                            imgret_error *error)
+{
+    (void)error;
+    check_context *check = context;
+    const ir_delta *delta = check->database->delta;
+    char text[160];
+    if (vector_bytes != ir_delta_vector_bytes(delta))
+        return 0; /* the catalogue's own check reports it */
+    ir_delta_decode(delta, vector, check->vector);
+    for (uint32_t i = 0; i < check->database->dimension; i++) {
+        if (isfinite(check->vector[i]))
+            continue;
+        snprintf(text, sizeof text, "region %lld: its vector is not finite at %u",
+                 (long long)region, i);
+        return note_problem(check, text);
+    }
+    const void *in_memory = ir_delta_get(delta, region);
+    if (region > check->last_region)
+        return 0;
+    if (!in_memory || memcmp(in_memory, vector, vector_bytes) != 0) {
+        snprintf(text, sizeof text, "region %lld: its vector in memory is not the stored one",
+                 (long long)region);
+        return note_problem(check, text);
+    }
+    return 0;
+}
+
+static int32_t ignore_removal(void *context, int64_t region, imgret_error *error)
+{
+    (void)context, (void)region, (void)error;
+    return 0;
+}
+
+static int32_t gather_problems(check_context *check, imgret_error *error)
+{
+    ir_database *database = check->database;
+    int32_t status = ir_database_sync(database, error);
+    if (!status)
+        status = ir_catalog_check(database->catalog, ir_delta_vector_bytes(database->delta),
+                                  note_problem, check, error);
+    check->last_region = ir_delta_last_id(database->delta);
+    int64_t mark = database->removal_mark;
+    if (!status)
+        status = ir_catalog_changes(database->catalog, 0, &mark, ignore_removal, check_vector,
+                                    check, error);
+    return status > 0 ? IMGRET_OK : status; /* positive: note_problem had enough */
+}
+
+int32_t ir_check(ir_database *database, imgret_check_fn on_problem, void *user,
+                 uint64_t *problem_count, imgret_error *error)
+{
+    check_context check = {.database = database};
+    check.vector = ir_malloc_array(database->dimension, sizeof *check.vector);
+    int32_t status = check.vector ? gather_problems(&check, error)
+                                  : ir_fail(error, IMGRET_NO_MEMORY, "no memory to check");
+    for (uint64_t i = 0; i < check.count && on_problem; i++)
+        if (on_problem(user, check.messages[i]) != 0) {
+            if (!status)
+                status = ir_fail(error, IMGRET_INTERRUPTED, "the check was stopped");
+            break;
+        }
+    if (problem_count)
+        *problem_count = check.count;
+    ir_free(check.vector);
+    ir_free(check.messages);
+    ir_arena_free(&check.arena);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* look.h: listing, statistics and checking of a database. */
+#ifndef IR_ENGINE_LOOK_H
+#define IR_ENGINE_LOOK_H
+
+#include "engine/database.h"
+
+/* `options` has passed ir_options_read. */
+int32_t ir_list(imgret_records **out, ir_database *database, const imgret_list_options *options,
+                imgret_error *error);
+
+int32_t ir_get(imgret_records **out, ir_database *database, int64_t id, imgret_error *error);
+
+/* Fills all fields but `size`. */
+int32_t ir_get_stats(ir_database *database, imgret_stats *out, imgret_error *error);
+
+int32_t ir_check(ir_database *database, imgret_check_fn on_problem, void *user,
+                 uint64_t *problem_count, imgret_error *error);
+
+#endif

@@ -1,0 +1,163 @@
+/* query.c: from a picture, an id or a vector to the images most alike. */
+#include "engine/query.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/results.h"
+#include "engine/source.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int32_t stored_vector(ir_database *database, int64_t id, int64_t *region, float *out,
+                             imgret_error *error)
+{
+    int32_t status = ir_catalog_image_region(database->catalog, id, region, error);
+    if (status)
+        return status;
+    const void *stored = ir_delta_get(database->delta, *region);
+    if (!stored)
+        return ir_fail(error, IMGRET_NOT_FOUND, "%s: image %lld was removed", database->path,
+                       (long long)id);
+    ir_delta_decode(database->delta, stored, out);
+    return IMGRET_OK;
+}
+
+int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_error *error)
+{
+    int64_t region;
+    int32_t status = ir_database_sync(database, error);
+    return status ? status : stored_vector(database, id, &region, out, error);
+}
+
+static int32_t extract_query(ir_database *database, const imgret_input *input, float *out,
+                             imgret_error *error)
+{
+    ir_extractor *extractor;
+    int32_t status = ir_database_extractor(database, &extractor, error);
+    if (status)
+        return status;
+    ir_source source;
+    status = ir_source_open(&source, input, &database->limits, error);
+    if (status)
+        return status;
+    status = ir_source_extract(&source, extractor, &database->limits, out, NULL, error);
+    ir_source_close(&source);
+    return status;
+}
+
+/* Fills `out` with the query's vector; *region is that of an image asked for by id, else 0. */
+static int32_t query_vector(ir_database *database, const imgret_input *input, float *out,
+                            int64_t *region, imgret_error *error)
+{
+    *region = 0;
+    if (input->kind == IMGRET_INPUT_ID)
+        return stored_vector(database, input->id, region, out, error);
+    if (input->kind != IMGRET_INPUT_VECTOR)
+        return extract_query(database, input, out, error);
+    if (input->dimension != database->dimension)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "the vector has %u dimensions, %s needs %u", input->dimension,
+                       database->path, database->dimension);
+    memcpy(out, input->vector, database->dimension * sizeof *out);
+    return IMGRET_OK;
+}
+
+typedef struct {
+    imgret_results *results;
+    const ir_neighbor *neighbors;
+} gather_context;
+
+static int32_t add_hit(void *context, uint64_t position, const imgret_record *record,
+                       imgret_error *error)
+{
+    gather_context *gather = context;
+    return ir_results_add(gather->results, record, gather->neighbors[position].score, error);
+}
+
+static int compare_hits(const void *a, const void *b)
+{
+    const imgret_hit *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int32_t gather_hits(imgret_results **out, ir_database *database,
+                           const ir_neighbor *neighbors, uint32_t count, imgret_error *error)
+{
+    int64_t *regions = ir_malloc_array(count ? count : 1, sizeof *regions);
+    if (!regions)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u results", count);
+    for (uint32_t i = 0; i < count; i++)
+        regions[i] = neighbors[i].id;
+    gather_context gather = {.neighbors = neighbors};
+    int32_t status = ir_results_create(&gather.results, count, error);
+    if (!status)
+        status = ir_catalog_records_of_regions(database->catalog, regions, count, add_hit, &gather,
+                                               error);
+    ir_free(regions);
+    if (status) {
+        imgret_results_free(gather.results);
+        return status;
+    }
+    /* The delta orders equal scores by region id, which is the order of image ids only until a
+     * replaced image keeps its id and gets a later region. */
+    qsort(gather.results->hits, (size_t)gather.results->count, sizeof *gather.results->hits,
+          compare_hits);
+    *out = gather.results;
+    return IMGRET_OK;
+}
+
+static int32_t search(imgret_results **out, ir_database *database, const float *vector,
+                      int64_t region, const imgret_query_options *options, ir_call *call,
+                      imgret_error *error)
+{
+    uint64_t there = ir_delta_count(database->delta);
+    uint32_t k = options->k < there ? options->k : (uint32_t)there;
+    bool bounded = (options->flags & IMGRET_QUERY_MIN_SCORE) != 0;
+    ir_delta_query query = {
+        .vector = vector,
+        .k = k ? k : 1,
+        .score_min = bounded ? options->min_score : -INFINITY,
+        .excluded_id = options->flags & IMGRET_QUERY_INCLUDE_SELF ? 0 : region,
+        .pool = database->pool,
+        .stop = ir_call_stopped,
+        .stop_context = call,
+    };
+    ir_neighbor *neighbors = ir_malloc_array(query.k, sizeof *neighbors);
+    if (!neighbors)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u neighbours", query.k);
+    uint32_t count = 0;
+    uint64_t scanned = 0;
+    int32_t status = ir_delta_search(database->delta, &query, neighbors, &count, &scanned, error);
+    atomic_fetch_add(&database->scanned_count, scanned);
+    if (!status)
+        status = gather_hits(out, database, neighbors, count, error);
+    ir_free(neighbors);
+    return status;
+}
+
+int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *input,
+                 const imgret_query_options *options, ir_call *call, imgret_error *error)
+{
+    *out = NULL;
+    uint64_t started_us = ir_clock_us();
+    float *vector = ir_malloc_array(database->dimension, sizeof *vector);
+    if (!vector)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a query vector");
+    int64_t region;
+    int32_t status = ir_database_sync(database, error);
+    if (!status)
+        status = query_vector(database, input, vector, &region, error);
+    if (!status)
+        status = search(out, database, vector, region, options, call, error);
+    ir_free(vector);
+    if (!status) {
+        atomic_fetch_add(&database->query_count, 1);
+        atomic_fetch_add(&database->query_us_total, ir_clock_us() - started_us);
+    }
+    return status;
+}

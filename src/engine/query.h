@@ -1,0 +1,13 @@
+/* query.h: from a picture, an id or a vector to the images most alike. */
+#ifndef IR_ENGINE_QUERY_H
+#define IR_ENGINE_QUERY_H
+
+#include "engine/database.h"
+
+/* `input` has passed ir_source_read_input; `options` are checked and have their defaults. */
+int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *input,
+                 const imgret_query_options *options, ir_call *call, imgret_error *error);
+
+int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_error *error);
+
+#endif

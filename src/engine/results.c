@@ -1,0 +1,118 @@
+/* results.c: what queries and listings hand out: rows with their strings in one arena. */
+#include "engine/results.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+int32_t ir_results_create(imgret_results **out, uint64_t capacity, imgret_error *error)
+{
+    *out = NULL;
+    imgret_results *results = ir_calloc(1, sizeof *results);
+    imgret_hit *hits = ir_malloc_array((size_t)capacity, sizeof *hits);
+    if (!results || !hits) {
+        ir_free(results);
+        ir_free(hits);
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %llu results",
+                       (unsigned long long)capacity);
+    }
+    results->hits = hits;
+    results->capacity = capacity;
+    *out = results;
+    return IMGRET_OK;
+}
+
+int32_t ir_results_add(imgret_results *results, const imgret_record *record, double score,
+                       imgret_error *error)
+{
+    if (results->count == results->capacity)
+        return ir_fail(error, IMGRET_INTERNAL, "more results than were asked for");
+    int failed = 0;
+    imgret_hit hit = {
+        .size = sizeof hit,
+        .width = record->width,
+        .height = record->height,
+        .id = record->id,
+        .score = score,
+        .uri = ir_arena_strdup(&results->arena, record->uri, &failed),
+        .metadata = ir_arena_strdup(&results->arena, record->metadata, &failed),
+    };
+    if (failed)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result");
+    results->hits[results->count++] = hit;
+    return IMGRET_OK;
+}
+
+uint64_t imgret_results_count(const imgret_results *results)
+{
+    return results ? results->count : 0;
+}
+
+const imgret_hit *imgret_results_at(const imgret_results *results, uint64_t index)
+{
+    return results && index < results->count ? &results->hits[index] : NULL;
+}
+
+void imgret_results_free(imgret_results *results)
+{
+    if (!results)
+        return;
+    ir_arena_free(&results->arena);
+    ir_free(results->hits);
+    ir_free(results);
+}
+
+int32_t ir_records_create(imgret_records **out, imgret_error *error)
+{
+    *out = ir_calloc(1, sizeof **out);
+    return *out ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a list");
+}
+
+static int32_t make_room(imgret_records *records)
+{
+    if (records->count < records->capacity)
+        return IMGRET_OK;
+    uint64_t capacity = records->capacity ? records->capacity * 2 : 16;
+    size_t bytes;
+    if (!ir_mul_size((size_t)capacity, sizeof *records->rows, &bytes))
+        return IMGRET_NO_MEMORY;
+    imgret_record *rows = ir_realloc(records->rows, bytes);
+    if (!rows)
+        return IMGRET_NO_MEMORY;
+    records->rows = rows;
+    records->capacity = capacity;
+    return IMGRET_OK;
+}
+
+int32_t ir_records_add(imgret_records *records, const imgret_record *record, imgret_error *error)
+{
+    int failed = make_room(records) != IMGRET_OK;
+    imgret_record row = *record;
+    row.size = sizeof row;
+    row.uri = ir_arena_strdup(&records->arena, record->uri, &failed);
+    row.metadata = ir_arena_strdup(&records->arena, record->metadata, &failed);
+    row.format = ir_arena_strdup(&records->arena, record->format, &failed);
+    row.failure = ir_arena_strdup(&records->arena, record->failure, &failed);
+    if (failed)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a list of images");
+    records->rows[records->count++] = row;
+    return IMGRET_OK;
+}
+
+uint64_t imgret_records_count(const imgret_records *records)
+{
+    return records ? records->count : 0;
+}
+
+const imgret_record *imgret_records_at(const imgret_records *records, uint64_t index)
+{
+    return records && index < records->count ? &records->rows[index] : NULL;
+}
+
+void imgret_records_free(imgret_records *records)
+{
+    if (!records)
+        return;
+    ir_arena_free(&records->arena);
+    ir_free(records->rows);
+    ir_free(records);
+}

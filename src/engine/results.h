@@ -1,0 +1,32 @@
+/* results.h: what queries and listings hand out: rows with their strings in one arena. */
+#ifndef IR_ENGINE_RESULTS_H
+#define IR_ENGINE_RESULTS_H
+
+#include "base/arena.h"
+
+#include <imgret/imgret.h>
+
+struct imgret_results {
+    ir_arena arena;
+    imgret_hit *hits;
+    uint64_t count;
+    uint64_t capacity;
+};
+
+struct imgret_records {
+    ir_arena arena;
+    imgret_record *rows;
+    uint64_t count;
+    uint64_t capacity;
+};
+
+int32_t ir_results_create(imgret_results **out, uint64_t capacity, imgret_error *error);
+
+/* Appends a hit made from a catalogue's record; its strings are copied. */
+int32_t ir_results_add(imgret_results *results, const imgret_record *record, double score,
+                       imgret_error *error);
+
+int32_t ir_records_create(imgret_records **out, imgret_error *error);
+int32_t ir_records_add(imgret_records *records, const imgret_record *record, imgret_error *error);
+
+#endif

@@ -1,0 +1,122 @@
+/* source.c: from an imgret_input to what the model sees: read, hash, decode, prepare. */
+#include "engine/source.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "decode/decode.h"
+
+#include <string.h>
+
+/* The first version of the struct: a caller never has less. */
+#define INPUT_LEAST_BYTES ((uint32_t)sizeof(imgret_input))
+
+static int32_t check_kind(const imgret_input *input, uint32_t kinds, imgret_error *error)
+{
+    if (input->kind < IMGRET_INPUT_FILE || input->kind > IMGRET_INPUT_ID)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_input.kind is %u", input->kind);
+    if (!(kinds & (1u << input->kind)))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_input.kind %u is not accepted by this call", input->kind);
+    return IMGRET_OK;
+}
+
+int32_t ir_source_read_input(imgret_input *out, const imgret_input *given, uint32_t kinds,
+                             imgret_error *error)
+{
+    if (!given)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "the input is NULL");
+    int32_t status = ir_options_read(out, sizeof *out, INPUT_LEAST_BYTES, given, "imgret_input",
+                                     error);
+    if (!status)
+        status = check_kind(out, kinds, error);
+    if (status)
+        return status;
+    if (out->kind == IMGRET_INPUT_FILE && (!out->path || !out->path[0]))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_input.path is empty");
+    if ((out->kind == IMGRET_INPUT_BYTES || out->kind == IMGRET_INPUT_PIXELS) &&
+        (!out->data || out->data_bytes == 0))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_input.data is empty");
+    if (out->kind == IMGRET_INPUT_VECTOR && (!out->vector || out->dimension == 0))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_input.vector is empty");
+    return IMGRET_OK;
+}
+
+int32_t ir_source_open(ir_source *out, const imgret_input *input, const imgret_limits *limits,
+                       imgret_error *error)
+{
+    memset(out, 0, sizeof *out);
+    out->input = input;
+    if (input->kind == IMGRET_INPUT_FILE) {
+        int32_t status = ir_file_read(input->path, limits->file_bytes_max, &out->owned,
+                                      &out->data_bytes, error);
+        if (status)
+            return status;
+        out->data = out->owned;
+    } else {
+        out->data = input->data;
+        out->data_bytes = (size_t)input->data_bytes;
+        if (input->kind == IMGRET_INPUT_BYTES && input->data_bytes > limits->file_bytes_max)
+            return ir_fail(error, IMGRET_LIMIT, "the picture has %llu bytes, the limit is %llu",
+                           (unsigned long long)input->data_bytes,
+                           (unsigned long long)limits->file_bytes_max);
+    }
+    ir_content_hash(out->data, out->data_bytes, out->content_hash);
+    return IMGRET_OK;
+}
+
+void ir_source_close(ir_source *source)
+{
+    ir_free(source->owned);
+    memset(source, 0, sizeof *source);
+}
+
+static int32_t decode_source(const ir_source *source, const ir_extractor *extractor,
+                             const imgret_limits *limits, ir_picture *out, imgret_error *error)
+{
+    if (source->input->kind == IMGRET_INPUT_PIXELS)
+        return ir_decode_pixels(source->input, limits, out, error);
+    const ir_extractor_info *info = ir_extractor_get_info(extractor);
+    ir_decode_options options = {
+        .limits = *limits,
+        .width_min = info->decode_width_min,
+        .height_min = info->decode_height_min,
+    };
+    return ir_decode(source->data, source->data_bytes, &options, out, error);
+}
+
+int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor,
+                          const imgret_limits *limits, uint8_t *prepared, ir_source_picture *out,
+                          imgret_error *error)
+{
+    ir_picture picture = {0};
+    int32_t status = decode_source(source, extractor, limits, &picture, error);
+    if (!status) {
+        out->width = picture.source_width;
+        out->height = picture.source_height;
+        out->format = picture.format;
+        status = ir_extractor_prepare(extractor, &picture, prepared, error);
+    }
+    ir_picture_free(&picture);
+    if (status && source->input->kind == IMGRET_INPUT_FILE)
+        return ir_fail_within(error, status, "%s", source->input->path);
+    return status;
+}
+
+int32_t ir_source_extract(const ir_source *source, ir_extractor *extractor,
+                          const imgret_limits *limits, float *vector, ir_source_picture *picture,
+                          imgret_error *error)
+{
+    ir_source_picture found = {0};
+    uint8_t *prepared = ir_malloc(ir_extractor_input_bytes(extractor));
+    if (!prepared)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
+    int32_t status = ir_source_prepare(source, extractor, limits, prepared, &found, error);
+    if (!status)
+        status = ir_extractor_run(extractor, prepared, 1, vector, error);
+    ir_free(prepared);
+    if (picture)
+        *picture = found;
+    return status;
+}

@@ -1,0 +1,46 @@
+/* source.h: from an imgret_input to what the model sees: read, hash, decode, prepare. */
+#ifndef IR_ENGINE_SOURCE_H
+#define IR_ENGINE_SOURCE_H
+
+#include "extract/extract.h"
+
+#include <imgret/imgret.h>
+#include <stddef.h>
+
+/* The encoded bytes of a FILE or BYTES input, or the pixels of a PIXELS input, not yet decoded. */
+typedef struct ir_source {
+    const imgret_input *input;
+    const uint8_t *data; /* BYTES: the caller's */
+    uint8_t *owned;      /* FILE: read into memory; freed by ir_source_close */
+    size_t data_bytes;
+    uint8_t content_hash[16];
+} ir_source;
+
+/* What became known of a picture on its way to the model. */
+typedef struct ir_source_picture {
+    uint32_t width; /* pixels, upright, as encoded */
+    uint32_t height;
+    const char *format; /* static text */
+} ir_source_picture;
+
+/* Copies a caller's input of any size into `out` and checks that its kind and pointers make sense.
+ * `kinds` is a bit set (1 << IMGRET_INPUT_*) of what the call accepts. */
+int32_t ir_source_read_input(imgret_input *out, const imgret_input *given, uint32_t kinds,
+                             imgret_error *error);
+
+/* Reads a file when it is one, and hashes the content. `input` must outlive the source. */
+int32_t ir_source_open(ir_source *out, const imgret_input *input, const imgret_limits *limits,
+                       imgret_error *error);
+void ir_source_close(ir_source *source);
+
+/* Decodes and prepares for `extractor` into `prepared` (ir_extractor_input_bytes). */
+int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor,
+                          const imgret_limits *limits, uint8_t *prepared, ir_source_picture *out,
+                          imgret_error *error);
+
+/* All of it for one picture: the vector (dimension floats, L2-normalised). `picture` may be NULL. */
+int32_t ir_source_extract(const ir_source *source, ir_extractor *extractor,
+                          const imgret_limits *limits, float *vector, ir_source_picture *picture,
+                          imgret_error *error);
+
+#endif

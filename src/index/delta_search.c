@@ -1,0 +1,289 @@
+/* delta_search.c: the exact k nearest of the delta, its chunks shared among threads.
+ *
+ * The pool's parts are runs of chunks; each keeps its own k best, and the best of those are the
+ * result. A row's score depends on nothing but the row and the query, and the order of results is
+ * total, so that the answer is the same however the rows were shared.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/half.h"
+#include "index/best.h"
+#include "index/delta_inside.h"
+
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define RAWS 256u            /* rows compared before their scores are looked at */
+#define PARTS_PER_THREAD 16u /* many: a thread that the system holds up delays little */
+
+typedef struct delta_scan {
+    const ir_delta *delta;
+    const ir_delta_query *query;
+    float *vector; /* the query, row_floats long; scaled by a power of two unless L2 */
+    double factor; /* what makes a score of an inner product with `vector` */
+    uint64_t row_count;
+    uint32_t part_count;
+    ir_best *parts;
+    ir_neighbor *items; /* of all parts; NULL when the only part fills the result itself */
+    atomic_bool stopped;
+    _Atomic uint64_t scanned;
+} delta_scan;
+
+/* ---- Scores ---- */
+
+static double component(const ir_delta *delta, const void *row, uint32_t i)
+{
+    return delta->vector_type == IMGRET_VECTOR_F16
+               ? (double)ir_half_to_float(((const uint16_t *)row)[i])
+               : (double)((const float *)row)[i];
+}
+
+/* The score in double precision, for the few rows whose sums overflow or vanish in single. */
+static double score_in_double(const delta_scan *scan, const void *row)
+{
+    const ir_delta *delta = scan->delta;
+    double dot = 0, query_square = 0, row_square = 0, distance_square = 0;
+    for (uint32_t i = 0; i < delta->dimension; i++) {
+        double a = (double)scan->query->vector[i], b = component(delta, row, i);
+        dot += a * b;
+        query_square += a * a;
+        row_square += b * b;
+        distance_square += (a - b) * (a - b);
+    }
+    if (delta->metric == IMGRET_METRIC_INNER_PRODUCT)
+        return dot;
+    if (delta->metric == IMGRET_METRIC_L2)
+        return 0.0 - sqrt(distance_square); /* 0, not -0 */
+    double lengths = sqrt(query_square) * sqrt(row_square);
+    return lengths > 0.0 ? dot / lengths : 0.0;
+}
+
+/* Whether `raw` stands for the row within single precision. */
+static bool is_sound(const delta_scan *scan, const ir_delta_chunk *chunk, uint32_t row,
+                     float raw)
+{
+    if (scan->delta->metric == IMGRET_METRIC_COSINE)
+        return !isnan(chunk->norms_inverse[row]);
+    if (scan->delta->metric == IMGRET_METRIC_INNER_PRODUCT)
+        return isfinite(raw);
+    return raw >= 0x1p-100f && raw <= FLT_MAX;
+}
+
+static double score_of_raw(const delta_scan *scan, const ir_delta_chunk *chunk, uint32_t row,
+                           float raw)
+{
+    if (scan->delta->metric == IMGRET_METRIC_L2)
+        return 0.0 - sqrt((double)raw);
+    double score = (double)raw * scan->factor;
+    if (scan->delta->metric == IMGRET_METRIC_COSINE) {
+        score *= chunk->norms_inverse[row];
+        score = score > 1.0 ? 1.0 : score < -1.0 ? -1.0 : score;
+    }
+    return score;
+}
+
+/* The best score a row can have that is not sound: spares the slow way where thousands of rows
+ * equal the query. */
+static double score_bound(const delta_scan *scan, float raw)
+{
+    if (scan->delta->metric == IMGRET_METRIC_L2)
+        return raw < 1.0f ? 0.0 : -0x1p60;
+    return INFINITY;
+}
+
+static void consider(const delta_scan *scan, ir_best *best, const ir_delta_chunk *chunk,
+                     uint32_t row, float raw)
+{
+    ir_neighbor neighbor = {chunk->ids[row], 0};
+    if (is_sound(scan, chunk, row, raw)) {
+        neighbor.score = score_of_raw(scan, chunk, row, raw);
+    } else {
+        neighbor.score = score_bound(scan, raw);
+        if (!ir_best_wants(best, neighbor))
+            return;
+        neighbor.score = score_in_double(scan, ir_delta_row(scan->delta, chunk, row));
+    }
+    if (neighbor.score < scan->query->score_min || !ir_best_wants(best, neighbor))
+        return;
+    if (neighbor.id == scan->query->excluded_id || atomic_load(&chunk->removed[row]) != 0)
+        return;
+    ir_best_keep(best, neighbor);
+}
+
+/* ---- The scan ---- */
+
+static bool stops(delta_scan *scan)
+{
+    if (atomic_load_explicit(&scan->stopped, memory_order_relaxed))
+        return true;
+    if (!scan->query->stop || !scan->query->stop(scan->query->stop_context))
+        return false;
+    atomic_store(&scan->stopped, true);
+    return true;
+}
+
+static void scan_chunk(const delta_scan *scan, ir_best *best, const ir_delta_chunk *chunk,
+                       uint32_t row_count)
+{
+    bool l2 = scan->delta->metric == IMGRET_METRIC_L2;
+    float raws[RAWS];
+    for (uint32_t at = 0; at < row_count; at += RAWS) {
+        uint32_t count = row_count - at < RAWS ? row_count - at : RAWS;
+        ir_delta_compare(scan->delta, scan->vector, ir_delta_row(scan->delta, chunk, at), count,
+                         l2, raws);
+        for (uint32_t i = 0; i < count; i++)
+            consider(scan, best, chunk, at + i, raws[i]);
+    }
+}
+
+static uint64_t chunk_count(const delta_scan *scan)
+{
+    return (scan->row_count + scan->delta->chunk_rows - 1) / scan->delta->chunk_rows;
+}
+
+/* The first row of a part; of part_count: the end. */
+static uint64_t part_start(const delta_scan *scan, uint32_t part)
+{
+    uint64_t row = chunk_count(scan) * part / scan->part_count * scan->delta->chunk_rows;
+    return row < scan->row_count ? row : scan->row_count;
+}
+
+static void scan_part(void *context, uint32_t part)
+{
+    delta_scan *scan = context;
+    uint32_t chunk_rows = scan->delta->chunk_rows;
+    uint64_t row = part_start(scan, part), end = part_start(scan, part + 1);
+    while (row < end && !stops(scan)) {
+        uint32_t count = end - row < chunk_rows ? (uint32_t)(end - row) : chunk_rows;
+        scan_chunk(scan, &scan->parts[part], ir_delta_chunk_at(scan->delta, row / chunk_rows),
+                   count);
+        atomic_fetch_add_explicit(&scan->scanned, count, memory_order_relaxed);
+        row += count;
+    }
+}
+
+/* ---- Preparing and gathering ---- */
+
+static int32_t check_query(const ir_delta *delta, const ir_delta_query *query,
+                           imgret_error *error)
+{
+    if (query->k < 1)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "k is 0, a query wants at least 1 result");
+    if (isnan(query->score_min))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "the least score wanted is not a number");
+    for (uint32_t i = 0; i < delta->dimension; i++)
+        if (!isfinite(query->vector[i]))
+            return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                           "component %" PRIu32 " of the query vector is %g, not a finite number",
+                           i, (double)query->vector[i]);
+    return IMGRET_OK;
+}
+
+/* Copies the query, scaled for inner products so that its greatest component is about 1: a power
+ * of two loses nothing, and keeps the sums far from where single precision ends. */
+static void prepare_vector(delta_scan *scan)
+{
+    const ir_delta *delta = scan->delta;
+    const float *given = scan->query->vector;
+    memcpy(scan->vector, given, delta->dimension * sizeof given[0]);
+    if (delta->metric == IMGRET_METRIC_L2)
+        return;
+    float greatest = 0.0f;
+    for (uint32_t i = 0; i < delta->dimension; i++)
+        greatest = fabsf(given[i]) > greatest ? fabsf(given[i]) : greatest;
+    int exponent = 0;
+    if (greatest > 0.0f)
+        frexpf(greatest, &exponent);
+    for (uint32_t i = 0; i < delta->dimension; i++)
+        scan->vector[i] = ldexpf(given[i], -exponent);
+    scan->factor = ldexp(1.0, exponent);
+    if (delta->metric == IMGRET_METRIC_COSINE) {
+        float square;
+        delta->kernels->dot_rows_f32(scan->vector, scan->vector, 0, 1, delta->row_floats, &square);
+        scan->factor = square > 0.0f ? 1.0 / sqrt((double)square) : 0.0;
+    }
+}
+
+static uint32_t part_capacity(const delta_scan *scan, uint32_t part)
+{
+    uint64_t rows = part_start(scan, part + 1) - part_start(scan, part);
+    return rows < scan->query->k ? (uint32_t)rows : scan->query->k;
+}
+
+static void free_scan(delta_scan *scan)
+{
+    ir_free(scan->items);
+    ir_free(scan->parts);
+    ir_free_aligned(scan->vector);
+}
+
+static int32_t prepare(delta_scan *scan, ir_neighbor *out, imgret_error *error)
+{
+    uint32_t threads = ir_pool_thread_count(scan->query->pool);
+    uint64_t chunks = chunk_count(scan);
+    uint64_t parts = threads > 1 ? (uint64_t)threads * PARTS_PER_THREAD : 1;
+    scan->part_count = (uint32_t)(parts < chunks ? parts : chunks);
+    size_t vector_bytes = scan->delta->row_floats * sizeof scan->vector[0];
+    scan->vector = ir_malloc_aligned(IR_DELTA_ROW_ALIGNMENT, vector_bytes);
+    scan->parts = ir_calloc(scan->part_count, sizeof scan->parts[0]);
+    if (!scan->vector || !scan->parts)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a query");
+    memset(scan->vector, 0, vector_bytes);
+    size_t room = 0;
+    for (uint32_t part = 0; part < scan->part_count; part++)
+        room += part_capacity(scan, part);
+    if (scan->part_count > 1) {
+        scan->items = ir_malloc_array(room, sizeof scan->items[0]);
+        if (!scan->items)
+            return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a query with k = %" PRIu32,
+                           scan->query->k);
+    }
+    ir_neighbor *items = scan->items ? scan->items : out;
+    for (uint32_t part = 0; part < scan->part_count; part++) {
+        scan->parts[part] = (ir_best){items, 0, part_capacity(scan, part)};
+        items += scan->parts[part].capacity;
+    }
+    prepare_vector(scan);
+    return IMGRET_OK;
+}
+
+static uint32_t gather(const delta_scan *scan, ir_neighbor *out)
+{
+    ir_best all = {out, 0, scan->query->k};
+    if (!scan->items)
+        all = scan->parts[0];
+    else
+        for (uint32_t part = 0; part < scan->part_count; part++)
+            for (uint32_t i = 0; i < scan->parts[part].count; i++)
+                ir_best_keep(&all, scan->parts[part].items[i]);
+    ir_best_sort(&all);
+    return all.count;
+}
+
+int32_t ir_delta_search(const ir_delta *delta, const ir_delta_query *query, ir_neighbor *out,
+                        uint32_t *out_count, uint64_t *scanned, imgret_error *error)
+{
+    *out_count = 0;
+    if (scanned)
+        *scanned = 0;
+    int32_t status = check_query(delta, query, error);
+    if (status)
+        return status;
+    delta_scan scan = {.delta = delta, .query = query};
+    scan.row_count = atomic_load_explicit(&delta->row_count, memory_order_acquire);
+    if (scan.row_count == 0)
+        return IMGRET_OK;
+    status = prepare(&scan, out, error);
+    if (status == IMGRET_OK)
+        ir_pool_run(query->pool, scan_part, &scan, scan.part_count);
+    if (scanned)
+        *scanned = atomic_load(&scan.scanned);
+    if (status == IMGRET_OK && atomic_load(&scan.stopped))
+        status = ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
+    if (status == IMGRET_OK)
+        *out_count = gather(&scan, out);
+    free_scan(&scan);
+    return status;
+}

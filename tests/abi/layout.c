@@ -1,0 +1,222 @@
+/* layout.c: pins the size and the offsets of every public struct where pointers have 64 bits.
+ *
+ * Compiled, never run (make check-abi). A struct may only grow at its end: then its SIZE line
+ * changes and FIELD lines are added; any other change breaks programs that exist.
+ */
+#include <imgret/backend.h>
+#include <imgret/imgret.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if UINTPTR_MAX == UINT64_MAX
+
+#define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "size of " #type)
+#define FIELD(type, field, offset) \
+    _Static_assert(offsetof(type, field) == (offset), "offset of " #type "." #field)
+
+SIZE(imgret_error, 512);
+FIELD(imgret_error, size, 0);
+FIELD(imgret_error, code, 4);
+FIELD(imgret_error, message, 8);
+
+SIZE(imgret_allocator, 40);
+FIELD(imgret_allocator, size, 0);
+FIELD(imgret_allocator, reserved_zero, 4);
+FIELD(imgret_allocator, user, 8);
+FIELD(imgret_allocator, alloc, 16);
+FIELD(imgret_allocator, realloc, 24);
+FIELD(imgret_allocator, free, 32);
+
+SIZE(imgret_input, 72);
+FIELD(imgret_input, size, 0);
+FIELD(imgret_input, kind, 4);
+FIELD(imgret_input, path, 8);
+FIELD(imgret_input, data, 16);
+FIELD(imgret_input, data_bytes, 24);
+FIELD(imgret_input, row_bytes, 32);
+FIELD(imgret_input, width, 40);
+FIELD(imgret_input, height, 44);
+FIELD(imgret_input, pixel_format, 48);
+FIELD(imgret_input, dimension, 52);
+FIELD(imgret_input, vector, 56);
+FIELD(imgret_input, id, 64);
+
+SIZE(imgret_limits, 24);
+FIELD(imgret_limits, size, 0);
+FIELD(imgret_limits, dimension_max, 4);
+FIELD(imgret_limits, file_bytes_max, 8);
+FIELD(imgret_limits, pixel_count_max, 16);
+
+SIZE(imgret_open_options, 48);
+FIELD(imgret_open_options, size, 0);
+FIELD(imgret_open_options, flags, 4);
+FIELD(imgret_open_options, model, 8);
+FIELD(imgret_open_options, plugin_path, 16);
+FIELD(imgret_open_options, limits, 24);
+FIELD(imgret_open_options, metric, 32);
+FIELD(imgret_open_options, vector_type, 36);
+FIELD(imgret_open_options, threads, 40);
+FIELD(imgret_open_options, busy_timeout_ms, 44);
+
+SIZE(imgret_stats, 104);
+FIELD(imgret_stats, size, 0);
+FIELD(imgret_stats, dimension, 4);
+FIELD(imgret_stats, metric, 8);
+FIELD(imgret_stats, vector_type, 12);
+FIELD(imgret_stats, image_count, 16);
+FIELD(imgret_stats, failed_count, 24);
+FIELD(imgret_stats, vector_count, 32);
+FIELD(imgret_stats, delta_ram_bytes, 40);
+FIELD(imgret_stats, catalog_bytes, 48);
+FIELD(imgret_stats, query_count, 56);
+FIELD(imgret_stats, query_us_total, 64);
+FIELD(imgret_stats, scanned_count, 72);
+FIELD(imgret_stats, model, 80);
+FIELD(imgret_stats, model_identity, 88);
+FIELD(imgret_stats, kernels, 96);
+
+SIZE(imgret_add_options, 24);
+FIELD(imgret_add_options, size, 0);
+FIELD(imgret_add_options, flags_zero, 4);
+FIELD(imgret_add_options, uri, 8);
+FIELD(imgret_add_options, metadata, 16);
+
+SIZE(imgret_add_result, 16);
+FIELD(imgret_add_result, size, 0);
+FIELD(imgret_add_result, outcome, 4);
+FIELD(imgret_add_result, id, 8);
+
+SIZE(imgret_ingest_item, 56);
+FIELD(imgret_ingest_item, size, 0);
+FIELD(imgret_ingest_item, outcome, 4);
+FIELD(imgret_ingest_item, id, 8);
+FIELD(imgret_ingest_item, uri, 16);
+FIELD(imgret_ingest_item, code, 24);
+FIELD(imgret_ingest_item, width, 28);
+FIELD(imgret_ingest_item, height, 32);
+FIELD(imgret_ingest_item, reserved_zero, 36);
+FIELD(imgret_ingest_item, format, 40);
+FIELD(imgret_ingest_item, message, 48);
+
+SIZE(imgret_ingest_progress, 88);
+FIELD(imgret_ingest_progress, size, 0);
+FIELD(imgret_ingest_progress, listing_done, 4);
+FIELD(imgret_ingest_progress, file_count, 8);
+FIELD(imgret_ingest_progress, done_count, 16);
+FIELD(imgret_ingest_progress, stored_count, 24);
+FIELD(imgret_ingest_progress, replaced_count, 32);
+FIELD(imgret_ingest_progress, unchanged_count, 40);
+FIELD(imgret_ingest_progress, failed_count, 48);
+FIELD(imgret_ingest_progress, known_bad_count, 56);
+FIELD(imgret_ingest_progress, skipped_count, 64);
+FIELD(imgret_ingest_progress, bytes_read, 72);
+FIELD(imgret_ingest_progress, elapsed_us, 80);
+
+SIZE(imgret_ingest_options, 56);
+FIELD(imgret_ingest_options, size, 0);
+FIELD(imgret_ingest_options, flags, 4);
+FIELD(imgret_ingest_options, paths, 8);
+FIELD(imgret_ingest_options, path_count, 16);
+FIELD(imgret_ingest_options, on_item, 24);
+FIELD(imgret_ingest_options, on_progress, 32);
+FIELD(imgret_ingest_options, user, 40);
+FIELD(imgret_ingest_options, commit_count, 48);
+FIELD(imgret_ingest_options, commit_ms, 52);
+
+SIZE(imgret_query_options, 24);
+FIELD(imgret_query_options, size, 0);
+FIELD(imgret_query_options, flags, 4);
+FIELD(imgret_query_options, min_score, 8);
+FIELD(imgret_query_options, k, 16);
+FIELD(imgret_query_options, reserved_zero, 20);
+
+SIZE(imgret_hit, 48);
+FIELD(imgret_hit, size, 0);
+FIELD(imgret_hit, width, 4);
+FIELD(imgret_hit, height, 8);
+FIELD(imgret_hit, reserved_zero, 12);
+FIELD(imgret_hit, id, 16);
+FIELD(imgret_hit, score, 24);
+FIELD(imgret_hit, uri, 32);
+FIELD(imgret_hit, metadata, 40);
+
+SIZE(imgret_record, 104);
+FIELD(imgret_record, size, 0);
+FIELD(imgret_record, state, 4);
+FIELD(imgret_record, id, 8);
+FIELD(imgret_record, uri, 16);
+FIELD(imgret_record, metadata, 24);
+FIELD(imgret_record, format, 32);
+FIELD(imgret_record, failure, 40);
+FIELD(imgret_record, failure_code, 48);
+FIELD(imgret_record, width, 52);
+FIELD(imgret_record, height, 56);
+FIELD(imgret_record, reserved_zero, 60);
+FIELD(imgret_record, file_bytes, 64);
+FIELD(imgret_record, modified_ns, 72);
+FIELD(imgret_record, added_ms, 80);
+FIELD(imgret_record, content_hash, 88);
+
+SIZE(imgret_list_options, 32);
+FIELD(imgret_list_options, size, 0);
+FIELD(imgret_list_options, state, 4);
+FIELD(imgret_list_options, after_id, 8);
+FIELD(imgret_list_options, uri, 16);
+FIELD(imgret_list_options, limit, 24);
+
+SIZE(imgret_extractor_options, 24);
+FIELD(imgret_extractor_options, size, 0);
+FIELD(imgret_extractor_options, threads, 4);
+FIELD(imgret_extractor_options, plugin_path, 8);
+FIELD(imgret_extractor_options, limits, 16);
+
+SIZE(imgret_extractor_info, 48);
+FIELD(imgret_extractor_info, size, 0);
+FIELD(imgret_extractor_info, dimension, 4);
+FIELD(imgret_extractor_info, input_width, 8);
+FIELD(imgret_extractor_info, input_height, 12);
+FIELD(imgret_extractor_info, batch_max, 16);
+FIELD(imgret_extractor_info, reserved_zero, 20);
+FIELD(imgret_extractor_info, backend, 24);
+FIELD(imgret_extractor_info, architecture, 32);
+FIELD(imgret_extractor_info, identity, 40);
+
+SIZE(imgret_backend_info, 56);
+FIELD(imgret_backend_info, size, 0);
+FIELD(imgret_backend_info, dimension, 4);
+FIELD(imgret_backend_info, class_count, 8);
+FIELD(imgret_backend_info, input_width, 12);
+FIELD(imgret_backend_info, input_height, 16);
+FIELD(imgret_backend_info, batch_max, 20);
+FIELD(imgret_backend_info, resize, 24);
+FIELD(imgret_backend_info, resize_px, 28);
+FIELD(imgret_backend_info, filter, 32);
+FIELD(imgret_backend_info, reserved_zero, 36);
+FIELD(imgret_backend_info, architecture, 40);
+FIELD(imgret_backend_info, identity, 48);
+
+SIZE(imgret_backend_batch, 32);
+FIELD(imgret_backend_batch, size, 0);
+FIELD(imgret_backend_batch, count, 4);
+FIELD(imgret_backend_batch, pixels, 8);
+FIELD(imgret_backend_batch, embeddings, 16);
+FIELD(imgret_backend_batch, logits, 24);
+
+SIZE(imgret_backend_host, 24);
+FIELD(imgret_backend_host, size, 0);
+FIELD(imgret_backend_host, abi, 4);
+FIELD(imgret_backend_host, log, 8);
+FIELD(imgret_backend_host, file_sha256, 16);
+
+SIZE(imgret_backend, 64);
+FIELD(imgret_backend, size, 0);
+FIELD(imgret_backend, abi, 4);
+FIELD(imgret_backend, name, 8);
+FIELD(imgret_backend, version, 16);
+FIELD(imgret_backend, extensions, 24);
+FIELD(imgret_backend, load, 32);
+FIELD(imgret_backend, describe, 40);
+FIELD(imgret_backend, run, 48);
+FIELD(imgret_backend, unload, 56);
+
+#endif

@@ -1,0 +1,123 @@
+/* fake.c: a backend plugin for tests; its option "act" says what it does wrong.
+ *
+ * Its vector tells what it was given: {first byte + 1, pictures in the batch, 0, 0}. Weights are
+ * files that start with "fake".
+ */
+#include <imgret/backend.h>
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct imgret_backend_model {
+    char act[32];
+    atomic_int running;
+};
+
+static int32_t failed(imgret_error *error, int32_t code, const char *message)
+{
+    error->code = code;
+    snprintf(error->message, sizeof error->message, "%s", message);
+    return code;
+}
+
+static int32_t load(imgret_backend_model **out, const char *path, const char *options,
+                    uint32_t threads, imgret_error *error)
+{
+    if (threads == 0)
+        return failed(error, IMGRET_INVALID_ARGUMENT, "no threads");
+    if (options[0] && strncmp(options, "act=", 4) != 0)
+        return failed(error, IMGRET_INVALID_ARGUMENT, "unknown option");
+    if (strcmp(options, "act=load_unknown") == 0)
+        return 77;
+    if (path[0]) {
+        char magic[5] = "";
+        FILE *file = fopen(path, "rb");
+        if (!file)
+            return failed(error, IMGRET_NOT_FOUND, path);
+        size_t got = fread(magic, 1, 4, file);
+        fclose(file);
+        if (got != 4 || strcmp(magic, "fake") != 0)
+            return failed(error, IMGRET_BAD_MODEL, "the weights lack their magic");
+    }
+    imgret_backend_model *model = calloc(1, sizeof *model);
+    if (!model)
+        return failed(error, IMGRET_NO_MEMORY, "no memory");
+    snprintf(model->act, sizeof model->act, "%s", options[0] ? options + 4 : "");
+    *out = model;
+    return IMGRET_OK;
+}
+
+static int32_t describe(const imgret_backend_model *model, imgret_backend_info *out,
+                        imgret_error *error)
+{
+    const char *act = model->act;
+    out->dimension = strcmp(act, "dimension") == 0 ? 65537 : 4;
+    out->input_width = strcmp(act, "width") == 0 ? 4097 : 2;
+    out->input_height = strcmp(act, "height") == 0 ? 0 : 2;
+    out->batch_max = strcmp(act, "batch") == 0 ? 0 : 3;
+    out->resize = strcmp(act, "resize") == 0 ? 3 : IMGRET_RESIZE_SHORTER_SIDE;
+    out->resize_px = strcmp(act, "resize_px") == 0 ? 1 : 4;
+    out->filter = strcmp(act, "filter") == 0 ? 0 : IMGRET_FILTER_BICUBIC;
+    out->architecture = strcmp(act, "architecture") == 0 ? NULL : "fake_net";
+    out->identity = strcmp(act, "identity") == 0 ? NULL : "fake=1";
+    if (strcmp(act, "describe") == 0)
+        return failed(error, IMGRET_UNSUPPORTED, "nobody knows");
+    return IMGRET_OK;
+}
+
+static int32_t run(imgret_backend_model *model, const imgret_backend_batch *batch,
+                   imgret_error *error)
+{
+    if (atomic_exchange(&model->running, 1))
+        return failed(error, IMGRET_INTERNAL, "two runs at once");
+    for (uint32_t i = 0; i < batch->count; i++) {
+        float *vector = batch->embeddings + 4 * (size_t)i;
+        vector[0] = (float)batch->pixels[12 * (size_t)i] + 1.0f;
+        vector[1] = (float)batch->count;
+        vector[2] = vector[3] = 0.0f;
+        if (strcmp(model->act, "nan") == 0 && batch->pixels[12 * (size_t)i] == 9)
+            vector[2] = NAN;
+        if (strcmp(model->act, "zero") == 0)
+            vector[0] = vector[1] = 0.0f;
+        if (strcmp(model->act, "huge") == 0)
+            vector[0] = vector[1] = 3e38f;
+    }
+    atomic_store(&model->running, 0);
+    if (strcmp(model->act, "run_silent") == 0)
+        return IMGRET_IO; /* breaks the rule that a failure says why */
+    return IMGRET_OK;
+}
+
+static void unload(imgret_backend_model *model)
+{
+    free(model);
+}
+
+static const imgret_backend table = {
+    .size = sizeof(imgret_backend),
+    .abi = IMGRET_BACKEND_ABI,
+    .name = "fake",
+    .version = "1",
+    .extensions = "fake other.fake2",
+    .load = load,
+    .describe = describe,
+    .run = run,
+    .unload = unload,
+};
+
+__attribute__((visibility("default"))) const imgret_backend *
+imgret_backend_entry(const imgret_backend_host *host, imgret_error *error);
+
+const imgret_backend *imgret_backend_entry(const imgret_backend_host *host, imgret_error *error)
+{
+    static int calls;
+    if (calls++ > 0) {
+        failed(error, IMGRET_INTERNAL, "called twice");
+        return NULL;
+    }
+    host->log(IMGRET_LOG_INFO, "fake is here");
+    return &table;
+}
