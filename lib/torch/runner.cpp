@@ -112,7 +112,7 @@ void Runner::run_piece(const uint8_t *pixels, int64_t count, float *embeddings,
         return;
     if (pool_ != model_->pool)
         embedding = model_->after_pool(apply_pool(features, model_->pool, gem_p_));
-    copy_out(model_->classify(embedding), count, model_->class_count, logits);
+    copy_out(model_->classify(features, embedding), count, model_->class_count, logits);
 }
 
 void Runner::run(const uint8_t *pixels, uint32_t count, float *embeddings, float *logits)

@@ -83,7 +83,10 @@ public:
     Vit(Weights &weights, Options &options);
     Features features(const at::Tensor &pixels) const override;
     at::Tensor after_pool(const at::Tensor &pooled) const override;
-    at::Tensor classify(const at::Tensor &embedding) const override { return head_(embedding); }
+    at::Tensor classify(const Features &, const at::Tensor &embedding) const override
+    {
+        return head_(embedding);
+    }
     void freeze(Precision precision) override;
 
 private:
@@ -197,7 +200,7 @@ void Vit::name_it()
 
 Vit::Vit(Weights &weights, Options &options)
 {
-    const VitNaming *naming = find_vit_naming(weights);
+    const Naming *naming = find_vit_naming(weights);
     read_shape(weights, options);
     int64_t width = shape_.width, patch = shape_.patch_px;
     patch_weight_ = weights.take("patch_embed.proj.weight", {width, 3, patch, patch});

@@ -3,24 +3,12 @@
 
 namespace ir_torch {
 
-static Preset preset_of(const std::array<double, 3> &mean, const std::array<double, 3> &std,
-                        double crop_pct, bool squash, bool bicubic)
-{
-    Preset preset;
-    preset.mean = mean;
-    preset.std = std;
-    preset.crop_pct = crop_pct;
-    preset.squash = squash;
-    preset.bicubic = bicubic;
-    return preset;
-}
-
 static constexpr std::array<double, 3> half = {0.5, 0.5, 0.5};
 
-static const std::vector<VitNaming> &namings()
+static const std::vector<Naming> &namings()
 {
-    static const std::vector<VitNaming> all = {
-        {"timm", {"", "module."}, {{"*", "*"}}, 1e-6, preset_of(half, half, 0.9, false, true)},
+    static const std::vector<Naming> all = {
+        {"timm", {"", "module."}, {{"*", "*"}}, 1e-6, preset_of(half, half, 0, 0.9, false, true)},
         {"torchvision",
          {"", "module."},
          {
@@ -42,7 +30,7 @@ static const std::vector<VitNaming> &namings()
              {"heads.head.*", "head.*"},
          },
          1e-6,
-         preset_of(imagenet_mean, imagenet_std, 0.875, false, false)},
+         preset_of(imagenet_mean, imagenet_std, 0, 0.875, false, false)},
         {"huggingface",
          {"vit.", "deit.", ""},
          {
@@ -62,25 +50,16 @@ static const std::vector<VitNaming> &namings()
              {"pooler.*", ""}, // BERT's legacy: behind the class token, untrained in most files
          },
          1e-12,
-         preset_of(half, half, 1, true, false)},
+         preset_of(half, half, 0, 1, true, false)},
     };
     return all;
 }
 
-const VitNaming *find_vit_naming(Weights &weights)
+const Naming *find_vit_naming(Weights &weights)
 {
-    for (const VitNaming &naming : namings())
-        for (const std::string &prefix : naming.prefixes) {
-            std::vector<Rename> table = naming.table;
-            for (Rename &line : table)
-                line.from = prefix + line.from;
-            table.push_back({"classifier.*", "head.*"}); // Hugging Face's; it has no prefix
-            weights.rename(table);
-            if (weights.has("patch_embed.proj.weight") && weights.has("pos_embed"))
-                return &naming;
-        }
-    weights.rename({});
-    return nullptr;
+    // Hugging Face's classifier has no prefix.
+    return find_naming(weights, namings(), {"patch_embed.proj.weight", "pos_embed"},
+                       {{"classifier.*", "head.*"}});
 }
 
 } // namespace ir_torch

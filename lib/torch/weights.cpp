@@ -66,6 +66,14 @@ static std::string filled(const char *pattern, const std::vector<std::string> &f
     return name;
 }
 
+// Batch norm's count of the batches it was trained on: an integer that inference never reads.
+static bool is_counter(const std::string &name)
+{
+    static const std::string ending = ".num_batches_tracked";
+    return name.size() > ending.size() &&
+           name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
+}
+
 void Weights::rename(const std::vector<Rename> &table)
 {
     entries_.clear();
@@ -83,7 +91,7 @@ void Weights::rename(const std::vector<Rename> &table)
             part_count = static_cast<size_t>(line.part_count);
             break;
         }
-        if (name.empty())
+        if (name.empty() || is_counter(tensor->name))
             continue;
         Entry &entry = entries_[name];
         if (entry.parts.empty())
