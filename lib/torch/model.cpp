@@ -8,6 +8,7 @@ namespace ir_torch {
 static const Architecture *const architectures[] = {
     &vit_architecture,
     &resnet_architecture,
+    &mobile_architecture,
 };
 
 at::Tensor Model::classify(const Features &, const at::Tensor &) const

@@ -18,21 +18,29 @@ Preset preset_of(const std::array<double, 3> &mean, const std::array<double, 3> 
     return preset;
 }
 
+bool try_naming(Weights &weights, const Naming &naming, const std::vector<std::string> &wanted,
+                const std::vector<Rename> &tail)
+{
+    for (const std::string &prefix : naming.prefixes) {
+        std::vector<Rename> table = naming.table;
+        for (Rename &line : table)
+            line.from = prefix + line.from;
+        table.insert(table.end(), tail.begin(), tail.end());
+        weights.rename(table);
+        if (std::all_of(wanted.begin(), wanted.end(),
+                        [&](const std::string &name) { return weights.has(name); }))
+            return true;
+    }
+    weights.rename({});
+    return false;
+}
+
 const Naming *find_naming(Weights &weights, const std::vector<Naming> &namings,
                           const std::vector<std::string> &wanted, const std::vector<Rename> &tail)
 {
     for (const Naming &naming : namings)
-        for (const std::string &prefix : naming.prefixes) {
-            std::vector<Rename> table = naming.table;
-            for (Rename &line : table)
-                line.from = prefix + line.from;
-            table.insert(table.end(), tail.begin(), tail.end());
-            weights.rename(table);
-            if (std::all_of(wanted.begin(), wanted.end(),
-                            [&](const std::string &name) { return weights.has(name); }))
-                return &naming;
-        }
-    weights.rename({});
+        if (try_naming(weights, naming, wanted, tail))
+            return &naming;
     return nullptr;
 }
 

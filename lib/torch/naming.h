@@ -15,9 +15,13 @@ struct Naming {
     Preset preset;                     /* input_px may be left to the weights' own */
 };
 
+/* True when `weights` has all of `wanted` under `naming`, with one of its prefixes; its table then
+ * stays in force, otherwise none does. Lines of `tail` follow the table and take no prefix. */
+bool try_naming(Weights &weights, const Naming &naming, const std::vector<std::string> &wanted,
+                const std::vector<Rename> &tail = {});
+
 /* Finds the first naming under which `weights` has all of `wanted` and leaves its table in force;
- * NULL when there is none, with no table in force. Lines of `tail` follow each table and take no
- * prefix. */
+ * NULL when there is none, with no table in force. */
 const Naming *find_naming(Weights &weights, const std::vector<Naming> &namings,
                           const std::vector<std::string> &wanted,
                           const std::vector<Rename> &tail = {});

@@ -64,5 +64,31 @@ def _resnets(everything):
             yield _torchvision(name, 224, _resnet, name)
 
 
+def _mobilenets(everything):
+    yield _torchvision("mobilenet_v2", 64, _features, "mobilenet_v2")
+    yield _torchvision("mobilenet_v3_large", 64, _features, "mobilenet_v3_large")
+    yield _torchvision("mobilenet_v3_small", 97, _features, "mobilenet_v3_small")
+    yield _timm("mobilenetv2_100", 64, _timm_features, "mobilenet_v2")
+    yield _timm("mobilenetv3_large_100", 64, _timm_features, "mobilenet_v3_large")
+    yield _timm("mobilenetv3_small_100", 64, _timm_features, "mobilenet_v3_small")
+
+
+def _efficientnets(everything):
+    yield _torchvision("efficientnet_b0", 64, _features, "efficientnet_b0")
+    yield _timm("efficientnet_b0", 64, _timm_features, "efficientnet_b0")
+    yield _timm("tf_efficientnet_b0", 65, _timm_features, "efficientnet_b0",
+                ";padding=tf_same;epsilon=0.001")
+    if everything:
+        for number in range(1, 8):
+            name = "efficientnet_b%d" % number
+            yield _torchvision(name, 97, _features, name)
+            yield _timm(name, 97, _timm_features, name)
+
+
 def cases(everything):
-    return [case for family in (_resnets,) for case in family(everything)]
+    return [case for family in (_resnets, _mobilenets, _efficientnets)
+            for case in family(everything)]
+
+
+def by_name(name):
+    return next(case for case in cases(True) if case.name == name)
