@@ -168,7 +168,8 @@ typedef struct imgret imgret;
 #define IMGRET_VECTOR_F16 1 /* stored as IEEE half precision (default) */
 #define IMGRET_VECTOR_F32 2 /* stored as single precision, twice the space */
 
-#define IMGRET_NO_WAIT UINT32_MAX /* busy_timeout_ms: do not wait at all */
+#define IMGRET_NO_WAIT UINT32_MAX /* busy_timeout_ms, batch_delay_us: do not wait at all */
+#define IMGRET_NO_CACHE UINT64_MAX /* feature_cache_bytes: keep nothing */
 
 typedef struct imgret_open_options {
     uint32_t size;  /* sizeof(imgret_open_options) */
@@ -188,6 +189,14 @@ typedef struct imgret_open_options {
     uint32_t vector_type;        /* IMGRET_VECTOR_*; of a new database, else must agree */
     uint32_t threads;            /* for decoding and scanning; default: the CPUs it may use */
     uint32_t busy_timeout_ms;    /* wait for another writer; default 5,000; IMGRET_NO_WAIT */
+    /* How the extractor serves many threads: see imgret_extractor_options. */
+    uint32_t instances;
+    uint32_t batch_max;
+    uint32_t batch_delay_us;
+    uint32_t queue_max;
+    /* Memory for vectors of pictures seen lately, so that the same picture is not extracted twice
+     * by imgret_query and imgret_add; default 8 MiB; IMGRET_NO_CACHE. */
+    uint64_t feature_cache_bytes;
 } imgret_open_options;
 
 /* Opens the database in folder `path` (made when missing, its parent must exist) and reads its
@@ -223,6 +232,11 @@ typedef struct imgret_stats {
     const char *model;          /* the extractor's specification, as in imgret_open_options */
     const char *model_identity; /* what makes two extractors the same; both live as long as db */
     const char *kernels;        /* SIMD family in use: "scalar", "avx2", "avx512", "neon" */
+    uint64_t batch_count;          /* batches that the loaded extractor ran; 0 when none is */
+    uint64_t batch_image_count;    /* pictures in them */
+    uint64_t feature_cache_hits;   /* pictures whose vector was remembered */
+    uint64_t feature_cache_misses; /* and those that had to be extracted */
+    uint64_t feature_cache_bytes;  /* in use */
 } imgret_stats;
 
 /* Fills `out` (its `size` set by the caller) with what the database and this handle hold. */
@@ -443,6 +457,14 @@ typedef struct imgret_extractor_options {
     uint32_t threads;            /* default: the CPUs it may use */
     const char *plugin_path;     /* as in imgret_open_options */
     const imgret_limits *limits; /* NULL: defaults */
+    /* Requests of many threads are gathered into batches and answered in order of arrival. */
+    uint32_t instances;      /* copies of the model that run at once, at most 64, each with its share
+                              * of the threads; default: 1, of `classic` one a thread */
+    uint32_t batch_max;      /* pictures in a batch; default: as many as the backend takes */
+    uint32_t batch_delay_us; /* the longest that a batch waits for more pictures while other threads
+                              * are about; default: a quarter of a run, at most 5,000;
+                              * IMGRET_NO_WAIT. A caller who is alone never waits. */
+    uint32_t queue_max;      /* threads that may wait; another one gets IMGRET_BUSY; default 1,024 */
 } imgret_extractor_options;
 
 typedef struct imgret_extractor_info {
@@ -450,11 +472,13 @@ typedef struct imgret_extractor_info {
     uint32_t dimension;    /* floats in a vector */
     uint32_t input_width;  /* pixels the model sees, after resize and crop */
     uint32_t input_height;
-    uint32_t batch_max;    /* largest batch the backend takes at once */
+    uint32_t batch_max;    /* largest batch that is run at once */
     uint32_t reserved_zero;
     const char *backend;      /* "classic", "torch"; these live as long as the extractor */
     const char *architecture; /* "vit_tiny_patch16_224" */
     const char *identity;     /* equal for two extractors that give the same vectors */
+    uint32_t instances;       /* copies of the model that are loaded */
+    uint32_t class_count;     /* of the model's classification head; 0: it has none */
 } imgret_extractor_info;
 
 /* Opens the extractor `model`, written as in imgret_open_options ("vectors:N" extracts nothing and

@@ -7,6 +7,7 @@
 #include "engine/source.h"
 
 #include <math.h>
+#include <stddef.h>
 
 #define KINDS_TO_ASK                                                                              \
     (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS |             \
@@ -124,8 +125,8 @@ int32_t imgret_get_stats(imgret *db, imgret_stats *out, imgret_error *error)
     status = ir_get_stats(db->database, &stats, error);
     ir_call_end(&call);
     return status ? status
-                  : ir_struct_write(out, &stats, sizeof stats, sizeof stats, "imgret_stats",
-                                    error);
+                  : ir_struct_write(out, &stats, sizeof stats,
+                                    offsetof(imgret_stats, batch_count), "imgret_stats", error);
 }
 
 int32_t imgret_check(imgret *db, imgret_check_fn on_problem, void *user, uint64_t *problem_count,

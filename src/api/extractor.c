@@ -6,6 +6,7 @@
 #include "decode/decode.h"
 #include "engine/extract_many.h"
 
+#include <stddef.h>
 #include <unistd.h>
 
 int32_t imgret_extractor_open(imgret_extractor **out, const char *model,
@@ -16,8 +17,8 @@ int32_t imgret_extractor_open(imgret_extractor **out, const char *model,
         return status;
     *out = NULL;
     imgret_extractor_options wanted;
-    status = ir_options_read(&wanted, sizeof wanted, sizeof wanted, options,
-                             "imgret_extractor_options", error);
+    status = ir_options_read(&wanted, sizeof wanted, offsetof(imgret_extractor_options, instances),
+                             options, "imgret_extractor_options", error);
     if (!status)
         status = ir_handle_need(model, "model", error);
     if (!status && wanted.threads > 1024)
@@ -33,8 +34,16 @@ int32_t imgret_extractor_open(imgret_extractor **out, const char *model,
     status = ir_decode_limits(&made->limits, wanted.limits, error);
     if (!status)
         status = ir_pool_create(&made->pool, threads, error);
+    ir_extractor_options extract = {
+        .plugin_path = wanted.plugin_path,
+        .threads = threads,
+        .instances = wanted.instances,
+        .batch_max = wanted.batch_max,
+        .batch_delay_us = wanted.batch_delay_us,
+        .queue_max = wanted.queue_max,
+    };
     if (!status)
-        status = ir_extractor_open(&made->extractor, model, wanted.plugin_path, threads, error);
+        status = ir_extractor_open_with(&made->extractor, model, &extract, error);
     if (status) {
         imgret_extractor_close(made);
         return status;
@@ -72,9 +81,11 @@ int32_t imgret_extractor_get_info(const imgret_extractor *extractor, imgret_extr
         .backend = info->backend,
         .architecture = info->architecture,
         .identity = info->identity,
+        .instances = info->instance_count,
+        .class_count = info->class_count,
     };
-    return ir_struct_write(out, &filled, sizeof filled, sizeof filled, "imgret_extractor_info",
-                           error);
+    return ir_struct_write(out, &filled, sizeof filled, offsetof(imgret_extractor_info, instances),
+                           "imgret_extractor_info", error);
 }
 
 int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs, uint32_t count,

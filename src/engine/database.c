@@ -52,8 +52,8 @@ static int32_t take_wanted_model(ir_database *database, const char *text, imgret
         database->dimension = spec.vectors_dimension;
         database->identity = ir_asprintf("vectors;dimension=%u", spec.vectors_dimension);
     } else if (!status) {
-        status = ir_extractor_open(&database->extractor, database->model, database->plugin_path,
-                                   database->threads, error);
+        status = ir_extractor_open_with(&database->extractor, database->model,
+                                        &database->extract_options, error);
         if (!status) {
             const ir_extractor_info *info = ir_extractor_get_info(database->extractor);
             database->dimension = info->dimension;
@@ -77,8 +77,8 @@ int32_t ir_database_extractor(ir_database *database, ir_extractor **out, imgret_
     pthread_mutex_lock(&database->extractor_lock);
     if (!database->extractor) {
         ir_extractor *extractor;
-        status = ir_extractor_open(&extractor, database->model, database->plugin_path,
-                                   database->threads, error);
+        status = ir_extractor_open_with(&extractor, database->model, &database->extract_options,
+                                        error);
         if (!status) {
             const ir_extractor_info *info = ir_extractor_get_info(extractor);
             if (strcmp(info->identity, database->identity) == 0) {
@@ -93,7 +93,8 @@ int32_t ir_database_extractor(ir_database *database, ir_extractor **out, imgret_
             }
         }
     }
-    *out = database->extractor;
+    if (!status)
+        *out = ir_extractor_share(database->extractor);
     pthread_mutex_unlock(&database->extractor_lock);
     return status;
 }
@@ -380,7 +381,17 @@ static int32_t prepare_handle(ir_database *database, const char *path,
     database->plugin_path = ir_strdup(options->plugin_path);
     if (!database->path || (options->plugin_path && !database->plugin_path))
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to open %s", path);
+    database->extract_options = (ir_extractor_options){
+        .plugin_path = database->plugin_path,
+        .threads = database->threads,
+        .instances = options->instances,
+        .batch_max = options->batch_max,
+        .batch_delay_us = options->batch_delay_us,
+        .queue_max = options->queue_max,
+    };
     int32_t status = ir_decode_limits(&database->limits, options->limits, error);
+    if (!status && options->feature_cache_bytes != IMGRET_NO_CACHE)
+        status = ir_feature_cache_create(&database->features, options->feature_cache_bytes, error);
     if (!status)
         status = ir_pool_create(&database->pool, database->threads, error);
     /* Before the catalogue: a model that cannot be used must not leave a new database behind. */
@@ -438,6 +449,7 @@ void ir_database_close(ir_database *database)
         return;
     ir_catalog_close(database->catalog);
     ir_extractor_close(database->extractor);
+    ir_feature_cache_free(database->features);
     ir_delta_free(database->delta);
     ir_pool_free(database->pool);
     pthread_mutex_destroy(&database->delta_lock);

@@ -14,6 +14,7 @@
 #include "base/pool.h"
 #include "catalog/catalog.h"
 #include "engine/call.h"
+#include "engine/feature_cache.h"
 #include "extract/extract.h"
 #include "index/delta.h"
 
@@ -37,8 +38,10 @@ typedef struct ir_database {
     char *identity;    /* the extractor's, from the settings */
     char *plugin_path; /* NULL: none */
 
+    ir_extractor_options extract_options; /* plugin_path is the one above */
     pthread_mutex_t extractor_lock;
     ir_extractor *extractor; /* NULL until first used */
+    ir_feature_cache *features; /* NULL: nothing is kept */
 
     pthread_mutex_t delta_lock; /* appends and synchronisation */
     int64_t data_version_seen;
@@ -59,7 +62,7 @@ void ir_database_close(ir_database *database);
 void ir_database_abandon(ir_database *database);
 
 /* The extractor, loaded at the first call; IMGRET_INVALID_ARGUMENT for a database of ready
- * vectors. It lives as long as the database. */
+ * vectors. It is shared with the caller, who closes it. */
 int32_t ir_database_extractor(ir_database *database, ir_extractor **out, imgret_error *error);
 
 /* Brings the delta up to what is committed, by this process and others. Cheap when nothing is. */

@@ -28,6 +28,7 @@ typedef struct ir_extractor_info {
     uint32_t input_height;
     uint32_t batch_max;
     uint32_t instance_count;
+    uint32_t class_count; /* 0: no classification head */
     /* A decoder may deliver pictures scaled down, as long as both sides keep at least this. */
     uint32_t decode_width_min;
     uint32_t decode_height_min;

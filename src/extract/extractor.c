@@ -86,6 +86,7 @@ static int32_t fill_info(ir_extractor *extractor, const ir_extractor_options *op
         .batch_max = smaller(smaller(model->batch_max, BATCH_MAX),
                              options->batch_max ? options->batch_max : BATCH_MAX),
         .instance_count = options->instances,
+        .class_count = model->class_count,
         .decode_width_min = (squash ? model->input_width : model->resize_px) * percent / 100,
         .decode_height_min = (squash ? model->input_height : model->resize_px) * percent / 100,
         .backend = extractor->backend->name,

@@ -47,7 +47,7 @@ FIELD(imgret_limits, dimension_max, 4);
 FIELD(imgret_limits, file_bytes_max, 8);
 FIELD(imgret_limits, pixel_count_max, 16);
 
-SIZE(imgret_open_options, 48);
+SIZE(imgret_open_options, 72);
 FIELD(imgret_open_options, size, 0);
 FIELD(imgret_open_options, flags, 4);
 FIELD(imgret_open_options, model, 8);
@@ -57,8 +57,13 @@ FIELD(imgret_open_options, metric, 32);
 FIELD(imgret_open_options, vector_type, 36);
 FIELD(imgret_open_options, threads, 40);
 FIELD(imgret_open_options, busy_timeout_ms, 44);
+FIELD(imgret_open_options, instances, 48);
+FIELD(imgret_open_options, batch_max, 52);
+FIELD(imgret_open_options, batch_delay_us, 56);
+FIELD(imgret_open_options, queue_max, 60);
+FIELD(imgret_open_options, feature_cache_bytes, 64);
 
-SIZE(imgret_stats, 104);
+SIZE(imgret_stats, 144);
 FIELD(imgret_stats, size, 0);
 FIELD(imgret_stats, dimension, 4);
 FIELD(imgret_stats, metric, 8);
@@ -74,6 +79,11 @@ FIELD(imgret_stats, scanned_count, 72);
 FIELD(imgret_stats, model, 80);
 FIELD(imgret_stats, model_identity, 88);
 FIELD(imgret_stats, kernels, 96);
+FIELD(imgret_stats, batch_count, 104);
+FIELD(imgret_stats, batch_image_count, 112);
+FIELD(imgret_stats, feature_cache_hits, 120);
+FIELD(imgret_stats, feature_cache_misses, 128);
+FIELD(imgret_stats, feature_cache_bytes, 136);
 
 SIZE(imgret_add_options, 24);
 FIELD(imgret_add_options, size, 0);
@@ -164,13 +174,17 @@ FIELD(imgret_list_options, after_id, 8);
 FIELD(imgret_list_options, uri, 16);
 FIELD(imgret_list_options, limit, 24);
 
-SIZE(imgret_extractor_options, 24);
+SIZE(imgret_extractor_options, 40);
 FIELD(imgret_extractor_options, size, 0);
 FIELD(imgret_extractor_options, threads, 4);
 FIELD(imgret_extractor_options, plugin_path, 8);
 FIELD(imgret_extractor_options, limits, 16);
+FIELD(imgret_extractor_options, instances, 24);
+FIELD(imgret_extractor_options, batch_max, 28);
+FIELD(imgret_extractor_options, batch_delay_us, 32);
+FIELD(imgret_extractor_options, queue_max, 36);
 
-SIZE(imgret_extractor_info, 48);
+SIZE(imgret_extractor_info, 56);
 FIELD(imgret_extractor_info, size, 0);
 FIELD(imgret_extractor_info, dimension, 4);
 FIELD(imgret_extractor_info, input_width, 8);
@@ -180,6 +194,8 @@ FIELD(imgret_extractor_info, reserved_zero, 20);
 FIELD(imgret_extractor_info, backend, 24);
 FIELD(imgret_extractor_info, architecture, 32);
 FIELD(imgret_extractor_info, identity, 40);
+FIELD(imgret_extractor_info, instances, 48);
+FIELD(imgret_extractor_info, class_count, 52);
 
 SIZE(imgret_backend_info, 56);
 FIELD(imgret_backend_info, size, 0);
