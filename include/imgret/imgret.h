@@ -178,6 +178,7 @@ typedef struct imgret_open_options {
      *   "classic"             the weightless descriptor in plain C (default of a new database)
      *   "vectors:512"         no extractor: the caller adds ready vectors of that dimension
      *   "torch:FILE" or FILE  weights for a backend plugin, such as vit.safetensors
+     * ";pca=FILE" after any of the extractors projects its vectors (imgret_pca_train).
      * NULL opens a database with the extractor it was made with. An extractor whose identity
      * differs from the database's is refused with IMGRET_MISMATCH. */
     const char *model;
@@ -500,6 +501,33 @@ IMGRET_API int32_t imgret_extractor_get_info(const imgret_extractor *extractor,
 IMGRET_API int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs,
                                   uint32_t count, float *out, uint64_t out_floats,
                                   int32_t *statuses, imgret_error *error);
+
+/* ---- Principal components ------------------------------------------------------------------------ */
+
+#define IMGRET_PCA_WHITEN 1u /* divide each component by its standard deviation */
+
+typedef struct imgret_pca_options {
+    uint32_t size;      /* sizeof(imgret_pca_options) */
+    uint32_t flags;     /* IMGRET_PCA_* */
+    uint32_t dimension; /* components to keep; default 128 */
+    uint32_t reserved_zero;
+    /* imgret_extractor_info.identity of the extractor that made the vectors: the file is then
+     * refused for any other. NULL: any of that dimension. */
+    const char *identity;
+} imgret_pca_options;
+
+/* Learns the principal components of `count` vectors of `vector_dimension` floats each, row by row,
+ * and writes them to the file `path`, in place of what is there. A model specification uses it by
+ * "torch:FILE;pca=PATH": each vector is then projected and L2-normalised again, and the file's
+ * SHA-256 is part of the extractor's identity. `count` must be above options->dimension; several
+ * times the vectors' dimension is a good sample. *variance_kept (may be NULL) receives the share of
+ * the sample's variance that the components hold, 0 to 1. Two runs write the same file as long as
+ * the BLAS library uses the same number of threads. Any thread; nothing is kept.
+ * Errors: INVALID_ARGUMENT (sample too small, not finite, or varying in fewer directions),
+ * UNSUPPORTED (no BLAS library), LIMIT, IO, FULL, NO_MEMORY. */
+IMGRET_API int32_t imgret_pca_train(const char *path, const float *vectors, uint64_t count,
+                                    uint32_t vector_dimension, const imgret_pca_options *options,
+                                    double *variance_kept, imgret_error *error);
 
 #ifdef __cplusplus
 }

@@ -37,6 +37,8 @@ typedef struct ir_database {
     char *model;       /* specification, paths absolute */
     char *identity;    /* the extractor's, from the settings */
     char *plugin_path; /* NULL: none */
+    char *pca_given;   /* absolute path of the host's principal components; NULL: none */
+    char *pca_copy;    /* where the database keeps its copy of them, if it has one */
 
     ir_extractor_options extract_options; /* plugin_path is the one above */
     pthread_mutex_t extractor_lock;

@@ -17,6 +17,10 @@ typedef struct ir_model_spec {
     uint32_t vectors_dimension; /* of "vectors:N", else 0 */
 } ir_model_spec;
 
+/* Takes option `key` out of spec->options; *value is fresh memory, NULL when it is not there. */
+int32_t ir_model_spec_take(ir_model_spec *spec, const char *key, char **value,
+                           imgret_error *error);
+
 int32_t ir_model_spec_parse(ir_model_spec *out, const char *text, imgret_error *error);
 void ir_model_spec_free(ir_model_spec *spec);
 
@@ -45,6 +49,7 @@ typedef struct ir_extractor_options {
     uint32_t batch_delay_us; /* longest wait for more pictures; 0: a quarter of a run, at most 5 ms
                                 and none for a backend that gains nothing; IMGRET_NO_WAIT: none */
     uint32_t queue_max;      /* requests that may wait; 0: 1,024 */
+    const char *pca_path;    /* read in place of the specification's "pca="; NULL: none */
 } ir_extractor_options;
 
 /* Finds the backend (built in, or a plugin from plugin_path, IMGRET_PLUGIN_PATH, the installed
@@ -104,5 +109,11 @@ typedef struct ir_extract_counts {
 } ir_extract_counts;
 
 void ir_extractor_get_counts(ir_extractor *extractor, ir_extract_counts *out);
+
+/* Learns principal components and writes them to `path`: imgret_pca_train, whose options these
+ * are, checked. */
+int32_t ir_extract_learn_pca(const char *path, const float *vectors, uint64_t count,
+                             uint32_t dimension, const imgret_pca_options *options, double *kept,
+                             imgret_error *error);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "extract/batcher.h"
+#include "extract/pca.h"
 #include "extract/preprocess.h"
 #include "extract/registry.h"
 
@@ -24,6 +25,7 @@ struct ir_extractor {
     imgret_backend_info model_info; /* its strings are the backend's; checked */
     ir_extractor_info info;
     char *identity; /* the one of `info`, owned */
+    ir_pca *pca;    /* NULL: vectors stay as the model makes them */
     ir_batcher *batcher;
     atomic_uint user_count;
 };
@@ -66,6 +68,28 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+/* Makes the principal components part of the identity, if they were learned for this model. */
+static int32_t join_pca(ir_extractor *extractor, imgret_error *error)
+{
+    const ir_pca *pca = extractor->pca;
+    if (pca->input_dimension != extractor->model_info.dimension)
+        return ir_fail(error, IMGRET_MISMATCH,
+                       "the principal components are for vectors of %u dimensions, %s makes %u",
+                       pca->input_dimension, extractor->model_info.architecture,
+                       extractor->model_info.dimension);
+    if (pca->identity[0] && strcmp(pca->identity, extractor->identity) != 0)
+        return ir_fail(error, IMGRET_MISMATCH,
+                       "the principal components were learned for %s, this is %s", pca->identity,
+                       extractor->identity);
+    char *joined = ir_asprintf("%s;pca=sha256:%s;pca_dimension=%u", extractor->identity,
+                               pca->sha256, pca->dimension);
+    if (!joined)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for the extractor's identity");
+    ir_free(extractor->identity);
+    extractor->identity = joined;
+    return IMGRET_OK;
+}
+
 static int32_t fill_info(ir_extractor *extractor, const ir_extractor_options *options,
                          imgret_error *error)
 {
@@ -79,8 +103,11 @@ static int32_t fill_info(ir_extractor *extractor, const ir_extractor_options *op
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for the extractor's identity");
     bool squash = model->resize == IMGRET_RESIZE_SQUASH;
     uint32_t percent = ir_registry_decode_percent(extractor->backend);
+    int32_t status = extractor->pca ? join_pca(extractor, error) : IMGRET_OK;
+    if (status)
+        return status;
     extractor->info = (ir_extractor_info){
-        .dimension = model->dimension,
+        .dimension = extractor->pca ? extractor->pca->dimension : model->dimension,
         .input_width = model->input_width,
         .input_height = model->input_height,
         .batch_max = smaller(smaller(model->batch_max, BATCH_MAX),
@@ -189,10 +216,16 @@ static int32_t finish_row(const ir_extractor *extractor, float *raw, float *out,
                           imgret_error *error)
 {
     uint32_t dimension = extractor->info.dimension;
-    if (!normalise(raw, dimension))
+    bool good = normalise(raw, extractor->model_info.dimension);
+    if (good && extractor->pca) {
+        ir_pca_apply(extractor->pca, raw, out);
+        good = normalise(out, dimension);
+    } else if (good) {
+        memcpy(out, raw, dimension * sizeof *out);
+    }
+    if (!good)
         return ir_fail(error, IMGRET_BAD_MODEL, "backend \"%s\", %s: the vector is not finite",
                        extractor->info.backend, extractor->info.architecture);
-    memcpy(out, raw, dimension * sizeof *out);
     return IMGRET_OK;
 }
 
@@ -219,6 +252,18 @@ static int32_t make_batcher(ir_extractor *extractor, const ir_extractor_options 
     return ir_batcher_create(&extractor->batcher, &model, error);
 }
 
+/* The host's own options leave the specification: the backend knows nothing of them. */
+static int32_t take_pca(ir_extractor *extractor, ir_model_spec *spec, const char *instead,
+                        imgret_error *error)
+{
+    char *path;
+    int32_t status = ir_model_spec_take(spec, "pca", &path, error);
+    if (!status && path)
+        status = ir_pca_load(&extractor->pca, instead ? instead : path, error);
+    ir_free(path);
+    return status;
+}
+
 int32_t ir_extractor_open_with(ir_extractor **out, const char *spec_text,
                                const ir_extractor_options *given, imgret_error *error)
 {
@@ -239,7 +284,9 @@ int32_t ir_extractor_open_with(ir_extractor **out, const char *spec_text,
     }
     atomic_init(&extractor->user_count, 1);
     options.threads = options.threads ? options.threads : ir_cpu_count();
-    status = ir_registry_find(&extractor->backend, &spec, options.plugin_path, error);
+    status = take_pca(extractor, &spec, options.pca_path, error);
+    if (!status)
+        status = ir_registry_find(&extractor->backend, &spec, options.plugin_path, error);
     if (!status && options.instances == 0)
         options.instances = smaller(ir_registry_instances(extractor->backend, options.threads),
                                     IR_INSTANCE_MAX);
@@ -277,6 +324,7 @@ void ir_extractor_close(ir_extractor *extractor)
     for (uint32_t i = 0; i < IR_INSTANCE_MAX; i++)
         if (extractor->models[i])
             extractor->backend->unload(extractor->models[i]);
+    ir_pca_free(extractor->pca);
     ir_free(extractor->identity);
     ir_free(extractor);
 }

@@ -184,6 +184,13 @@ FIELD(imgret_extractor_options, batch_max, 28);
 FIELD(imgret_extractor_options, batch_delay_us, 32);
 FIELD(imgret_extractor_options, queue_max, 36);
 
+SIZE(imgret_pca_options, 24);
+FIELD(imgret_pca_options, size, 0);
+FIELD(imgret_pca_options, flags, 4);
+FIELD(imgret_pca_options, dimension, 8);
+FIELD(imgret_pca_options, reserved_zero, 12);
+FIELD(imgret_pca_options, identity, 16);
+
 SIZE(imgret_extractor_info, 56);
 FIELD(imgret_extractor_info, size, 0);
 FIELD(imgret_extractor_info, dimension, 4);
