@@ -502,6 +502,29 @@ IMGRET_API int32_t imgret_extract(imgret_extractor *extractor, const imgret_inpu
                                   uint32_t count, float *out, uint64_t out_floats,
                                   int32_t *statuses, imgret_error *error);
 
+/* ---- Models while queries run ---------------------------------------------------------------------- */
+
+/* Loads the database's extractor now, from `model` (written as in imgret_open_options; NULL: from
+ * where it was recorded), and puts it in place of the one that is loaded, if any: so that the first
+ * query does not wait for it, or to go over to another file, precision library or device that gives
+ * the same vectors. Calls that run meanwhile end on the model they began with, which is then
+ * unloaded; none of them fails or waits. Nothing is recorded. Any thread.
+ * Errors: MISMATCH (another identity: nothing changed), INVALID_ARGUMENT (a database of ready
+ * vectors), NOT_FOUND, BAD_MODEL, UNSUPPORTED, NO_MEMORY. */
+IMGRET_API int32_t imgret_load_model(imgret *db, const char *model, imgret_error *error);
+
+/* Lets go of the loaded extractor and its memory once the calls that use it are done; it is loaded
+ * again when it is needed. Any thread. */
+IMGRET_API int32_t imgret_unload_model(imgret *db, imgret_error *error);
+
+/* Opens `model` with the options that `extractor` was opened with and goes over to it: calls that
+ * run meanwhile end on the old model, which is then unloaded, later ones use the new. Its vectors
+ * may differ, their dimension may not: IMGRET_MISMATCH, and nothing changed. Strings given by
+ * imgret_extractor_get_info stay as long as the extractor. Any thread.
+ * Errors: as imgret_extractor_open, and MISMATCH. */
+IMGRET_API int32_t imgret_extractor_replace(imgret_extractor *extractor, const char *model,
+                                            imgret_error *error);
+
 /* ---- Principal components ------------------------------------------------------------------------ */
 
 #define IMGRET_PCA_WHITEN 1u /* divide each component by its standard deviation */

@@ -80,42 +80,6 @@ static int32_t take_wanted_model(ir_database *database, const char *text, imgret
     return status;
 }
 
-int32_t ir_database_extractor(ir_database *database, ir_extractor **out, imgret_error *error)
-{
-    *out = NULL;
-    if (strncmp(database->identity, "vectors;", 8) == 0)
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                       "%s holds ready vectors (%s): it has no extractor for pictures",
-                       database->path, database->model);
-    int32_t status = IMGRET_OK;
-    pthread_mutex_lock(&database->extractor_lock);
-    if (!database->extractor) {
-        ir_extractor *extractor;
-        ir_extractor_options options = database->extract_options;
-        ir_file_info copy; /* where the database has its own principal components, they are it */
-        if (ir_file_stat(database->pca_copy, &copy, NULL) == IMGRET_OK)
-            options.pca_path = database->pca_copy;
-        status = ir_extractor_open_with(&extractor, database->model, &options, error);
-        if (!status) {
-            const ir_extractor_info *info = ir_extractor_get_info(extractor);
-            if (strcmp(info->identity, database->identity) == 0) {
-                database->extractor = extractor;
-            } else {
-                status = ir_fail(error, IMGRET_MISMATCH,
-                                 "%s gives other vectors than %s was made with: it is %s, needed "
-                                 "is %s",
-                                 database->model, database->path, info->identity,
-                                 database->identity);
-                ir_extractor_close(extractor);
-            }
-        }
-    }
-    if (!status)
-        *out = ir_extractor_share(database->extractor);
-    pthread_mutex_unlock(&database->extractor_lock);
-    return status;
-}
-
 /* ---- settings ---- */
 
 static int32_t read_number(ir_database *database, const char *name, uint32_t most, uint32_t *out,

@@ -67,6 +67,13 @@ void ir_database_abandon(ir_database *database);
  * vectors. It is shared with the caller, who closes it. */
 int32_t ir_database_extractor(ir_database *database, ir_extractor **out, imgret_error *error);
 
+/* Loads the extractor again, from `model` or, when that is NULL, from where it was recorded, and puts
+ * it in place of the one that is loaded. IMGRET_MISMATCH when it gives other vectors. */
+int32_t ir_database_load_model(ir_database *database, const char *model, imgret_error *error);
+
+/* Lets go of the extractor until it is needed again. */
+void ir_database_unload_model(ir_database *database);
+
 /* Brings the delta up to what is committed, by this process and others. Cheap when nothing is. */
 int32_t ir_database_sync(ir_database *database, imgret_error *error);
 
