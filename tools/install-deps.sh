@@ -13,7 +13,7 @@ packages_of() {
     case $1 in
     build) echo build-essential pkg-config libsqlite3-dev libstb-dev libxxhash-dev \
                 libjpeg62-turbo-dev libpng-dev libwebp-dev ;;
-    test) echo libcmocka-dev ;;
+    test) echo libcmocka-dev libopenblas0-pthread ;;
     torch) echo libtorch-dev libcjson-dev ;;
     checks) echo abigail-tools clang libclang-rt-dev llvm clang-format git ;;
     *) echo "install-deps.sh: no such set: $1 (build, test, torch, checks)" >&2; exit 2 ;;
@@ -24,7 +24,7 @@ needs_of() {
     case $1 in
     build) echo "a C17 compiler, GNU make, pkg-config, SQLite 3, stb_image, xxHash," \
                 "libjpeg(-turbo), libpng, libwebp (with headers)" ;;
-    test) echo "cmocka" ;;
+    test) echo "cmocka, OpenBLAS (at run time, for learning a PCA)" ;;
     torch) echo "libtorch, cJSON, a C++17 compiler (optional: the torch plugin)" ;;
     checks) echo "libabigail (abidiff), clang with its sanitizer runtime, clang-format, git" ;;
     esac
