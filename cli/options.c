@@ -36,10 +36,10 @@ static const cli_command commands[] = {
      "  imgret add photos.imgret ~/Pictures\n"
      "  imgret add photos.imgret cat.jpg dog.png --json\n"
      "  find . -name '*.jpg' -print0 | imgret add photos.imgret --files-from - -0\n",
-     "  The database is made when it does not exist. What is there and unchanged is not read\n"
-     "  again, so the same command goes on after an interrupt and picks up new pictures. A\n"
-     "  picture that cannot be read is recorded with the reason and not tried again until it\n"
-     "  changes.\n",
+     "  The database is made when it does not exist. What is there and unchanged is\n"
+     "  not read again, so the same command goes on after an interrupt and picks up\n"
+     "  new pictures. A picture that cannot be read is recorded with the reason and\n"
+     "  not tried again until it changes.\n",
      cli_add},
     {"search", SEARCH, 0, 1, "DB IMAGE | DB --id N", "find the pictures most alike to one",
      "  imgret search photos.imgret cat.jpg\n"
@@ -64,8 +64,9 @@ static const cli_command commands[] = {
      "write the vectors of pictures, without a database",
      "  imgret extract --model vit.safetensors *.jpg -o vectors.npy\n"
      "  imgret extract cat.jpg dog.jpg --json\n",
-     "  FILE ends in .npy (NumPy) or .fbin (count, dimension, floats); row by row as the pictures\n"
-     "  are given. A picture that cannot be read gives a row of zeros and exit status 3.\n",
+     "  FILE ends in .npy (NumPy) or .fbin (count, dimension, floats): a row for each\n"
+     "  picture, as they are given. One that cannot be read gives a row of zeros and\n"
+     "  exit status 3.\n",
      cli_extract},
     {"model", MODEL, 1, SIZE_MAX, "inspect SPEC...", "show what a file of weights is",
      "  imgret model inspect vit.safetensors\n"
@@ -73,10 +74,11 @@ static const cli_command commands[] = {
      "  Loads the model. Two models of the same identity give the same vectors.\n", cli_model},
     {"pca", PCA, 1, SIZE_MAX, "train PATH... --output FILE [--dim N] [--whiten]",
      "learn to project vectors to fewer dimensions",
-     "  imgret pca train --model vit.safetensors --dim 128 ~/Pictures -o vit.imgret-pca\n"
-     "  imgret pca train photos.imgret --dim 64 --whiten -o small.imgret-pca\n"
-     "  imgret create small.imgret --model 'torch:vit.safetensors;pca=vit.imgret-pca'\n",
-     "  PATH is a database whose vectors are the sample, or pictures and folders of them.\n",
+     "  imgret pca train --model vit.safetensors --dim 128 ~/Pictures -o vit.pca\n"
+     "  imgret pca train photos.imgret --dim 64 --whiten -o small.pca\n"
+     "  imgret create small.imgret --model 'torch:vit.safetensors;pca=vit.pca'\n",
+     "  PATH is a database whose vectors are the sample, or pictures and folders of\n"
+     "  them.\n",
      cli_pca},
     {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them",
      "  imgret help add\n", "", NULL},

@@ -41,6 +41,12 @@ check "inspect: missing" '[ $status -eq 2 ] && grep -q "no-such\.safetensors" er
 run "$IMGRET" model guess classic
 check "model: unknown word" '[ $status -eq 2 ] && grep -q "knows .inspect." err'
 
+for command in extract model pca; do
+    run "$IMGRET" $command --help
+    check "help of $command" '[ $status -eq 0 ] && [ "$(head -n 1 out)" = "Examples:" ] &&
+        ! grep -q ".\{81\}" out'
+done
+
 run "$IMGRET" pca train pics --dim 6 -o p.imgret-pca --json
 if grep -q 'install OpenBLAS\|WITH_BLAS=0' err; then
     skip "pca train" "no OpenBLAS or LAPACK here"
