@@ -103,20 +103,3 @@ int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor
         return ir_fail_within(error, status, "%s", source->input->path);
     return status;
 }
-
-int32_t ir_source_extract(const ir_source *source, ir_extractor *extractor,
-                          const imgret_limits *limits, float *vector, ir_source_picture *picture,
-                          imgret_error *error)
-{
-    ir_source_picture found = {0};
-    uint8_t *prepared = ir_malloc(ir_extractor_input_bytes(extractor));
-    if (!prepared)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
-    int32_t status = ir_source_prepare(source, extractor, limits, prepared, &found, error);
-    if (!status)
-        status = ir_extractor_run(extractor, prepared, 1, vector, error);
-    ir_free(prepared);
-    if (picture)
-        *picture = found;
-    return status;
-}

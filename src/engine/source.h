@@ -38,9 +38,4 @@ int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor
                           const imgret_limits *limits, uint8_t *prepared, ir_source_picture *out,
                           imgret_error *error);
 
-/* All of it for one picture: the vector (dimension floats, L2-normalised). `picture` may be NULL. */
-int32_t ir_source_extract(const ir_source *source, ir_extractor *extractor,
-                          const imgret_limits *limits, float *vector, ir_source_picture *picture,
-                          imgret_error *error);
-
 #endif
