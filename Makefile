@@ -110,11 +110,11 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libimgret.a
 tests: $(TESTS)
 
 # Measuring programs that look inside: build/bench/NAME.
-MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/micro/ann_*.c)))
-$(MICRO): $(BUILD)/bench/%: bench/micro/%.c bench/ann_data.c $(BUILD)/libimgret.a
+MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/micro/ann_segment.c)))
+$(MICRO): $(BUILD)/bench/%: bench/micro/%.c bench/micro/ann_data.c $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,BENCH,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -O3 -march=native $< bench/ann_data.c -o $@ $(BUILD)/libimgret.a $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(ALL_CFLAGS) -O3 -march=native $< bench/micro/ann_data.c -o $@ $(BUILD)/libimgret.a $(LIBS) $(LDFLAGS)
 
 .PHONY: micro
 micro: $(MICRO)

@@ -1,5 +1,5 @@
 /* ann_segment.c: measures the segment index: recall, reads and speed for given efforts. */
-#include "../ann_data.h"
+#include "ann_data.h"
 
 #include "base/half.h"
 #include "index/segment.h"
