@@ -329,6 +329,33 @@ IMGRET_API int32_t imgret_remove(imgret *db, int64_t id, imgret_error *error);
 IMGRET_API int32_t imgret_set_metadata(imgret *db, int64_t id, const char *metadata,
                                        imgret_error *error);
 
+/* ---- Transactions ------------------------------------------------------------------------------ */
+
+/* Begins a transaction: what this thread adds, removes or sets on `db` from now on becomes durable
+ * and visible as a whole in imgret_commit, or not at all. It belongs to the calling thread: its
+ * imgret_add, imgret_remove and imgret_set_metadata join it. Calls of other threads that write wait
+ * until it has ended (imgret_interrupt stops them), other handles and processes for their
+ * busy_timeout_ms. Everything that asks (query, list, get, stats, check...), of this thread too,
+ * sees the state before the transaction until the commit; end it soon all the same.
+ *
+ * Within it, a call refused for its arguments or its picture (INVALID_ARGUMENT, NOT_FOUND, LIMIT,
+ * BAD_IMAGE, UNSUPPORTED, ...) changes nothing and the transaction goes on. After FULL, IO, CORRUPT,
+ * NO_MEMORY or INTERRUPTED it may be lost as a whole: what follows, and imgret_commit, then return
+ * that failure. imgret_ingest, which commits on its own, is refused (INVALID_ARGUMENT).
+ * imgret_close, and the end of the process, roll back what is open; the end of the thread does not.
+ * Errors: INVALID_ARGUMENT (this thread has begun one already), BUSY, READ_ONLY, INTERRUPTED, FULL,
+ * IO, VERSION_TOO_NEW, NO_MEMORY. */
+IMGRET_API int32_t imgret_begin(imgret *db, imgret_error *error);
+
+/* Makes the calling thread's transaction durable and visible. The transaction has ended in any
+ * case: when this fails, nothing of it is stored. Not stopped by imgret_interrupt.
+ * Errors: INVALID_ARGUMENT (this thread has begun none), FULL, IO, and what it was lost by. */
+IMGRET_API int32_t imgret_commit(imgret *db, imgret_error *error);
+
+/* Ends the calling thread's transaction and forgets what it did. Ids that it gave are not durable:
+ * they may be given again. INVALID_ARGUMENT when this thread has begun none. */
+IMGRET_API int32_t imgret_rollback(imgret *db, imgret_error *error);
+
 /* ---- Ask -------------------------------------------------------------------------------------- */
 
 #define IMGRET_QUERY_MIN_SCORE 1u    /* honour min_score */

@@ -65,6 +65,9 @@ int32_t ir_catalog_commit(ir_catalog *catalog, void (*committed)(void *context),
                           imgret_error *error);
 void ir_catalog_rollback(ir_catalog *catalog);
 
+/* Whether the calling thread has begun a transaction and not ended it. */
+bool ir_catalog_in_transaction(ir_catalog *catalog);
+
 /* What is known of a file before it is read. */
 typedef struct ir_catalog_known {
     int64_t id; /* 0: nothing */
@@ -136,6 +139,14 @@ typedef int32_t (*ir_catalog_removal_fn)(void *context, int64_t region, imgret_e
 int32_t ir_catalog_changes(ir_catalog *catalog, int64_t region_after, int64_t *removal_mark,
                            ir_catalog_removal_fn on_removal, ir_catalog_vector_fn on_vector,
                            void *context, imgret_error *error);
+
+/* Until ir_catalog_release, all reads of this thread see one and the same snapshot; reads of other
+ * threads wait. Not within one another, and not for long. */
+int32_t ir_catalog_hold(ir_catalog *catalog, imgret_error *error);
+void ir_catalog_release(ir_catalog *catalog);
+
+/* The number of the last removal, as in *removal_mark of ir_catalog_changes; 0: none yet. */
+int32_t ir_catalog_last_removal(ir_catalog *catalog, int64_t *out, imgret_error *error);
 
 /* The region of image `id`'s whole picture; IMGRET_NOT_FOUND when it has none. */
 int32_t ir_catalog_image_region(ir_catalog *catalog, int64_t id, int64_t *region,

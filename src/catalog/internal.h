@@ -21,7 +21,8 @@ struct ir_catalog {
     ir_connection writer;
     ir_connection reader;
     ir_gate gate;
-    pthread_mutex_t reader_lock;
+    pthread_mutex_t reader_lock; /* recursive, for reads within ir_catalog_hold */
+    bool held;                   /* by the thread with `reader_lock`: its snapshot is open */
     /* Why the open transaction can only be rolled back, or 0: a write failed after it had changed
      * something, or SQLite rolled back on its own. Commit returns it. */
     int32_t spoiled;

@@ -323,7 +323,11 @@ static int32_t make_handle(ir_catalog **out, imgret_error *error)
         ir_free(catalog);
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a lock");
     }
-    pthread_mutex_init(&catalog->reader_lock, NULL);
+    pthread_mutexattr_t recursive;
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&catalog->reader_lock, &recursive);
+    pthread_mutexattr_destroy(&recursive);
     *out = catalog;
     return IMGRET_OK;
 }
@@ -362,7 +366,8 @@ void ir_catalog_close(ir_catalog *catalog)
         return;
     ir_connection_close(&catalog->reader);
     if (catalog->writer.db) {
-        ir_catalog_rollback(catalog);
+        if (ir_connection_in_transaction(&catalog->writer)) /* of any thread: no other call runs */
+            ir_connection_control(&catalog->writer, IR_SQL_ROLLBACK, NULL);
         /* Empties the log, which still holds what was removed, also when other processes keep the
          * database open. When they are reading right now it stays for later. */
         sqlite3_busy_timeout(catalog->writer.db, 0);
