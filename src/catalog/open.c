@@ -27,31 +27,6 @@
 #define SQLITE_VERSION_MIN 3037000 /* STRICT tables */
 #define FOLDER_MODE 0777           /* less the umask */
 
-static int32_t sync_folder(const char *path, imgret_error *error)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return ir_fail_errno(error, errno, "open", path);
-    int32_t status = IMGRET_OK;
-    if (fsync(fd) != 0 && errno != EINVAL) /* some file systems have no fsync for folders */
-        status = ir_fail_errno(error, errno, "fsync", path);
-    close(fd);
-    return status;
-}
-
-static int32_t sync_parent(const char *folder, imgret_error *error)
-{
-    const char *slash = strrchr(folder, '/');
-    if (!slash || slash[1] == '\0')
-        return IMGRET_OK;
-    char *parent = ir_strndup(folder, slash == folder ? 1 : (size_t)(slash - folder));
-    if (!parent)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
-    int32_t status = sync_folder(parent, error);
-    ir_free(parent);
-    return status;
-}
-
 /* Makes sure that the folder is there, and finds its absolute path. */
 static int32_t find_folder(ir_catalog *catalog, const char *path, bool may_create,
                            imgret_error *error)
@@ -238,9 +213,9 @@ static int32_t open_writer(ir_catalog *catalog, const ir_catalog_options *option
     if (!status)
         status = ir_schema_verify(writer, &ir_schema_current, ir_schema_current.version, error);
     if (!status && *created)
-        status = sync_folder(catalog->folder, error);
+        status = ir_folder_sync(catalog->folder, error);
     if (!status && *created)
-        status = sync_parent(catalog->folder, error);
+        status = ir_folder_sync_parent(catalog->folder, error);
     return status;
 }
 
