@@ -17,6 +17,7 @@ int cli_show(const cli_options *options);
 int cli_remove(const cli_options *options);
 int cli_stats(const cli_options *options);
 int cli_check(const cli_options *options);
+int cli_backup(const cli_options *options);
 
 /* Explains one command, or all when `command` is NULL. */
 void cli_help(const cli_command *command);

@@ -18,6 +18,7 @@ enum {
     STATS = 1u << 5,
     CHECK = 1u << 6,
     HELP = 1u << 7,
+    BACKUP = 1u << 20,
     ALL = 0xFFFFFFFFu
 };
 
@@ -57,6 +58,11 @@ static const cli_command commands[] = {
      "  imgret stats photos.imgret\n", "", cli_stats},
     {"check", CHECK, 0, 0, "DB", "read the whole database and report what is wrong",
      "  imgret check photos.imgret\n", "", cli_check},
+    {"backup", BACKUP, 1, 1, "DB TO", "copy a database, also one in use, to a new folder",
+     "  imgret backup photos.imgret /mnt/disk/photos-2026-01-31.imgret\n",
+     "  TO must not exist. It appears when the copy is complete, and is a database\n"
+     "  like any other: to restore it, use it, or copy it back.\n",
+     cli_backup},
     {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
      "", NULL},
 };

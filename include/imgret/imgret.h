@@ -461,6 +461,29 @@ typedef int32_t (*imgret_check_fn)(void *user, const char *message);
 IMGRET_API int32_t imgret_check(imgret *db, imgret_check_fn on_problem, void *user,
                                 uint64_t *problem_count, imgret_error *error);
 
+/* ---- Copy ------------------------------------------------------------------------------------- */
+
+/* Now and then, with the bytes copied of all there are. Return 0 to go on, anything else to stop. */
+typedef int32_t (*imgret_backup_progress_fn)(void *user, uint64_t done_bytes,
+                                             uint64_t total_bytes);
+
+typedef struct imgret_backup_options {
+    uint32_t size; /* sizeof(imgret_backup_options) */
+    uint32_t flags_zero;
+    imgret_backup_progress_fn on_progress;
+    void *user;
+} imgret_backup_options;
+
+/* Copies the database, as the last commit left it, to the new folder `folder`, itself a database,
+ * while this and other handles and processes go on reading and writing. The folder appears whole
+ * and durable at the end, or not at all; until then the copy is in "FOLDER.imgret-partial" beside
+ * it, which a later backup to the same place takes over when the process died. An open transaction
+ * is not part of it. Works on a read-only handle. Stopped by imgret_interrupt.
+ * Errors: EXISTS (something is at `folder`), BUSY (another backup to it is running), NOT_FOUND (the
+ * folder to put it in), INTERRUPTED, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_backup(imgret *db, const char *folder,
+                                 const imgret_backup_options *options, imgret_error *error);
+
 /* ---- Extraction alone --------------------------------------------------------------------------- */
 
 typedef struct imgret_extractor imgret_extractor;

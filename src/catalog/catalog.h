@@ -166,6 +166,15 @@ int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *region
 int32_t ir_catalog_list(ir_catalog *catalog, const imgret_list_options *options,
                         ir_catalog_record_fn on_record, void *context, imgret_error *error);
 
+/* Told after each part; a status other than 0 ends the copy and is returned. Runs under no lock. */
+typedef int32_t (*ir_catalog_copy_fn)(void *context, uint64_t done_bytes, uint64_t total_bytes,
+                                      imgret_error *error);
+
+/* Writes the state that the last commit left to a new file `path`, durable on IMGRET_OK, while
+ * others read and write. What there is of the file after a failure is the caller's to remove. */
+int32_t ir_catalog_backup(ir_catalog *catalog, const char *path, ir_catalog_copy_fn on_copy,
+                          void *context, imgret_error *error);
+
 typedef struct ir_catalog_counts {
     uint64_t image_count; /* state STORED */
     uint64_t failed_count;

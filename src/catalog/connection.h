@@ -62,6 +62,7 @@ typedef enum ir_connection_mode {
     IR_CONNECTION_IMMUTABLE, /* read-only and sure that nobody writes: no locks, no -shm */
     IR_CONNECTION_WRITE,     /* must exist */
     IR_CONNECTION_CREATE,
+    IR_CONNECTION_TARGET, /* a new file that a backup is written to */
 } ir_connection_mode;
 
 /* `path` is absolute and outlives the connection. Close it, also after a failure. */

@@ -20,6 +20,7 @@ struct ir_catalog {
     bool read_only; /* then there is no writer */
     ir_connection writer;
     ir_connection reader;
+    ir_connection_mode reader_mode;
     ir_gate gate;
     pthread_mutex_t reader_lock; /* recursive, for reads within ir_catalog_hold */
     bool held;                   /* by the thread with `reader_lock`: its snapshot is open */

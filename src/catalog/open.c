@@ -237,6 +237,7 @@ static int32_t open_read_only(ir_catalog *catalog, const ir_catalog_options *opt
     ir_schema_state state;
     ir_connection_mode mode = may_be_immutable(catalog) ? IR_CONNECTION_IMMUTABLE
                                                         : IR_CONNECTION_READ;
+    catalog->reader_mode = mode;
     int32_t status = ir_connection_open(reader, catalog->path, mode, options, error);
     if (!status)
         status = look(reader, &state, error);
@@ -279,8 +280,9 @@ static int32_t open_catalog(ir_catalog *catalog, const char *path,
         status = look_first(catalog, options, error);
     if (!status)
         status = open_writer(catalog, options, created, error);
+    catalog->reader_mode = IR_CONNECTION_READ;
     if (!status)
-        status = ir_connection_open(&catalog->reader, catalog->path, IR_CONNECTION_READ, options,
+        status = ir_connection_open(&catalog->reader, catalog->path, catalog->reader_mode, options,
                                     error);
     return status;
 }

@@ -75,6 +75,12 @@ FIELD(imgret_stats, model, 80);
 FIELD(imgret_stats, model_identity, 88);
 FIELD(imgret_stats, kernels, 96);
 
+SIZE(imgret_backup_options, 24);
+FIELD(imgret_backup_options, size, 0);
+FIELD(imgret_backup_options, flags_zero, 4);
+FIELD(imgret_backup_options, on_progress, 8);
+FIELD(imgret_backup_options, user, 16);
+
 SIZE(imgret_add_options, 24);
 FIELD(imgret_add_options, size, 0);
 FIELD(imgret_add_options, flags_zero, 4);
