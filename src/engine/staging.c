@@ -76,6 +76,7 @@ static void forget(ir_staging *staging)
 {
     ir_free(staging->path);
     ir_free(staging->partial);
+    ir_free(staging->parent);
     *staging = (ir_staging){0};
 }
 
@@ -88,8 +89,12 @@ int32_t ir_staging_begin(ir_staging *staging, const char *path, imgret_error *er
         status = ir_fail(error, IMGRET_EXISTS, "%s: is there already", staging->path);
     if (!status) {
         staging->partial = ir_asprintf("%s.imgret-partial", staging->path);
-        status = staging->partial ? claim(staging, error)
-                                  : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
+        const char *slash = strrchr(staging->path, '/');
+        size_t length = slash > staging->path ? (size_t)(slash - staging->path) : 1;
+        staging->parent = ir_strndup(staging->path, length);
+        status = staging->partial && staging->parent
+                     ? claim(staging, error)
+                     : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     }
     if (status)
         forget(staging);
@@ -107,7 +112,7 @@ int32_t ir_staging_finish(ir_staging *staging, imgret_error *error)
         ir_staging_drop(staging);
         return status;
     }
-    status = ir_folder_sync_parent(staging->path, error);
+    status = ir_folder_sync(staging->parent, error);
     close(staging->fd);
     forget(staging);
     return status;

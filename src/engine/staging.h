@@ -8,6 +8,7 @@
 typedef struct ir_staging {
     char *path;    /* absolute, where it will appear */
     char *partial; /* PATH.imgret-partial, where it is filled */
+    char *parent;  /* the folder that holds both */
     int fd;        /* of `partial`, with a lock on it; valid while `partial` is there */
 } ir_staging;
 
@@ -17,7 +18,7 @@ typedef struct ir_staging {
 int32_t ir_staging_begin(ir_staging *staging, const char *path, imgret_error *error);
 
 /* The files in it must be durable already. Renames the folder and makes the name durable. On
- * failure all is removed, unless only the last step failed. */
+ * failure all is removed, unless only the last step failed (IMGRET_IO, FULL). */
 int32_t ir_staging_finish(ir_staging *staging, imgret_error *error);
 
 /* Removes what was filled in. Harmless when not begun, or finished. */
