@@ -9,14 +9,14 @@
 
 enum { STEP_PAGES = 256 }; /* 2 MiB between two looks at `stop` */
 
-/* The file is new and ours alone, so it needs no journal; FULL makes the end durable. */
+/* The file is new and ours alone, so it needs no journal on disk; FULL makes the end durable. */
 static int32_t open_target(ir_connection *target, const char *path,
                            const ir_catalog_options *options, imgret_error *error)
 {
     int32_t status = ir_connection_open(target, path, IR_CONNECTION_TARGET, options, error);
     if (status)
         return status;
-    return ir_connection_exec(target, "PRAGMA journal_mode=OFF; PRAGMA synchronous=FULL",
+    return ir_connection_exec(target, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=FULL",
                               "preparing a backup", error);
 }
 

@@ -13,6 +13,7 @@ typedef struct watched_file {
     sqlite3_file base; /* first: SQLite sees no more */
     sqlite3_file *real; /* lies behind this struct */
     uint32_t number;
+    bool folder_unsynced; /* SQLite's own VFS syncs the folder with a new log's first sync */
 } watched_file;
 
 static sqlite3_vfs *real_vfs;
@@ -141,8 +142,13 @@ static int file_sync(sqlite3_file *file, int flags)
     /* What a power cut leaves is decided from the record: the disk need not be waited for. */
     if (!state.recording)
         code = real_of(file)->pMethods->xSync(real_of(file), flags);
+    watched_file *opened = (watched_file *)file;
     if (code == SQLITE_OK)
-        record(WATCHED_VFS_SYNC, ((watched_file *)file)->number, 0, NULL, 0);
+        record(WATCHED_VFS_SYNC, opened->number, 0, NULL, 0);
+    if (code == SQLITE_OK && opened->folder_unsynced) {
+        record(WATCHED_VFS_SYNC_FOLDER, opened->number, 0, NULL, 0);
+        opened->folder_unsynced = false;
+    }
     return code;
 }
 
@@ -214,6 +220,8 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int 
     opened->base.pMethods = NULL;
     opened->real = (sqlite3_file *)(opened + 1);
     opened->real->pMethods = NULL;
+    opened->folder_unsynced = (flags & SQLITE_OPEN_CREATE) != 0 &&
+                              (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL)) != 0;
     int code = count_operation(SQLITE_CANTOPEN, (flags & SQLITE_OPEN_CREATE) != 0);
     if (!code)
         code = real_vfs->xOpen(real_vfs, path, opened->real, flags, out_flags);
@@ -236,6 +244,8 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder)
         uint32_t number = number_of(path);
         pthread_mutex_unlock(&state.lock);
         record(WATCHED_VFS_DELETE, number, 0, NULL, 0);
+        if (sync_folder)
+            record(WATCHED_VFS_SYNC_FOLDER, number, 0, NULL, 0);
     }
     return code;
 }

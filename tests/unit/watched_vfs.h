@@ -30,6 +30,7 @@ typedef enum watched_vfs_event_kind {
     WATCHED_VFS_WRITE,
     WATCHED_VFS_TRUNCATE,
     WATCHED_VFS_SYNC,
+    WATCHED_VFS_SYNC_FOLDER, /* the one that holds `file`: names made and deleted are durable */
     WATCHED_VFS_DELETE,
     WATCHED_VFS_MARK /* by the test */
 } watched_vfs_event_kind;
