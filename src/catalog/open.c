@@ -72,17 +72,6 @@ static int32_t find_file(const ir_catalog *catalog, bool *exists, bool *has_byte
     return IMGRET_OK;
 }
 
-/* The log or journal of a creation that a power cut ended, before the folder had the name of
- * catalog.db itself for good. SQLite removes them. */
-static bool is_left_over(const char *name)
-{
-    static const char *const names[] = {FILE_NAME "-journal", FILE_NAME "-wal", FILE_NAME "-shm"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
 /* A folder with other things in it is somebody's, and no place for a database. */
 static int32_t refuse_foreign_folder(const ir_catalog *catalog, imgret_error *error)
 {
@@ -92,8 +81,11 @@ static int32_t refuse_foreign_folder(const ir_catalog *catalog, imgret_error *er
     int32_t status = IMGRET_OK;
     const struct dirent *entry;
     while (!status && (entry = readdir(folder))) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            is_left_over(entry->d_name))
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        /* Of a creation that a power cut ended before the folder had catalog.db's name for good. A
+         * log is another matter: it may hold images. */
+        if (strcmp(entry->d_name, FILE_NAME "-journal") == 0)
             continue;
         bool exists, has_bytes;
         status = find_file(catalog, &exists, &has_bytes, error);
