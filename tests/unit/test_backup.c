@@ -202,6 +202,7 @@ static void what_a_dead_backup_left_is_taken_over(void **state)
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
+        open_threads = 1;
         imgret *db = open_vectors(f->path, IMGRET_OPEN_READ_ONLY, 0);
         _exit(imgret_backup(db, f->to, NULL, NULL) == IMGRET_OK ? 0 : 1);
     }

@@ -307,6 +307,7 @@ static void one_round(run *r, uint64_t seed)
     pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
+        open_threads = 1;
         work_for_ever(r, state, ends[1]);
     }
     close(ends[1]);

@@ -111,6 +111,7 @@ static void *query_all_the_time(void *context)
 
 static int read_in_process(const char *path, board *b, uint64_t seed)
 {
+    open_threads = 1;
     imgret *db = open_vectors(path, IMGRET_OPEN_READ_ONLY, 60000);
     uint64_t state = seed;
     if (!db)

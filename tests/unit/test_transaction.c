@@ -353,6 +353,7 @@ static pid_t hold_in_child(const char *path, int *told)
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
+        open_threads = 1;
         imgret *db = open_vectors(path, 0, 0);
         char word = imgret_begin(db, NULL) == IMGRET_OK &&
                             try_add(db, 500, "child", NULL, NULL) == IMGRET_OK
