@@ -342,6 +342,17 @@ run-tests: all tests fuzz-replay examples
 test-python: all $(TEST_PLUGINS)
 	@BUILD='$(BUILD)' sh tests/run.sh tests/bindings/test_python.sh
 
+# The same programs in their long form. Hours on a slow disk: each prints what it ran.
+TORTURES = $(foreach name,crash power_cut faults model soak,\
+               $(if $(wildcard tests/unit/test_$(name).c),$(BUILD)/tests/test_$(name)))
+## torture      kills, power cuts, failing memory and files, random programs: the long runs
+.PHONY: torture
+torture: $(TORTURES)
+	@mkdir -p $(BUILD)/test-logs
+	@BUILD='$(BUILD)' T='$(T)' IMGRET_TEST_LONG=1 TEST_TIMEOUT_S=36000 sh tests/run.sh $(TORTURES); \
+	    status=$$?; echo; grep -h 'violations' $(TORTURES:$(BUILD)/tests/%=$(BUILD)/test-logs/%.out) \
+	    2>/dev/null; exit $$status
+
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZE_tsan := -fsanitize=thread
 sanitized = BUILD='$(BUILD)-$(1)' WITH_TORCH=0 LDFLAGS='$(SANITIZE_$(1))' \

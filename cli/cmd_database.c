@@ -1,4 +1,4 @@
-/* cmd_database.c: create, optimize, stats and check: the commands about a database as a whole. */
+/* cmd_database.c: create, optimize, stats, check and backup: commands about a database as a whole. */
 #include "commands.h"
 #include "json.h"
 #include "message.h"
@@ -199,6 +199,38 @@ int cli_check(const cli_options *options)
         print_check_summary(options, problem_count);
     if (problem_count && status == CLI_EXIT_FOUND)
         status = CLI_EXIT_ERROR;
+    cli_session_close(db);
+    return status;
+}
+
+static int32_t on_copied(void *user, uint64_t done_bytes, uint64_t total_bytes)
+{
+    (void)total_bytes;
+    *(uint64_t *)user = done_bytes;
+    return cli_session_is_interrupted();
+}
+
+int cli_backup(const cli_options *options)
+{
+    imgret *db = cli_session_open(options, IMGRET_OPEN_READ_ONLY);
+    if (!db)
+        return CLI_EXIT_ERROR;
+    imgret_error error = IMGRET_ERROR_INIT;
+    uint64_t bytes = 0;
+    imgret_backup_options wanted = {
+        .size = sizeof wanted, .on_progress = on_copied, .user = &bytes};
+    int status = CLI_EXIT_FOUND;
+    if (imgret_backup(db, options->words[0], &wanted, &error) != IMGRET_OK) {
+        status = cli_session_fail(&error);
+    } else if (options->json) {
+        cli_json_begin();
+        cli_json_text("event", "backup");
+        cli_json_path("path", options->words[0]);
+        cli_json_count("bytes", bytes);
+        cli_json_end();
+    } else {
+        cli_note("copied %s to %s: %" PRIu64 " bytes", options->db, options->words[0], bytes);
+    }
     cli_session_close(db);
     return status;
 }

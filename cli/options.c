@@ -22,6 +22,7 @@ enum {
     EXTRACT = 1u << 20,
     MODEL = 1u << 21,
     PCA = 1u << 22,
+    BACKUP = 1u << 23,
     ALL = 0xFFFFFFFFu
 };
 
@@ -86,8 +87,13 @@ static const cli_command commands[] = {
      "  PATH is a database whose vectors are the sample, or pictures and folders of\n"
      "  them.\n",
      cli_pca},
-    {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them",
-     "  imgret help add\n", "", NULL},
+    {"backup", BACKUP, 1, 1, "DB TO", "copy a database, also one in use, to a new folder",
+     "  imgret backup photos.imgret /mnt/disk/photos-2026-01-31.imgret\n",
+     "  TO must not exist. It appears when the copy is complete, and is a database\n"
+     "  like any other: to restore it, use it, or copy it back.\n",
+     cli_backup},
+    {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
+     "", NULL},
 };
 
 #define FIELD(name) offsetof(cli_options, name)

@@ -353,6 +353,33 @@ IMGRET_API int32_t imgret_remove(imgret *db, int64_t id, imgret_error *error);
 IMGRET_API int32_t imgret_set_metadata(imgret *db, int64_t id, const char *metadata,
                                        imgret_error *error);
 
+/* ---- Transactions ------------------------------------------------------------------------------ */
+
+/* Begins a transaction: what this thread adds, removes or sets on `db` from now on becomes durable
+ * and visible as a whole in imgret_commit, or not at all. It belongs to the calling thread: its
+ * imgret_add, imgret_remove and imgret_set_metadata join it. Calls of other threads that write wait
+ * until it has ended (imgret_interrupt stops them), other handles and processes for their
+ * busy_timeout_ms. Everything that asks (query, list, get, stats, check...), of this thread too,
+ * sees the state before the transaction until the commit; end it soon all the same.
+ *
+ * Within it, a call refused for its arguments or its picture (INVALID_ARGUMENT, NOT_FOUND, LIMIT,
+ * BAD_IMAGE, UNSUPPORTED, ...) changes nothing and the transaction goes on. After FULL, IO, CORRUPT,
+ * NO_MEMORY or INTERRUPTED it may be lost as a whole: what follows, and imgret_commit, then return
+ * that failure. imgret_ingest, which commits on its own, is refused (INVALID_ARGUMENT).
+ * imgret_close, and the end of the process, roll back what is open; the end of the thread does not.
+ * Errors: INVALID_ARGUMENT (this thread has begun one already), BUSY, READ_ONLY, INTERRUPTED, FULL,
+ * IO, VERSION_TOO_NEW, NO_MEMORY. */
+IMGRET_API int32_t imgret_begin(imgret *db, imgret_error *error);
+
+/* Makes the calling thread's transaction durable and visible. The transaction has ended in any
+ * case: when this fails, nothing of it is stored. Not stopped by imgret_interrupt.
+ * Errors: INVALID_ARGUMENT (this thread has begun none), FULL, IO, and what it was lost by. */
+IMGRET_API int32_t imgret_commit(imgret *db, imgret_error *error);
+
+/* Ends the calling thread's transaction and forgets what it did. Ids that it gave are not durable:
+ * they may be given again. INVALID_ARGUMENT when this thread has begun none. */
+IMGRET_API int32_t imgret_rollback(imgret *db, imgret_error *error);
+
 /* ---- Ask -------------------------------------------------------------------------------------- */
 
 #define IMGRET_QUERY_MIN_SCORE 1u    /* honour min_score */
@@ -486,6 +513,29 @@ typedef int32_t (*imgret_check_fn)(void *user, const char *message);
  * receives their number; finding problems is not an error of this call. */
 IMGRET_API int32_t imgret_check(imgret *db, imgret_check_fn on_problem, void *user,
                                 uint64_t *problem_count, imgret_error *error);
+
+/* ---- Copy ------------------------------------------------------------------------------------- */
+
+/* Now and then, with the bytes copied of all there are. Return 0 to go on, anything else to stop. */
+typedef int32_t (*imgret_backup_progress_fn)(void *user, uint64_t done_bytes,
+                                             uint64_t total_bytes);
+
+typedef struct imgret_backup_options {
+    uint32_t size; /* sizeof(imgret_backup_options) */
+    uint32_t flags_zero;
+    imgret_backup_progress_fn on_progress;
+    void *user;
+} imgret_backup_options;
+
+/* Copies the database, as the last commit left it, to the new folder `folder`, itself a database,
+ * while this and other handles and processes go on reading and writing. The folder appears whole
+ * and durable at the end, or not at all; until then the copy is in "FOLDER.imgret-partial" beside
+ * it, which a later backup to the same place takes over when the process died. An open transaction
+ * is not part of it. Works on a read-only handle. Stopped by imgret_interrupt.
+ * Errors: EXISTS (something is at `folder`), BUSY (another backup to it is running, or the
+ * database is being optimized), NOT_FOUND (the folder to put it in), INTERRUPTED, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_backup(imgret *db, const char *folder,
+                                 const imgret_backup_options *options, imgret_error *error);
 
 /* ---- Extraction alone --------------------------------------------------------------------------- */
 

@@ -186,6 +186,31 @@ int32_t ir_file_sha256(const char *path, char out_hex[65], imgret_error *error)
     return status;
 }
 
+int32_t ir_folder_sync(const char *path, imgret_error *error)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return ir_fail_errno(error, errno, "open", path);
+    int32_t status = IMGRET_OK;
+    if (fsync(fd) != 0 && errno != EINVAL) /* some file systems have no fsync for folders */
+        status = ir_fail_errno(error, errno, "fsync", path);
+    close(fd);
+    return status;
+}
+
+int32_t ir_folder_sync_parent(const char *path, imgret_error *error)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash[1] == '\0')
+        return IMGRET_OK;
+    char *parent = ir_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    if (!parent)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
+    int32_t status = ir_folder_sync(parent, error);
+    ir_free(parent);
+    return status;
+}
+
 char *ir_path_join(const char *folder, const char *name)
 {
     size_t length = strlen(folder);

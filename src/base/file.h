@@ -32,6 +32,12 @@ int32_t ir_file_write(const char *path, const uint8_t *data, size_t bytes, imgre
 /* SHA-256 of a file's bytes as 64 hexadecimal digits and a NUL. */
 int32_t ir_file_sha256(const char *path, char out_hex[65], imgret_error *error);
 
+/* Makes names that were made, renamed or removed in a folder durable. */
+int32_t ir_folder_sync(const char *path, imgret_error *error);
+
+/* The same for the folder that holds `path`, which is absolute. */
+int32_t ir_folder_sync_parent(const char *path, imgret_error *error);
+
 /* The absolute path without "." and "..", its folder's symbolic links resolved but not the last
  * name's own; freed with ir_free. */
 int32_t ir_path_absolute(const char *path, char **out, imgret_error *error);

@@ -65,6 +65,9 @@ int32_t ir_catalog_commit(ir_catalog *catalog, void (*committed)(void *context),
                           imgret_error *error);
 void ir_catalog_rollback(ir_catalog *catalog);
 
+/* Whether the calling thread has begun a transaction and not ended it. */
+bool ir_catalog_in_transaction(ir_catalog *catalog);
+
 /* What is known of a file before it is read. */
 typedef struct ir_catalog_known {
     int64_t id; /* 0: nothing */
@@ -137,6 +140,14 @@ int32_t ir_catalog_changes(ir_catalog *catalog, int64_t region_after, int64_t *r
                            ir_catalog_removal_fn on_removal, ir_catalog_vector_fn on_vector,
                            void *context, imgret_error *error);
 
+/* Until ir_catalog_release, all reads of this thread see one and the same snapshot; reads of other
+ * threads wait. Not within one another, and not for long. */
+int32_t ir_catalog_hold(ir_catalog *catalog, imgret_error *error);
+void ir_catalog_release(ir_catalog *catalog);
+
+/* The number of the last removal, as in *removal_mark of ir_catalog_changes; 0: none yet. */
+int32_t ir_catalog_last_removal(ir_catalog *catalog, int64_t *out, imgret_error *error);
+
 /* The region of image `id`'s whole picture; IMGRET_NOT_FOUND when it has none. */
 int32_t ir_catalog_image_region(ir_catalog *catalog, int64_t id, int64_t *region,
                                 imgret_error *error);
@@ -182,6 +193,15 @@ const char *ir_catalog_folder(const ir_catalog *catalog);
 /* Images by ascending id; options as in imgret_list (all fields set). */
 int32_t ir_catalog_list(ir_catalog *catalog, const imgret_list_options *options,
                         ir_catalog_record_fn on_record, void *context, imgret_error *error);
+
+/* Told after each part; a status other than 0 ends the copy and is returned. Runs under no lock. */
+typedef int32_t (*ir_catalog_copy_fn)(void *context, uint64_t done_bytes, uint64_t total_bytes,
+                                      imgret_error *error);
+
+/* Writes the state that the last commit left to a new file `path`, durable on IMGRET_OK, while
+ * others read and write. What there is of the file after a failure is the caller's to remove. */
+int32_t ir_catalog_backup(ir_catalog *catalog, const char *path, ir_catalog_copy_fn on_copy,
+                          void *context, imgret_error *error);
 
 typedef struct ir_catalog_counts {
     uint64_t image_count; /* state STORED */

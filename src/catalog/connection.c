@@ -199,7 +199,7 @@ static int32_t open_file(ir_connection *connection, ir_connection_mode mode, img
     char *uri = NULL;
     if (mode == IR_CONNECTION_WRITE)
         flags |= SQLITE_OPEN_READWRITE;
-    else if (mode == IR_CONNECTION_CREATE)
+    else if (mode == IR_CONNECTION_CREATE || mode == IR_CONNECTION_TARGET)
         flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     else
         flags |= SQLITE_OPEN_READONLY;
@@ -238,7 +238,8 @@ static const char *pragmas_of(ir_connection_mode mode)
                                 "PRAGMA wal_autocheckpoint=2048;"
                                 "PRAGMA journal_size_limit=16777216";
     bool writes = mode == IR_CONNECTION_WRITE || mode == IR_CONNECTION_CREATE;
-    return mode == IR_CONNECTION_LOOK ? NULL : writes ? write : read;
+    bool none = mode == IR_CONNECTION_LOOK || mode == IR_CONNECTION_TARGET;
+    return none ? NULL : writes ? write : read;
 }
 
 int32_t ir_connection_open(ir_connection *connection, const char *path, ir_connection_mode mode,

@@ -31,6 +31,7 @@ typedef enum ir_sql {
     IR_SQL_TOUCH,
     IR_SQL_SET_METADATA,
     IR_SQL_REMOVALS,
+    IR_SQL_LAST_REMOVAL,
     IR_SQL_VECTORS,
     IR_SQL_IMAGE_REGION,
     IR_SQL_RECORD_OF_REGION,
@@ -67,6 +68,7 @@ typedef enum ir_connection_mode {
     IR_CONNECTION_IMMUTABLE, /* read-only and sure that nobody writes: no locks, no -shm */
     IR_CONNECTION_WRITE,     /* must exist */
     IR_CONNECTION_CREATE,
+    IR_CONNECTION_TARGET, /* a new file that a backup is written to */
 } ir_connection_mode;
 
 /* `path` is absolute and outlives the connection. Close it, also after a failure. */

@@ -20,8 +20,10 @@ struct ir_catalog {
     bool read_only; /* then there is no writer */
     ir_connection writer;
     ir_connection reader;
+    ir_connection_mode reader_mode;
     ir_gate gate;
-    pthread_mutex_t reader_lock;
+    pthread_mutex_t reader_lock; /* recursive, for reads within ir_catalog_hold */
+    bool held;                   /* by the thread with `reader_lock`: its snapshot is open */
     /* Why the open transaction can only be rolled back, or 0: a write failed after it had changed
      * something, or SQLite rolled back on its own. Commit returns it. */
     int32_t spoiled;

@@ -27,31 +27,6 @@
 #define SQLITE_VERSION_MIN 3037000 /* STRICT tables */
 #define FOLDER_MODE 0777           /* less the umask */
 
-static int32_t sync_folder(const char *path, imgret_error *error)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return ir_fail_errno(error, errno, "open", path);
-    int32_t status = IMGRET_OK;
-    if (fsync(fd) != 0 && errno != EINVAL) /* some file systems have no fsync for folders */
-        status = ir_fail_errno(error, errno, "fsync", path);
-    close(fd);
-    return status;
-}
-
-static int32_t sync_parent(const char *folder, imgret_error *error)
-{
-    const char *slash = strrchr(folder, '/');
-    if (!slash || slash[1] == '\0')
-        return IMGRET_OK;
-    char *parent = ir_strndup(folder, slash == folder ? 1 : (size_t)(slash - folder));
-    if (!parent)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
-    int32_t status = sync_folder(parent, error);
-    ir_free(parent);
-    return status;
-}
-
 /* Makes sure that the folder is there, and finds its absolute path. */
 static int32_t find_folder(ir_catalog *catalog, const char *path, bool may_create,
                            imgret_error *error)
@@ -107,6 +82,10 @@ static int32_t refuse_foreign_folder(const ir_catalog *catalog, imgret_error *er
     const struct dirent *entry;
     while (!status && (entry = readdir(folder))) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        /* Of a creation that a power cut ended before the folder had catalog.db's name for good. A
+         * log is another matter: it may hold images. */
+        if (strcmp(entry->d_name, FILE_NAME "-journal") == 0)
             continue;
         bool exists, has_bytes;
         status = find_file(catalog, &exists, &has_bytes, error);
@@ -238,9 +217,9 @@ static int32_t open_writer(ir_catalog *catalog, const ir_catalog_options *option
     if (!status)
         status = ir_schema_verify(writer, &ir_schema_current, ir_schema_current.version, error);
     if (!status && *created)
-        status = sync_folder(catalog->folder, error);
+        status = ir_folder_sync(catalog->folder, error);
     if (!status && *created)
-        status = sync_parent(catalog->folder, error);
+        status = ir_folder_sync_parent(catalog->folder, error);
     return status;
 }
 
@@ -262,6 +241,7 @@ static int32_t open_read_only(ir_catalog *catalog, const ir_catalog_options *opt
     ir_schema_state state;
     ir_connection_mode mode = may_be_immutable(catalog) ? IR_CONNECTION_IMMUTABLE
                                                         : IR_CONNECTION_READ;
+    catalog->reader_mode = mode;
     int32_t status = ir_connection_open(reader, catalog->path, mode, options, error);
     if (!status)
         status = look(reader, &state, error);
@@ -304,8 +284,9 @@ static int32_t open_catalog(ir_catalog *catalog, const char *path,
         status = look_first(catalog, options, error);
     if (!status)
         status = open_writer(catalog, options, created, error);
+    catalog->reader_mode = IR_CONNECTION_READ;
     if (!status)
-        status = ir_connection_open(&catalog->reader, catalog->path, IR_CONNECTION_READ, options,
+        status = ir_connection_open(&catalog->reader, catalog->path, catalog->reader_mode, options,
                                     error);
     return status;
 }
@@ -323,7 +304,11 @@ static int32_t make_handle(ir_catalog **out, imgret_error *error)
         ir_free(catalog);
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a lock");
     }
-    pthread_mutex_init(&catalog->reader_lock, NULL);
+    pthread_mutexattr_t recursive;
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&catalog->reader_lock, &recursive);
+    pthread_mutexattr_destroy(&recursive);
     *out = catalog;
     return IMGRET_OK;
 }
@@ -362,7 +347,8 @@ void ir_catalog_close(ir_catalog *catalog)
         return;
     ir_connection_close(&catalog->reader);
     if (catalog->writer.db) {
-        ir_catalog_rollback(catalog);
+        if (ir_connection_in_transaction(&catalog->writer)) /* of any thread: no other call runs */
+            ir_connection_control(&catalog->writer, IR_SQL_ROLLBACK, NULL);
         /* Empties the log, which still holds what was removed, also when other processes keep the
          * database open. When they are reading right now it stays for later. */
         sqlite3_busy_timeout(catalog->writer.db, 0);

@@ -10,6 +10,8 @@
 int32_t ir_catalog_begin_read(ir_catalog *catalog, imgret_error *error)
 {
     pthread_mutex_lock(&catalog->reader_lock);
+    if (catalog->held)
+        return IMGRET_OK;
     int32_t status = ir_connection_control(&catalog->reader, IR_SQL_BEGIN_READ, error);
     if (status)
         pthread_mutex_unlock(&catalog->reader_lock);
@@ -18,9 +20,23 @@ int32_t ir_catalog_begin_read(ir_catalog *catalog, imgret_error *error)
 
 void ir_catalog_end_read(ir_catalog *catalog)
 {
-    if (ir_connection_in_transaction(&catalog->reader))
+    if (!catalog->held && ir_connection_in_transaction(&catalog->reader))
         ir_connection_control(&catalog->reader, IR_SQL_ROLLBACK, NULL);
     pthread_mutex_unlock(&catalog->reader_lock);
+}
+
+int32_t ir_catalog_hold(ir_catalog *catalog, imgret_error *error)
+{
+    int32_t status = ir_catalog_begin_read(catalog, error);
+    if (!status)
+        catalog->held = true;
+    return status;
+}
+
+void ir_catalog_release(ir_catalog *catalog)
+{
+    catalog->held = false;
+    ir_catalog_end_read(catalog);
 }
 
 int32_t ir_catalog_get_setting(ir_catalog *catalog, const char *name, char **out,
@@ -192,6 +208,22 @@ int32_t ir_catalog_changes(ir_catalog *catalog, int64_t region_after, int64_t *r
     if (!status)
         status = pass_vectors(&catalog->reader, region_after, on_vector, context, error);
     ir_catalog_end_read(catalog);
+    return status;
+}
+
+int32_t ir_catalog_last_removal(ir_catalog *catalog, int64_t *out, imgret_error *error)
+{
+    ir_statement statement;
+    bool row;
+    *out = 0;
+    pthread_mutex_lock(&catalog->reader_lock);
+    ir_statement_start(&statement, &catalog->reader, IR_SQL_LAST_REMOVAL,
+                       "looking for removals");
+    int32_t status = ir_statement_step(&statement, &row, error);
+    if (!status && row)
+        status = ir_statement_int(&statement, 0, 0, INT64_MAX, out, error);
+    ir_statement_end(&statement);
+    pthread_mutex_unlock(&catalog->reader_lock);
     return status;
 }
 

@@ -45,6 +45,7 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_TOUCH] = "UPDATE images SET file_bytes = ?1, modified_ns = ?2 WHERE id = ?3",
     [IR_SQL_SET_METADATA] = "UPDATE images SET metadata = ?1 WHERE id = ?2",
     [IR_SQL_REMOVALS] = "SELECT seq, region FROM removed_regions WHERE seq > ?1 ORDER BY seq",
+    [IR_SQL_LAST_REMOVAL] = "SELECT seq FROM sqlite_sequence WHERE name = 'removed_regions'",
     [IR_SQL_VECTORS] = "SELECT region, vector FROM pending_vectors WHERE region > ?1 "
                        "ORDER BY region",
     [IR_SQL_IMAGE_REGION] = "SELECT id FROM regions WHERE image = ?1 AND ordinal = 0",

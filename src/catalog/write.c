@@ -50,7 +50,13 @@ int32_t ir_catalog_begin(ir_catalog *catalog, imgret_error *error)
                        "%s: stopped while waiting for another thread's transaction",
                        catalog->path);
     catalog->spoiled = IMGRET_OK;
-    int32_t status = ir_connection_control(writer, IR_SQL_BEGIN_WRITE, error);
+    imgret_error failure = IMGRET_ERROR_INIT;
+    int32_t status = ir_connection_control(writer, IR_SQL_BEGIN_WRITE, &failure);
+    if (status == IMGRET_BUSY)
+        ir_fail(error, status, "%s: another process or handle is writing (waited %u ms)",
+                catalog->path, writer->busy_timeout_ms);
+    else if (status)
+        ir_fail(error, status, "%s", failure.message);
     if (!status)
         status = refuse_newer(writer, error);
     if (status)
@@ -67,6 +73,22 @@ void ir_catalog_rollback(ir_catalog *catalog)
     ir_gate_leave(&catalog->gate);
 }
 
+bool ir_catalog_in_transaction(ir_catalog *catalog)
+{
+    return !catalog->read_only && ir_gate_is_mine(&catalog->gate);
+}
+
+/* SQLite gives a transaction up on its own after some failures, of a mere look-up too: what was
+ * written afterwards would be committed alone. */
+static void notice_lost(ir_catalog *catalog)
+{
+    if (catalog->spoiled || ir_connection_in_transaction(&catalog->writer))
+        return;
+    catalog->spoiled_error = (imgret_error)IMGRET_ERROR_INIT;
+    catalog->spoiled = ir_fail(&catalog->spoiled_error, IMGRET_IO,
+                               "%s: SQLite rolled it back after a failure", catalog->path);
+}
+
 static int32_t fail_spoiled(const ir_catalog *catalog, imgret_error *error)
 {
     return ir_fail(error, catalog->spoiled, "the transaction is lost: %s",
@@ -79,6 +101,7 @@ static int32_t require_transaction(ir_catalog *catalog, imgret_error *error)
         return ir_fail(error, IMGRET_READ_ONLY, "%s: is open for reading only", catalog->path);
     if (!ir_gate_is_mine(&catalog->gate))
         return ir_fail(error, IMGRET_INTERNAL, "%s: writing needs a transaction", catalog->path);
+    notice_lost(catalog);
     return catalog->spoiled ? fail_spoiled(catalog, error) : IMGRET_OK;
 }
 
@@ -100,6 +123,7 @@ int32_t ir_catalog_commit(ir_catalog *catalog, void (*committed)(void *context),
     if (!ir_gate_is_mine(&catalog->gate))
         return ir_fail(error, IMGRET_INTERNAL, "%s: there is no transaction to commit",
                        catalog->path);
+    notice_lost(catalog);
     int32_t status = catalog->spoiled ? fail_spoiled(catalog, error)
                                       : ir_connection_control(&catalog->writer, IR_SQL_COMMIT,
                                                               error);

@@ -19,12 +19,14 @@ static bool same_content(const ir_catalog_known *known, const ir_catalog_image *
 static int32_t keep_unchanged(ir_database *database, const ir_catalog_image *image,
                               const ir_catalog_known *known, imgret_error *error)
 {
+    /* What can be refused comes first: within a host's transaction nothing else would undo it. */
     int32_t status = IMGRET_OK;
-    if (image->file_bytes != known->file_bytes || image->modified_ns != known->modified_ns)
+    if (image->metadata)
+        status = ir_catalog_set_metadata(database->catalog, known->id, image->metadata, error);
+    if (!status &&
+        (image->file_bytes != known->file_bytes || image->modified_ns != known->modified_ns))
         status = ir_catalog_touch(database->catalog, known->id, image->file_bytes,
                                   image->modified_ns, error);
-    if (!status && image->metadata)
-        status = ir_catalog_set_metadata(database->catalog, known->id, image->metadata, error);
     return status;
 }
 
@@ -64,7 +66,7 @@ static int32_t store_alone(ir_database *database, const ir_catalog_image *image,
     ir_region_change change;
     status = ir_add_store(database, image, outcome, id, &change, error);
     if (status) {
-        ir_catalog_rollback(database->catalog);
+        ir_database_rollback(database);
         return status;
     }
     return ir_database_commit(database, &change, 1, error);
@@ -194,7 +196,7 @@ int32_t ir_remove(ir_database *database, int64_t id, imgret_error *error)
     ir_region_change change = {0};
     status = ir_catalog_remove(database->catalog, id, &change.removed, error);
     if (status) {
-        ir_catalog_rollback(database->catalog);
+        ir_database_rollback(database);
         return status;
     }
     return ir_database_commit(database, &change, 1, error);
@@ -208,7 +210,7 @@ int32_t ir_set_metadata(ir_database *database, int64_t id, const char *metadata,
         return status;
     status = ir_catalog_set_metadata(database->catalog, id, metadata, error);
     if (status) {
-        ir_catalog_rollback(database->catalog);
+        ir_database_rollback(database);
         return status;
     }
     return ir_database_commit(database, NULL, 0, error);

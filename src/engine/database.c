@@ -308,26 +308,37 @@ static int32_t follow_catalog(ir_database *database, int64_t version, imgret_err
             status = ir_catalog_changes(database->catalog, ir_delta_last_id(database->delta),
                                         &database->removal_mark, on_removal, on_vector, database,
                                         error);
-        int64_t now = version;
+        int64_t now = version, last_removal = 0;
+        if (!status) /* the list of removals may be shorter than what was ever removed */
+            status = ir_catalog_last_removal(database->catalog, &last_removal, error);
         if (!status)
             status = ir_catalog_data_version(database->catalog, &now, error);
         if (status)
             return status;
         if (now == version) {
             database->data_version_seen = version;
+            if (last_removal > database->removal_mark)
+                database->removal_mark = last_removal;
             return IMGRET_OK;
         }
         version = now;
     }
 }
 
-int32_t ir_database_sync(ir_database *database, imgret_error *error)
+/* Under delta_lock. */
+static int32_t sync_delta(ir_database *database, imgret_error *error)
 {
-    pthread_mutex_lock(&database->delta_lock);
     int64_t version;
     int32_t status = ir_catalog_data_version(database->catalog, &version, error);
     if (!status && version != database->data_version_seen)
         status = follow_catalog(database, version, error);
+    return status;
+}
+
+int32_t ir_database_sync(ir_database *database, imgret_error *error)
+{
+    pthread_mutex_lock(&database->delta_lock);
+    int32_t status = sync_delta(database, error);
     pthread_mutex_unlock(&database->delta_lock);
     return status;
 }
@@ -337,10 +348,55 @@ void ir_database_distrust(ir_database *database)
     database->data_version_seen = -1;
 }
 
+int32_t ir_database_look(ir_database *database, bool hold, ir_database_view *out,
+                         imgret_error *error)
+{
+    *out = (ir_database_view){0};
+    pthread_mutex_lock(&database->delta_lock);
+    int32_t status = hold ? ir_catalog_hold(database->catalog, error) : IMGRET_OK;
+    if (!status) {
+        out->held = hold;
+        status = sync_delta(database, error);
+        out->last_region = ir_delta_last_id(database->delta);
+        out->removal_mark = database->removal_mark;
+    }
+    if (status && out->held) {
+        ir_catalog_release(database->catalog);
+        out->held = false;
+    }
+    if (!out->held)
+        pthread_mutex_unlock(&database->delta_lock);
+    return status;
+}
+
+void ir_database_leave(ir_database *database, const ir_database_view *view)
+{
+    if (!view->held)
+        return;
+    ir_catalog_release(database->catalog);
+    pthread_mutex_unlock(&database->delta_lock);
+}
+
+int32_t ir_database_view_lost(ir_database *database, const ir_database_view *view, bool *out,
+                              imgret_error *error)
+{
+    int64_t last = 0;
+    int32_t status = ir_catalog_last_removal(database->catalog, &last, error);
+    *out = last > view->removal_mark;
+    return status;
+}
+
+bool ir_database_is_joined(ir_database *database)
+{
+    return ir_catalog_in_transaction(database->catalog) && database->transaction_open;
+}
+
 int32_t ir_database_begin(ir_database *database, imgret_error *error)
 {
     if (database->read_only)
         return ir_fail(error, IMGRET_READ_ONLY, "%s is open for reading only", database->path);
+    if (ir_database_is_joined(database))
+        return IMGRET_OK;
     int32_t status = ir_catalog_begin(database->catalog, error);
     if (status)
         return status;
@@ -354,6 +410,7 @@ typedef struct {
     ir_database *database;
     const ir_region_change *changes;
     uint64_t count;
+    bool incomplete; /* the changes are not all there */
     int32_t status;
     imgret_error *error;
 } commit_context;
@@ -372,20 +429,82 @@ static void apply_changes(void *context)
         if (change->removed && !commit->status)
             commit->status = on_removal(commit->database, change->removed, commit->error);
     }
-    if (commit->status) /* no memory: the next synchronisation fetches what is missing */
+    /* No memory: the next synchronisation fetches what is missing. */
+    if (commit->status || commit->incomplete)
         ir_database_distrust(commit->database);
     pthread_mutex_unlock(&commit->database->delta_lock);
 }
 
-int32_t ir_database_commit(ir_database *database, const ir_region_change *changes, uint64_t count,
-                           imgret_error *error)
+static int32_t commit_now(ir_database *database, const ir_region_change *changes, uint64_t count,
+                          bool incomplete, imgret_error *error)
 {
-    commit_context commit = {database, changes, count, IMGRET_OK, NULL};
+    commit_context commit = {database, changes, count, incomplete, IMGRET_OK, NULL};
     int32_t status = ir_catalog_commit(database->catalog, apply_changes, &commit, error);
     if (!status && commit.status)
         ir_log(IMGRET_LOG_WARNING, "%s: committed, but no memory to search it now",
                database->path);
     return status;
+}
+
+int32_t ir_database_commit(ir_database *database, const ir_region_change *changes, uint64_t count,
+                           imgret_error *error)
+{
+    if (!ir_database_is_joined(database))
+        return commit_now(database, changes, count, false, error);
+    ir_transaction_keep(&database->transaction, changes, count,
+                        ir_delta_vector_bytes(database->delta));
+    return IMGRET_OK;
+}
+
+void ir_database_rollback(ir_database *database)
+{
+    if (!ir_database_is_joined(database))
+        ir_catalog_rollback(database->catalog);
+}
+
+int32_t ir_database_begin_host(ir_database *database, imgret_error *error)
+{
+    if (ir_database_is_joined(database))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "%s: this thread has a transaction open: they do not nest",
+                       database->path);
+    int32_t status = ir_database_begin(database, error);
+    if (!status)
+        database->transaction_open = true;
+    return status;
+}
+
+static int32_t need_host_transaction(ir_database *database, imgret_error *error)
+{
+    if (ir_database_is_joined(database))
+        return IMGRET_OK;
+    return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                   "%s: this thread has no transaction open to end", database->path);
+}
+
+int32_t ir_database_commit_host(ir_database *database, imgret_error *error)
+{
+    int32_t status = need_host_transaction(database, error);
+    if (status)
+        return status;
+    /* Another thread's may begin the moment the catalogue has committed. */
+    ir_transaction done = database->transaction;
+    database->transaction = (ir_transaction){0};
+    database->transaction_open = false;
+    status = commit_now(database, done.changes, done.count, done.incomplete, error);
+    ir_transaction_clear(&done);
+    return status;
+}
+
+int32_t ir_database_rollback_host(ir_database *database, imgret_error *error)
+{
+    int32_t status = need_host_transaction(database, error);
+    if (status)
+        return status;
+    ir_transaction_clear(&database->transaction);
+    database->transaction_open = false;
+    ir_catalog_rollback(database->catalog);
+    return IMGRET_OK;
 }
 
 /* ---- life ---- */
@@ -475,6 +594,7 @@ void ir_database_close(ir_database *database)
     if (!database)
         return;
     ir_catalog_close(database->catalog);
+    ir_transaction_clear(&database->transaction);
     ir_extractor_close(database->extractor);
     ir_segments_close(&database->segments);
     ir_feature_cache_free(database->features);

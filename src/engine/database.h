@@ -18,6 +18,7 @@
 #include "engine/call.h"
 #include "engine/feature_cache.h"
 #include "engine/segments.h"
+#include "engine/transaction.h"
 #include "extract/extract.h"
 #include "index/delta.h"
 
@@ -54,6 +55,9 @@ typedef struct ir_database {
     int64_t removal_mark;
 
     pthread_mutex_t optimize_lock; /* one thread builds at a time */
+    /* The host's transaction: both fields belong to the thread inside the catalogue's gate. */
+    bool transaction_open;
+    ir_transaction transaction;
 
     atomic_uint_fast64_t interrupts;
     atomic_uint_fast64_t query_count;
@@ -87,18 +91,44 @@ int32_t ir_database_sync(ir_database *database, imgret_error *error);
 /* Lets a commit's thread say that what is in memory fell behind: the next synchronisation looks. */
 void ir_database_distrust(ir_database *database);
 
-/* Begins a transaction and synchronises (invariant 2). */
+/* A state of the database: what one commit left. */
+typedef struct ir_database_view {
+    int64_t last_region;
+    int64_t removal_mark;
+    bool held;
+} ir_database_view;
+
+/* Synchronises and tells what the delta holds then. With `hold`, catalogue and delta stay in that
+ * state until ir_database_leave, which must follow; writers of this handle wait meanwhile. */
+int32_t ir_database_look(ir_database *database, bool hold, ir_database_view *out,
+                         imgret_error *error);
+void ir_database_leave(ir_database *database, const ir_database_view *view);
+
+/* Whether something was removed or replaced since the view was taken. Within ir_catalog_hold this
+ * is about the snapshot that is held. */
+int32_t ir_database_view_lost(ir_database *database, const ir_database_view *view, bool *out,
+                              imgret_error *error);
+
+/* Begins a transaction and synchronises (invariant 2); joins the host's when this thread has one
+ * open. Ends in ir_database_commit or, after a failure, in ir_database_rollback. */
 int32_t ir_database_begin(ir_database *database, imgret_error *error);
 
-/* What a transaction did to regions, for the delta. */
-typedef struct ir_region_change {
-    int64_t added;      /* 0: none */
-    int64_t removed;    /* 0: none */
-    const void *vector; /* of `added`, as stored */
-} ir_region_change;
-
-/* Commits and makes the changes (in the order they were made) visible to searches. */
+/* Commits and makes the changes (in the order they were made) visible to searches; of a call that
+ * joined, they wait for the host's commit. */
 int32_t ir_database_commit(ir_database *database, const ir_region_change *changes, uint64_t count,
                            imgret_error *error);
+
+/* Undoes a call that failed. One that joined the host's transaction changed nothing, or the
+ * catalogue has marked the transaction as lost. */
+void ir_database_rollback(ir_database *database);
+
+/* The host's transaction, which belongs to the calling thread: INVALID_ARGUMENT when it has one
+ * already, or none to end. */
+int32_t ir_database_begin_host(ir_database *database, imgret_error *error);
+int32_t ir_database_commit_host(ir_database *database, imgret_error *error);
+int32_t ir_database_rollback_host(ir_database *database, imgret_error *error);
+
+/* Whether the calling thread has the host's transaction open. */
+bool ir_database_is_joined(ir_database *database);
 
 #endif

@@ -121,12 +121,25 @@ static int32_t write_item(ingest *run, item *given, ir_region_change *change, im
     return ir_add_store(run->database, &image, &given->file.outcome, &given->id, change, error);
 }
 
+/* An ingest promises durable groups, which it could not commit within a host's transaction. A
+ * callback may have begun one. */
+static int32_t refuse_transaction(ir_database *database, imgret_error *error)
+{
+    if (!ir_database_is_joined(database))
+        return IMGRET_OK;
+    return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                   "%s: an ingest commits on its own: end this thread's transaction first",
+                   database->path);
+}
+
 static int32_t write_group(ingest *run, imgret_error *error)
 {
     bool wanted = false;
     for (uint64_t i = 0; i < run->item_count && !wanted; i++)
         wanted = needs_writing(&run->items[i]);
-    int32_t status = wanted ? ir_database_begin(run->database, error) : IMGRET_OK;
+    int32_t status = wanted ? refuse_transaction(run->database, error) : IMGRET_OK;
+    if (!status && wanted)
+        status = ir_database_begin(run->database, error);
     if (status)
         return status;
     for (uint64_t i = 0; i < run->item_count && !status; i++)
@@ -298,9 +311,11 @@ int32_t ir_ingest(ir_database *database, const imgret_ingest_options *options,
     };
     if (database->read_only)
         return ir_fail(error, IMGRET_READ_ONLY, "%s is open for reading only", database->path);
+    int32_t status = refuse_transaction(database, error);
+    if (status)
+        return status;
     run.items = ir_malloc_array((size_t)run.item_capacity, sizeof *run.items);
     run.changes = ir_malloc_array((size_t)run.item_capacity, sizeof *run.changes);
-    int32_t status = IMGRET_OK;
     if (!run.items || !run.changes)
         status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for groups of %llu pictures",
                          (unsigned long long)run.item_capacity);

@@ -130,7 +130,6 @@ typedef struct {
     uint64_t count;
     uint64_t capacity;
     float *vector;
-    int64_t last_region; /* of the delta when the check began: later ones are not compared */
 } check_context;
 
 enum { PROBLEMS_MAX = 10000 }; /* a ruined database needs no longer list */
@@ -174,8 +173,6 @@ static int32_t check_vector(void *context, int64_t region, const void *vector, s
         return note_problem(check, text);
     }
     const void *in_memory = ir_delta_get(delta, region);
-    if (region > check->last_region)
-        return 0;
     if (!in_memory || memcmp(in_memory, vector, vector_bytes) != 0) {
         snprintf(text, sizeof text, "region %lld: its vector in memory is not the stored one",
                  (long long)region);
@@ -222,11 +219,15 @@ static int32_t gather_problems(check_context *check, imgret_error *error)
     if (!status)
         status = ir_catalog_check(database->catalog, ir_delta_vector_bytes(database->delta),
                                   note_problem, check, error);
-    check->last_region = ir_delta_last_id(database->delta);
-    int64_t mark = database->removal_mark;
+    ir_database_view view; /* held: stored and in memory must be of one state */
     if (!status)
-        status = ir_catalog_changes(database->catalog, 0, &mark, ignore_removal, check_vector,
-                                    check, error);
+        status = ir_database_look(database, true, &view, error);
+    if (status)
+        return status > 0 ? IMGRET_OK : status;
+    int64_t mark = view.removal_mark;
+    status = ir_catalog_changes(database->catalog, 0, &mark, ignore_removal, check_vector, check,
+                                error);
+    ir_database_leave(database, &view);
     if (!status)
         status = check_segments(check, error);
     return status > 0 ? IMGRET_OK : status; /* positive: note_problem had enough */

@@ -112,13 +112,18 @@ static void delete_unlisted(ir_database *database)
     ir_free(folder);
 }
 
-void ir_optimize_clean(ir_database *database)
+static bool has_folder(const ir_database *database)
 {
     char *folder = ir_segments_folder(database->catalog);
-    int fd = -1;
     bool there = folder && access(folder, F_OK) == 0;
     ir_free(folder);
-    if (!there || lock_folder(database, &fd, NULL) != IMGRET_OK)
+    return there;
+}
+
+void ir_optimize_clean(ir_database *database)
+{
+    int fd = -1;
+    if (!has_folder(database) || lock_folder(database, &fd, NULL) != IMGRET_OK)
         return;
     delete_unlisted(database);
     close(fd);
@@ -257,7 +262,7 @@ static int32_t list_segment(plan *made, const ir_catalog_segment *built, imgret_
     status = ir_catalog_replace_segments(database->catalog, built, made->replaced,
                                          made->replaced_count, made->removal_mark, error);
     if (status) {
-        ir_catalog_rollback(database->catalog);
+        ir_database_rollback(database);
         return status;
     }
     return ir_catalog_commit(database->catalog, switch_over, database, error);
@@ -307,15 +312,37 @@ int32_t ir_optimize(ir_database *database, const imgret_optimize_options *option
         return ir_fail(error, IMGRET_UNSUPPORTED,
                        "segments hold vectors of 2 to 4,096 dimensions, %s has %u",
                        database->path, database->dimension);
+    if (ir_database_is_joined(database))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "%s cannot be optimized within this thread's transaction", database->path);
+    int lock;
+    int32_t status = ir_optimize_pause(database, &lock, error);
+    if (status)
+        return status;
+    status = optimize_locked(database, options, call, error);
+    ir_optimize_resume(database, lock);
+    return status;
+}
+
+int32_t ir_optimize_pause(ir_database *database, int *lock, imgret_error *error)
+{
     if (pthread_mutex_trylock(&database->optimize_lock) != 0)
         return ir_fail(error, IMGRET_BUSY, "%s is being optimized by another thread",
                        database->path);
-    int fd;
-    int32_t status = lock_folder(database, &fd, error);
-    if (!status) {
-        status = optimize_locked(database, options, call, error);
-        close(fd);
-    }
-    pthread_mutex_unlock(&database->optimize_lock);
+    *lock = -1;
+    if (database->read_only && !has_folder(database))
+        return IMGRET_OK; /* nothing to keep, and nothing may be made */
+    int32_t status = lock_folder(database, lock, error);
+    if (status && status != IMGRET_BUSY && database->read_only)
+        return IMGRET_OK;
+    if (status)
+        pthread_mutex_unlock(&database->optimize_lock);
     return status;
+}
+
+void ir_optimize_resume(ir_database *database, int lock)
+{
+    if (lock >= 0)
+        close(lock);
+    pthread_mutex_unlock(&database->optimize_lock);
 }

@@ -8,6 +8,12 @@
 int32_t ir_optimize(ir_database *database, const imgret_optimize_options *options, ir_call *call,
                     imgret_error *error);
 
+/* Keeps segments from being replaced, by any process, until ir_optimize_resume: for who copies them.
+ * IMGRET_BUSY while some thread or process builds. A medium that takes no lock file cannot be
+ * optimized either: then there is nothing to keep away. */
+int32_t ir_optimize_pause(ir_database *database, int *lock, imgret_error *error);
+void ir_optimize_resume(ir_database *database, int lock);
+
 /* Deletes segment files that the catalogue does not list: what a crash left of a build. Does nothing
  * while some process builds. Failures are of no consequence. */
 void ir_optimize_clean(ir_database *database);

@@ -36,8 +36,13 @@ static int32_t stored_vector(ir_database *database, int64_t id, int64_t *region,
 int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_error *error)
 {
     int64_t region;
-    int32_t status = ir_database_sync(database, error);
-    return status ? status : stored_vector(database, id, &region, out, error);
+    ir_database_view view; /* held: region and vector must be of one state */
+    int32_t status = ir_database_look(database, true, &view, error);
+    if (status)
+        return status;
+    status = stored_vector(database, id, &region, out, error);
+    ir_database_leave(database, &view);
+    return status;
 }
 
 static int32_t extract_query(ir_database *database, const imgret_input *input, float *out,
@@ -52,13 +57,10 @@ static int32_t extract_query(ir_database *database, const imgret_input *input, f
     return status;
 }
 
-/* Fills `out` with the query's vector; *region is that of an image asked for by id, else 0. */
+/* Fills `out` with the vector of a picture or a ready one. */
 static int32_t query_vector(ir_database *database, const imgret_input *input, float *out,
-                            int64_t *region, imgret_error *error)
+                            imgret_error *error)
 {
-    *region = 0;
-    if (input->kind == IMGRET_INPUT_ID)
-        return stored_vector(database, input->id, region, out, error);
     if (input->kind != IMGRET_INPUT_VECTOR)
         return extract_query(database, input, out, error);
     if (input->dimension != database->dimension)
@@ -89,8 +91,21 @@ static int compare_hits(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+/* Whether the neighbours are not those of the view: one came later, or, as the snapshot that the
+ * records are read from tells, something went meanwhile. */
+static int32_t is_outdated(ir_database *database, const ir_database_view *view,
+                           const ir_neighbor *neighbors, uint32_t count, bool *out,
+                           imgret_error *error)
+{
+    *out = false;
+    for (uint32_t i = 0; i < count && !*out; i++)
+        *out = neighbors[i].id > view->last_region;
+    return *out ? IMGRET_OK : ir_database_view_lost(database, view, out, error);
+}
+
 static int32_t gather_hits(imgret_results **out, ir_database *database,
-                           const ir_neighbor *neighbors, uint32_t count, imgret_error *error)
+                           const ir_database_view *view, const ir_neighbor *neighbors,
+                           uint32_t count, bool *outdated, imgret_error *error)
 {
     int64_t *regions = ir_malloc_array(count ? count : 1, sizeof *regions);
     if (!regions)
@@ -99,11 +114,19 @@ static int32_t gather_hits(imgret_results **out, ir_database *database,
         regions[i] = neighbors[i].id;
     gather_context gather = {.neighbors = neighbors};
     int32_t status = ir_results_create(&gather.results, count, error);
+    bool holding = !status && !view->held;
+    if (holding)
+        status = ir_catalog_hold(database->catalog, error);
+    holding = holding && !status;
     if (!status)
+        status = is_outdated(database, view, neighbors, count, outdated, error);
+    if (!status && !*outdated)
         status = ir_catalog_records_of_regions(database->catalog, regions, count, add_hit, &gather,
                                                error);
+    if (holding)
+        ir_catalog_release(database->catalog);
     ir_free(regions);
-    if (status) {
+    if (status || *outdated) {
         imgret_results_free(gather.results);
         return status;
     }
@@ -142,9 +165,9 @@ static uint64_t vectors_at_most(ir_database *database)
     return count;
 }
 
-static int32_t search(imgret_results **out, ir_database *database, const float *vector,
-                      int64_t region, const imgret_query_options *options, ir_call *call,
-                      imgret_error *error)
+static int32_t search(imgret_results **out, ir_database *database, const ir_database_view *view,
+                      const float *vector, int64_t region, const imgret_query_options *options,
+                      ir_call *call, bool *outdated, imgret_error *error)
 {
     uint64_t there = vectors_at_most(database);
     uint32_t k = options->k < there ? options->k : (uint32_t)there;
@@ -164,9 +187,38 @@ static int32_t search(imgret_results **out, ir_database *database, const float *
     uint32_t count = 0;
     int32_t status = search_all(database, &query, options->effort, neighbors, &count, error);
     if (!status)
-        status = gather_hits(out, database, neighbors, count, error);
+        status = gather_hits(out, database, view, neighbors, count, outdated, error);
     ir_free(neighbors);
     return status;
+}
+
+enum { TRIES_MAX = 4 };
+
+/* A search takes no lock, so commits go on beside it. When one of them shows in what was found, the
+ * search is repeated on the new state; the last time, writers wait. */
+static int32_t search_one_state(imgret_results **out, ir_database *database,
+                                const imgret_input *input, float *vector,
+                                const imgret_query_options *options, ir_call *call,
+                                imgret_error *error)
+{
+    for (int tries = 1;; tries++) {
+        int64_t region = 0;
+        bool outdated = false, last = tries >= TRIES_MAX;
+        ir_database_view view;
+        int32_t status = ir_database_look(database, last, &view, error);
+        if (status)
+            return status;
+        if (input->kind == IMGRET_INPUT_ID)
+            status = stored_vector(database, input->id, &region, vector, last ? error : NULL);
+        bool missing = status != IMGRET_OK; /* perhaps replaced in this very moment */
+        if (!missing)
+            status = search(out, database, &view, vector, region, options, call, &outdated, error);
+        ir_database_leave(database, &view);
+        if (last || !(missing || outdated))
+            return status;
+        if (missing)
+            tries = TRIES_MAX - 1;
+    }
 }
 
 int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *input,
@@ -177,12 +229,11 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
     float *vector = ir_malloc_array(database->dimension, sizeof *vector);
     if (!vector)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a query vector");
-    int64_t region;
-    int32_t status = ir_database_sync(database, error);
+    int32_t status = input->kind == IMGRET_INPUT_ID
+                         ? IMGRET_OK
+                         : query_vector(database, input, vector, error);
     if (!status)
-        status = query_vector(database, input, vector, &region, error);
-    if (!status)
-        status = search(out, database, vector, region, options, call, error);
+        status = search_one_state(out, database, input, vector, options, call, error);
     ir_free(vector);
     if (!status) {
         atomic_fetch_add(&database->query_count, 1);

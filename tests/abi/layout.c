@@ -99,6 +99,12 @@ FIELD(imgret_optimize_options, memory_bytes_max, 8);
 FIELD(imgret_optimize_options, on_progress, 16);
 FIELD(imgret_optimize_options, user, 24);
 
+SIZE(imgret_backup_options, 24);
+FIELD(imgret_backup_options, size, 0);
+FIELD(imgret_backup_options, flags_zero, 4);
+FIELD(imgret_backup_options, on_progress, 8);
+FIELD(imgret_backup_options, user, 16);
+
 SIZE(imgret_add_options, 24);
 FIELD(imgret_add_options, size, 0);
 FIELD(imgret_add_options, flags_zero, 4);

@@ -64,6 +64,22 @@ check "the file stays" '[ -f "$sunset" ]'
 run "$IMGRET" check t.imgret
 check "check finds no problem" '[ $status -eq 0 ] && [ ! -s out ]'
 
+run "$IMGRET" backup t.imgret copy.imgret
+check "backup copies" '[ $status -eq 0 ] && [ ! -s out ] && grep -q copy.imgret err'
+run "$IMGRET" show t.imgret --json
+cp out shown
+run "$IMGRET" show copy.imgret --json
+check "the copy shows the same" 'cmp -s out shown'
+run "$IMGRET" search copy.imgret "$sunset" -k 1
+check "the copy is searched" '[ $status -eq 0 ] && [ -s out ]'
+run "$IMGRET" check copy.imgret
+check "the copy is sound" '[ $status -eq 0 ]'
+run "$IMGRET" backup t.imgret copy.imgret
+check "backup does not overwrite" '[ $status -eq 2 ] && grep -q copy.imgret err'
+run "$IMGRET" backup t.imgret missing/copy.imgret --json
+check "backup names a folder that is missing" '[ $status -eq 2 ] && grep -q missing err && [ ! -s out ]'
+check "backup leaves nothing behind" '[ -z "$(ls -d *-partial 2> other)" ]'
+
 mkdir empty
 run "$IMGRET" add t.imgret empty
 check "add of an empty folder is done" '[ $status -eq 0 ]'
@@ -94,17 +110,17 @@ run "$IMGRET"
 check "no command is an error" '[ $status -eq 2 ] && [ -s err ] && [ ! -s out ]'
 run "$IMGRET" --help
 check "--help begins with examples" '[ $status -eq 0 ] && [ "$(head -n 1 out)" = "Examples:" ]'
-for command in create add search show remove stats check; do
+for command in create add search show remove stats check backup; do
     check "--help lists $command" 'grep -q "^  $command " out'
 done
-for command in create add search show remove stats check; do
+for command in create add search show remove stats check backup; do
     "$IMGRET" help $command > other
     run "$IMGRET" $command --help
     check "$command --help begins with examples of it" \
         '[ $status -eq 0 ] && [ "$(head -n 1 out)" = "Examples:" ] && grep -q "^  imgret $command" out'
     check "help $command is the same" 'cmp -s out other'
 done
-for command in "" create add search show remove stats check; do
+for command in "" create add search show remove stats check backup; do
     run "$IMGRET" help $command
     check "no line of help $command is wider than a terminal" '! grep -q ".\{81\}" out'
 done

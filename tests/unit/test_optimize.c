@@ -293,6 +293,50 @@ static void it_stops_when_asked_and_does_nothing_without_need(void **state)
     assert_healthy(f->db);
 }
 
+static void a_backup_has_the_segments_too(void **state)
+{
+    fixture *f = *state;
+    add_many(f->db, 0, 60);
+    optimize(f->db);
+    add_many(f->db, 60, 10);
+    assert_int_equal(imgret_remove(f->db, 7, NULL), IMGRET_OK);
+    char copy[320];
+    snprintf(copy, sizeof copy, "%s-copy", f->path);
+    imgret_error error = IMGRET_ERROR_INIT;
+    if (imgret_backup(f->db, copy, NULL, &error) != IMGRET_OK)
+        fail_msg("backup: %s", error.message);
+    imgret_close(f->db);
+    remove_folder(f->path);
+    f->db = open_database(copy);
+    assert_int_equal(stats_of(f->db).segment_vector_count, 60);
+    assert_int_equal(best(f->db, 42, NULL), 43);
+    assert_int_equal(best(f->db, 65, NULL), 66);
+    assert_int_not_equal(best(f->db, 6, NULL), 7);
+    assert_healthy(f->db);
+}
+
+static void a_transaction_and_an_optimize_do_not_mix(void **state)
+{
+    fixture *f = *state;
+    add_many(f->db, 0, 30);
+    optimize(f->db);
+    assert_int_equal(imgret_begin(f->db, NULL), IMGRET_OK);
+    assert_int_equal(imgret_remove(f->db, 5, NULL), IMGRET_OK);
+    add(f->db, 900, NULL);
+    imgret_optimize_options options = {.size = sizeof options, .flags = IMGRET_OPTIMIZE_FORCE};
+    assert_int_equal(imgret_optimize(f->db, &options, NULL), IMGRET_INVALID_ARGUMENT);
+    assert_int_equal(imgret_commit(f->db, NULL), IMGRET_OK);
+    assert_int_not_equal(best(f->db, 4, NULL), 5);
+    assert_int_equal(best(f->db, 900, NULL), 31);
+    optimize(f->db);
+    imgret_close(f->db);
+    f->db = open_database(f->path);
+    uint64_t scanned = stats_of(f->db).scanned_count;
+    assert_int_equal(best(f->db, 900, NULL), 31);
+    assert_true(stats_of(f->db).scanned_count - scanned <= 31); /* one try: no removal is news */
+    assert_healthy(f->db);
+}
+
 /* ---- threads ---- */
 
 typedef struct traffic {
@@ -340,6 +384,8 @@ int main(void)
         TEST(another_handle_follows),
         TEST(leftovers_are_deleted_and_damage_is_named),
         TEST(it_stops_when_asked_and_does_nothing_without_need),
+        TEST(a_backup_has_the_segments_too),
+        TEST(a_transaction_and_an_optimize_do_not_mix),
         TEST(queries_go_on_while_segments_are_replaced),
     };
     return cmocka_run_group_tests_name("optimize", tests, NULL, NULL);
