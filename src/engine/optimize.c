@@ -4,7 +4,7 @@
  *   drops what it replaces and clears the pending rows -> searches switch -> old files are deleted
  *
  * Invariants:
- *  1. segments/lock is held (flock) from before the plan until after the old files are gone, so no
+ *  1. The database's folder is locked (flock) from before the plan until after the old files are gone, so no
  *     two processes build, and nobody takes a file that is being built for a leftover.
  *  2. A region removed while the file is built may be in it; its entry among the removals is younger
  *     than `removal_mark` and stays.
@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 
 #include <dirent.h>
@@ -48,29 +49,31 @@ typedef struct plan {
 
 /* ---- one builder at a time ---- */
 
+/* The database's folder itself is what is locked: nothing has to be made, on a read-only medium too. */
 static int32_t lock_folder(ir_database *database, int *out_fd, imgret_error *error)
 {
+    const char *folder = ir_catalog_folder(database->catalog);
+    *out_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*out_fd < 0)
+        return ir_fail_errno(error, errno, "open folder", folder);
+    if (flock(*out_fd, LOCK_EX | LOCK_NB) == 0)
+        return IMGRET_OK;
+    close(*out_fd);
     *out_fd = -1;
+    return ir_fail(error, IMGRET_BUSY, "%s: another process optimizes or backs up this database",
+                   database->path);
+}
+
+static int32_t make_folder(ir_database *database, imgret_error *error)
+{
     char *folder = ir_segments_folder(database->catalog);
-    char *path = folder ? ir_asprintf("%s/lock", folder) : NULL;
     int32_t status = IMGRET_OK;
-    if (!path)
+    if (!folder)
         status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
-    else if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+    else if (mkdir(folder, 0777) == 0)
+        status = ir_folder_sync_parent(folder, error);
+    else if (errno != EEXIST)
         status = ir_fail_errno(error, errno, "make folder", folder);
-    if (!status) {
-        *out_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (*out_fd < 0)
-            status = ir_fail_errno(error, errno, "open", path);
-        else if (flock(*out_fd, LOCK_EX | LOCK_NB) != 0)
-            status = ir_fail(error, IMGRET_BUSY, "%s: another process optimizes this database",
-                             database->path);
-    }
-    if (status && *out_fd >= 0) {
-        close(*out_fd);
-        *out_fd = -1;
-    }
-    ir_free(path);
     ir_free(folder);
     return status;
 }
@@ -274,7 +277,9 @@ static int32_t carry_out(plan *made, imgret_error *error)
     if (!path)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     ir_catalog_segment built;
-    int32_t status = build(made, path, &built, error);
+    int32_t status = make_folder(made->database, error);
+    if (!status)
+        status = build(made, path, &built, error);
     if (!status)
         status = list_segment(made, &built, error);
     delete_unlisted(made->database); /* replaced files, or the one that could not be listed */
@@ -329,12 +334,7 @@ int32_t ir_optimize_pause(ir_database *database, int *lock, imgret_error *error)
     if (pthread_mutex_trylock(&database->optimize_lock) != 0)
         return ir_fail(error, IMGRET_BUSY, "%s is being optimized by another thread",
                        database->path);
-    *lock = -1;
-    if (database->read_only && !has_folder(database))
-        return IMGRET_OK; /* nothing to keep, and nothing may be made */
     int32_t status = lock_folder(database, lock, error);
-    if (status && status != IMGRET_BUSY && database->read_only)
-        return IMGRET_OK;
     if (status)
         pthread_mutex_unlock(&database->optimize_lock);
     return status;
@@ -342,7 +342,6 @@ int32_t ir_optimize_pause(ir_database *database, int *lock, imgret_error *error)
 
 void ir_optimize_resume(ir_database *database, int lock)
 {
-    if (lock >= 0)
-        close(lock);
+    close(lock);
     pthread_mutex_unlock(&database->optimize_lock);
 }

@@ -9,8 +9,7 @@ int32_t ir_optimize(ir_database *database, const imgret_optimize_options *option
                     imgret_error *error);
 
 /* Keeps segments from being replaced, by any process, until ir_optimize_resume: for who copies them.
- * IMGRET_BUSY while some thread or process builds. A medium that takes no lock file cannot be
- * optimized either: then there is nothing to keep away. */
+ * IMGRET_BUSY while some thread or process builds, or copies. */
 int32_t ir_optimize_pause(ir_database *database, int *lock, imgret_error *error);
 void ir_optimize_resume(ir_database *database, int lock);
 
