@@ -163,7 +163,7 @@ with imgret.open(pathlib.Path("a"), "classic", metric="l2") as db:
 """,
         )
         self.mypy("--strict", path)
-        wrong = self.write("wrong.py", b"import imgret\nimgret.open('a').query(5.5, k='3')\n")
+        wrong = self.write("wrong.py", b"import imgret\nimgret.open('a').query(id='b', k='3')\n")
         with self.assertRaises(AssertionError) as caught:
             self.mypy("--strict", wrong)
         self.assertIn("Found 2 errors", str(caught.exception))
