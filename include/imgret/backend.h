@@ -3,8 +3,8 @@
  * A backend turns pixels into feature vectors. libimgret decodes, orients, resizes and crops; the
  * backend receives 8-bit RGB of exactly the size it described, does its own normalisation and
  * runs the model. Plugins are shared objects named imgret_NAME.so, found in the folders of
- * imgret_open_options.plugin_path, of the environment variable IMGRET_PLUGIN_PATH, then in the
- * installed folder. They are loaded with RTLD_LOCAL and never unloaded, and export one symbol,
+ * imgret_open_options.plugin_path, of the environment variable IMGRET_PLUGIN_PATH, beside the library
+ * (imgret/), then in the installed folder. They are loaded with RTLD_LOCAL and never unloaded, and export one symbol,
  * IMGRET_BACKEND_ENTRY, of type imgret_backend_entry_fn.
  *
  * Rules for a backend: no C++ exception, abort or print may leave it; every function that can fail

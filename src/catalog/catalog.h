@@ -14,13 +14,13 @@
 
 typedef struct ir_catalog ir_catalog;
 
-#define IR_CATALOG_FORMAT 1 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
+#define IR_CATALOG_FORMAT 2 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
 
 typedef struct ir_catalog_options {
     bool read_only;
     bool existing; /* do not create */
     bool fresh;    /* do not open one that exists */
-    uint32_t busy_timeout_ms;
+    uint32_t busy_timeout_ms; /* 0: 5,000; IMGRET_NO_WAIT: none */
     /* Asked now and then while a statement runs (SQLite's progress handler) and between retries;
      * true ends it with IMGRET_INTERRUPTED. NULL: never. */
     bool (*stop)(void *context);
@@ -48,9 +48,14 @@ int32_t ir_catalog_get_setting(ir_catalog *catalog, const char *name, char **out
 int32_t ir_catalog_set_setting(ir_catalog *catalog, const char *name, const char *value,
                                imgret_error *error);
 
-/* ---- Writing: begin takes the writer's lock, commit and rollback release it ---- */
+/* ---- Writing: begin takes the writer's lock, commit and rollback release it ----
+ *
+ * A write that is refused for its arguments (INVALID_ARGUMENT, LIMIT, NOT_FOUND, EXISTS) changes
+ * nothing, and the transaction goes on. After any other failure (FULL, IO, INTERRUPTED, ...) the
+ * transaction is lost as a whole: further writes and commit return the same failure. */
 
-/* Waits for other threads, and busy_timeout_ms for other processes (IMGRET_BUSY). */
+/* Waits its turn among threads until `stop`, and busy_timeout_ms for other processes
+ * (IMGRET_BUSY). */
 int32_t ir_catalog_begin(ir_catalog *catalog, imgret_error *error);
 
 /* Durable on IMGRET_OK. On failure the transaction is rolled back. `committed` (may be NULL) is
@@ -78,7 +83,8 @@ int32_t ir_catalog_find(ir_catalog *catalog, const char *uri, bool in_transactio
 /* One image to store. Whole-image region 0 is made with it. */
 typedef struct ir_catalog_image {
     const char *uri;      /* NULL: none */
-    const char *metadata; /* NULL: none; must be a JSON object of at most 1 MiB, checked here */
+    const char *metadata; /* NULL: none; must be a JSON object in UTF-8 of at most 1 MiB (else
+                           * IMGRET_LIMIT), nested at most 2,000 deep; checked here */
     const char *format;
     uint32_t width; /* pixels, upright; 0 for a vector */
     uint32_t height;
@@ -145,6 +151,34 @@ int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *region
                                       ir_catalog_record_fn on_record, void *context,
                                       imgret_error *error);
 
+/* ---- Segments: files with the vectors of a range of regions, which are no longer pending ---- */
+
+typedef struct ir_catalog_segment {
+    int64_t id; /* the file's number, at least 1 */
+    int64_t first_region;
+    int64_t last_region;
+    uint64_t vector_count;
+    uint64_t file_bytes;
+    uint64_t identity; /* of the file's content */
+} ir_catalog_segment;
+
+/* The segments by ascending regions, in fresh memory (ir_free; NULL when there are none). */
+int32_t ir_catalog_get_segments(ir_catalog *catalog, ir_catalog_segment **out, uint32_t *count,
+                                imgret_error *error);
+
+/* Lists `added` in place of the segments replaced_ids, and forgets the pending vectors and (up to
+ * removal_mark) the removals that it covers. Within a transaction. */
+int32_t ir_catalog_replace_segments(ir_catalog *catalog, const ir_catalog_segment *added,
+                                    const int64_t *replaced_ids, uint32_t replaced_count,
+                                    int64_t removal_mark, imgret_error *error);
+
+/* The ids of all regions from `first` on, ascending, in fresh memory (ir_free). */
+int32_t ir_catalog_region_ids(ir_catalog *catalog, int64_t first, int64_t **out, uint64_t *count,
+                              imgret_error *error);
+
+/* The absolute path of the database's folder; lives as long as the catalogue. */
+const char *ir_catalog_folder(const ir_catalog *catalog);
+
 /* Images by ascending id; options as in imgret_list (all fields set). */
 int32_t ir_catalog_list(ir_catalog *catalog, const imgret_list_options *options,
                         ir_catalog_record_fn on_record, void *context, imgret_error *error);
@@ -159,7 +193,7 @@ int32_t ir_catalog_get_counts(ir_catalog *catalog, ir_catalog_counts *out, imgre
 
 /* SQLite's integrity_check and foreign_key_check, then the catalogue's own rules: every stored
  * image has region 0 and its vector of `vector_bytes`, every vector a region, every region an
- * image, metadata is JSON. `on_problem` non-zero ends it. */
+ * image, metadata is JSON. `on_problem` non-zero ends it with IMGRET_INTERRUPTED. */
 int32_t ir_catalog_check(ir_catalog *catalog, size_t vector_bytes,
                          int32_t (*on_problem)(void *context, const char *message), void *context,
                          imgret_error *error);

@@ -44,11 +44,22 @@ static const char version_1[] =
     "  region INTEGER NOT NULL\n"
     ") STRICT;\n";
 
-static const char *const steps[] = {version_1};
+/* Segments: files that hold the vectors of a range of regions, which are then no longer pending. */
+static const char version_2[] =
+    "CREATE TABLE segments (\n"
+    "  id INTEGER PRIMARY KEY,\n"
+    "  first_region INTEGER NOT NULL,\n"
+    "  last_region INTEGER NOT NULL,\n"
+    "  vector_count INTEGER NOT NULL,\n"
+    "  file_bytes INTEGER NOT NULL,\n"
+    "  identity INTEGER NOT NULL\n"
+    ") STRICT;\n";
+
+static const char *const steps[] = {version_1, version_2};
 
 _Static_assert(sizeof steps / sizeof steps[0] == IR_CATALOG_FORMAT, "one step for each version");
 
-const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 1};
+const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 2};
 
 /* One number from a statement that returns one row. */
 static int32_t query_int(ir_connection *connection, const char *sql, int64_t *out,

@@ -20,7 +20,7 @@ void ir_statement_bind_int(ir_statement *statement, int64_t value);
 void ir_statement_bind_text(ir_statement *statement, const char *text); /* NULL: SQL's NULL */
 void ir_statement_bind_blob(ir_statement *statement, const void *data, size_t bytes);
 
-/* *row tells whether there is a row to read. Without one, or on failure, the statement has ended. */
+/* *row tells whether there is a row to read. If not, or on failure, the statement has ended. */
 int32_t ir_statement_step(ir_statement *statement, bool *row, imgret_error *error);
 
 /* Lets go of the row and of what was bound. Harmless when it has ended already. */

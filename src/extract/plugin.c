@@ -8,6 +8,7 @@
 #include "extract/plugin_store.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -17,14 +18,33 @@
 #define FILE_PREFIX "imgret_"
 #define FILE_SUFFIX ".so"
 
+/* The folders beside the library itself, "DIR/imgret:DIR/lib/imgret:" (as installed, and as built),
+ * so that a tree which was moved still finds its plugins; "" when the place is not known. */
+static char *list_own_folders(void)
+{
+    static const char anchor = 0; /* lies in the library, wherever it was linked into */
+    Dl_info info;
+    if (!dladdr(&anchor, &info) || !info.dli_fname || info.dli_fname[0] != '/')
+        return ir_strdup("");
+    const char *slash = strrchr(info.dli_fname, '/');
+    int length = (int)(slash - info.dli_fname);
+    return ir_asprintf("%.*s/imgret:%.*s/lib/imgret:", length, info.dli_fname, length,
+                       info.dli_fname);
+}
+
 /* All folders to search, separated by ':', in fresh memory. */
 static char *list_folders(const char *plugin_path)
 {
     /* A process with raised rights must not load code from where its caller wishes. */
     const char *environment = secure_getenv("IMGRET_PLUGIN_PATH");
     bool first = plugin_path && plugin_path[0], second = environment && environment[0];
-    return ir_asprintf("%s%s%s%s%s", first ? plugin_path : "", first ? ":" : "",
-                       second ? environment : "", second ? ":" : "", IMGRET_PLUGIN_DIR);
+    char *own = list_own_folders();
+    char *folders = own ? ir_asprintf("%s%s%s%s%s%s", first ? plugin_path : "", first ? ":" : "",
+                                      second ? environment : "", second ? ":" : "", own,
+                                      IMGRET_PLUGIN_DIR)
+                        : NULL;
+    ir_free(own);
+    return folders;
 }
 
 /* Cuts the next folder out of the list at *cursor; empty ones are passed over. NULL: no more. */

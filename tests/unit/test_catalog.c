@@ -1,9 +1,6 @@
 /* test_catalog.c: what the catalogue stores, finds, lists, replaces and removes. */
 #include "test_catalog.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-
 static void creating_then_opening(void **state)
 {
     const catalog_fixture *fixture = *state;
@@ -328,7 +325,10 @@ static void metadata_is_a_json_object(void **state)
         "{\"a\":\"\xC0\x80\"}", "{\"a\":\"\xF4\x90\x80\x80\"}", "{\"a\":\"\xE2\x82",
     };
     static const char *const right[] = {
-        "{}", " { } ", "{\"a\":{\"b\":[1,2.5e3,null,true]}}", "{\"a\":\"\xE2\x82\xAC\xF0\x9F\x90\xB1\"}",
+        "{}",
+        " { } ",
+        "{\"a\":{\"b\":[1,2.5e3,null,true]}}",
+        "{\"a\":\"\xE2\x82\xAC\xF0\x9F\x90\xB1\"}",
     };
     ir_catalog *catalog = open_catalog(fixture->path);
     int64_t id = add(catalog, "/a", 1);
@@ -460,8 +460,9 @@ static void records_come_in_the_order_asked(void **state)
     assert_int_equal(seen.positions[1], 2);
     assert_int_equal(seen.positions[2], 5);
     int calls = 0;
-    assert_int_equal(ir_catalog_records_of_regions(catalog, regions, 6, refuse_record, &calls, NULL),
-                     IMGRET_FULL);
+    assert_int_equal(
+        ir_catalog_records_of_regions(catalog, regions, 6, refuse_record, &calls, NULL),
+        IMGRET_FULL);
     assert_int_equal(calls, 1);
     assert_int_equal(count_images(catalog, NULL), 3); /* the reader is free again */
     ir_catalog_close(catalog);
@@ -498,80 +499,6 @@ static void writing_needs_a_transaction(void **state)
     assert_int_equal(ir_catalog_begin(catalog, NULL), IMGRET_OK);
     assert_int_equal(ir_catalog_begin(catalog, NULL), IMGRET_INTERNAL);
     ir_catalog_close(catalog); /* rolls back */
-}
-
-typedef struct test_crew {
-    ir_catalog *catalog;
-    atomic_int stored, committed, done;
-} test_crew;
-
-static void count_commit(void *context)
-{
-    test_crew *crew = context;
-    atomic_fetch_add(&crew->committed, 1);
-}
-
-static void *write_some(void *context)
-{
-    test_crew *crew = context;
-    for (int round = 0; round < 20; round++) {
-        ir_catalog_image image = {.format = "", .vector = "0123456789abcdef", .vector_bytes = 16};
-        int64_t id, region, removed;
-        if (ir_catalog_begin(crew->catalog, NULL) != IMGRET_OK)
-            return NULL;
-        for (int i = 0; i < 3; i++)
-            if (ir_catalog_store(crew->catalog, &image, 0, &id, &region, &removed, NULL) == 0)
-                atomic_fetch_add(&crew->stored, 1);
-        if (ir_catalog_commit(crew->catalog, count_commit, crew, NULL) != IMGRET_OK)
-            return NULL;
-        if (count_images(crew->catalog, NULL) < 3)
-            return NULL;
-    }
-    return NULL;
-}
-
-static void threads_take_turns(void **state)
-{
-    const catalog_fixture *fixture = *state;
-    test_crew crew = {.catalog = open_catalog(fixture->path)};
-    pthread_t threads[4];
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, write_some, &crew), 0);
-    for (int i = 0; i < 4; i++)
-        pthread_join(threads[i], NULL);
-    assert_int_equal(crew.stored, 240);
-    assert_int_equal(crew.committed, 80);
-    assert_int_equal(count_images(crew.catalog, NULL), 240);
-    ir_catalog_close(crew.catalog);
-}
-
-static void *add_one_between(void *context)
-{
-    test_crew *crew = context;
-    int64_t id;
-    if (try_add(crew->catalog, "/between", 1, &id) == IMGRET_OK)
-        atomic_store(&crew->done, 1);
-    return NULL;
-}
-
-static void nobody_is_passed_over(void **state)
-{
-    const catalog_fixture *fixture = *state;
-    test_crew crew = {.catalog = open_catalog(fixture->path)};
-    pthread_t thread;
-    assert_int_equal(ir_catalog_begin(crew.catalog, NULL), IMGRET_OK);
-    assert_int_equal(pthread_create(&thread, NULL, add_one_between, &crew), 0);
-    usleep(100000); /* it waits by now, most likely */
-    int turns = 0;
-    while (!atomic_load(&crew.done) && turns++ < 1000) {
-        ir_catalog_rollback(crew.catalog); /* and at once again, as an ingest does */
-        assert_int_equal(ir_catalog_begin(crew.catalog, NULL), IMGRET_OK);
-    }
-    ir_catalog_rollback(crew.catalog);
-    pthread_join(thread, NULL);
-    assert_true(turns < 1000);
-    assert_int_equal(count_images(crew.catalog, NULL), 1);
-    ir_catalog_close(crew.catalog);
 }
 
 static void running_out_of_memory_leaks_nothing(void **state)
@@ -612,8 +539,6 @@ int main(void)
         catalog_test(records_come_in_the_order_asked),
         catalog_test(commits_are_told_by_the_data_version),
         catalog_test(writing_needs_a_transaction),
-        catalog_test(threads_take_turns),
-        catalog_test(nobody_is_passed_over),
         catalog_test(running_out_of_memory_leaks_nothing),
     };
     return cmocka_run_group_tests_name("catalog", tests, NULL, NULL);

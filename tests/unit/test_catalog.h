@@ -8,7 +8,8 @@
 #include "catalog/catalog.h"
 
 #include <ftw.h>
-#include <limits.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -167,6 +168,30 @@ static inline int count_problems(ir_catalog *catalog)
     return count;
 }
 
+/* Memory that a child and its parent share. */
+typedef struct shared_page {
+    atomic_int acknowledged, ready, go, created, failed;
+} shared_page;
+
+static inline shared_page *share(void)
+{
+    shared_page *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE,
+                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(page != MAP_FAILED);
+    return page;
+}
+
+static inline void unshare_page(shared_page *page)
+{
+    munmap(page, sizeof *page);
+}
+
+static inline void wait_until(const atomic_int *value, int least)
+{
+    while (atomic_load(value) < least)
+        usleep(200);
+}
+
 /* In children, where cmocka's assertions cannot report. */
 #define need(condition)                                                         \
     do {                                                                        \
@@ -177,7 +202,8 @@ static inline int count_problems(ir_catalog *catalog)
     } while (0)
 
 /* Runs `fn` in a child and returns its exit status. */
-static inline int in_child(int (*fn)(const catalog_fixture *fixture), const catalog_fixture *fixture)
+static inline int in_child(int (*fn)(const catalog_fixture *fixture),
+                           const catalog_fixture *fixture)
 {
     fflush(NULL);
     pid_t child = fork();

@@ -204,11 +204,12 @@ static void strange_schemas_are_refused(void **state)
         {"CREATE VIRTUAL TABLE words USING fts5(x)", "words"},
         {"DROP TABLE removed_regions", "removed_regions"},
         {"DROP INDEX images_failed", "images_failed"},
-        {"ALTER TABLE images ADD COLUMN evil INTEGER GENERATED ALWAYS AS (abs(-9223372036854775808))",
-         "images"},
+        {"ALTER TABLE images ADD COLUMN evil INTEGER GENERATED ALWAYS AS "
+         "(abs(-9223372036854775808))", "images"},
         {"DROP TABLE settings; CREATE VIEW settings AS SELECT 'model' AS name, 'x' AS value",
          "settings"},
-        {"PRAGMA writable_schema=ON; UPDATE sqlite_schema SET rootpage = 1 WHERE name = 'regions'; "
+        {"PRAGMA writable_schema=ON; "
+         "UPDATE sqlite_schema SET rootpage = 1 WHERE name = 'regions'; "
          "UPDATE sqlite_schema SET sql = replace(sql, 'CASCADE', 'SET NULL')", "regions"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -228,10 +229,10 @@ static void smuggle(const catalog_fixture *fixture, const char *sql)
 {
     raw_sql(fixture->file,
             "PRAGMA writable_schema=ON;"
-            "UPDATE sqlite_schema SET sql = replace(replace(replace(replace(sql, ' NOT NULL', "
-            "'/*nn*/'), ') STRICT', ')/*strict*/'), 'CHECK', '/*ck*/DEFAULT'), 'REFERENCES images', "
-            "'/*ref*/') WHERE type = 'table' AND name IN ('images', 'regions', 'pending_vectors', "
-            "'removed_regions')");
+            "UPDATE sqlite_schema SET sql = replace(replace(replace(replace(sql, "
+            "' NOT NULL', '/*nn*/'), ') STRICT', ')/*strict*/'), 'CHECK', '/*ck*/DEFAULT'), "
+            "'REFERENCES images', '/*ref*/') WHERE type = 'table' AND name IN ('images', "
+            "'regions', 'pending_vectors', 'removed_regions')");
     /* "DEFAULT (state IN (1, 2))" is no constant default but a valid text. */
     raw_sql(fixture->file, "PRAGMA writable_schema=ON;"
                            "UPDATE sqlite_schema SET sql = replace(replace(sql, "
