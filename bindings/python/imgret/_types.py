@@ -146,6 +146,12 @@ class Stats:
     model: str
     model_identity: str
     kernels: str
+    delta_vector_count: int
+    segment_count: int
+    segment_vector_count: int
+    segment_bytes: int
+    segment_ram_bytes: int
+    disk_read_count: int
 
 
 @dataclass(frozen=True)
