@@ -42,10 +42,7 @@ static const char version_1[] =
     "CREATE TABLE removed_regions (\n"
     "  seq INTEGER PRIMARY KEY AUTOINCREMENT,\n"
     "  region INTEGER NOT NULL\n"
-    ") STRICT;\n";
-
-/* Segments: files that hold the vectors of a range of regions, which are then no longer pending. */
-static const char version_2[] =
+    ") STRICT;\n"
     "CREATE TABLE segments (\n"
     "  id INTEGER PRIMARY KEY,\n"
     "  first_region INTEGER NOT NULL,\n"
@@ -55,11 +52,11 @@ static const char version_2[] =
     "  identity INTEGER NOT NULL\n"
     ") STRICT;\n";
 
-static const char *const steps[] = {version_1, version_2};
+static const char *const steps[] = {version_1};
 
 _Static_assert(sizeof steps / sizeof steps[0] == IR_CATALOG_FORMAT, "one step for each version");
 
-const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 2};
+const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 1};
 
 /* One number from a statement that returns one row. */
 static int32_t query_int(ir_connection *connection, const char *sql, int64_t *out,

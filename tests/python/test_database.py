@@ -277,8 +277,8 @@ class VectorTest(Case):
         self.assertEqual(db.check(), [])
 
     def test_optimize(self):
-        db = self.vectors(300)
-        query = [200, 1, 0, 0]
+        db = self.vectors(300, metric="l2")
+        query = [200.25, 1, 0, 0]  # no two are equally far
         wanted = db.query(query).ids
         seen = []
         db.optimize(force=True, progress=seen.append)
@@ -290,7 +290,9 @@ class VectorTest(Case):
         self.assertEqual(len(db.query(query)), 10)
         self.assertEqual(db.check(), [])
         db.close()
-        with imgret.open(db.path, index_ram_bytes=1) as small:
+        with self.assertRaises(imgret.LimitError):
+            imgret.open(db.path, index_ram_bytes=1)
+        with imgret.open(db.path, index_ram_bytes=1 << 20) as small:
             self.assertEqual(list(small.query(query, effort=300).ids), list(wanted))
 
     def test_optimize_is_stopped_by_an_exception(self):

@@ -520,7 +520,7 @@ static void tables_migrate_step_by_step(void **state)
     const char *steps[] = {
         ir_schema_current.steps[0],
         "ALTER TABLE images ADD COLUMN label TEXT; CREATE INDEX images_label ON images (label);",
-        "CREATE TABLE segments (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;",
+        "CREATE TABLE shelves (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;",
     };
     ir_schema later = {steps, 3, 2}, first = {steps, 1, 1};
     ir_schema_state seen;

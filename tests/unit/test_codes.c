@@ -129,7 +129,8 @@ typedef struct trial {
 enum { VECTORS = 200, QUERIES = 20 };
 
 /* Codes random vectors at one of two centroids and compares keys with true squared distances. */
-static trial try_codes(uint32_t dimension, uint32_t bits, uint64_t seed, bool coarse)
+static trial try_codes(uint32_t dimension, uint32_t bits, uint64_t seed, bool coarse,
+                       uint32_t reduced)
 {
     static float x[VECTORS][4096], q[4096], raw[4096], centroids[2 * 4096], residual[4096];
     static uint8_t signs[VECTORS * 600], ranks[VECTORS * 4200];
@@ -154,6 +155,14 @@ static trial try_codes(uint32_t dimension, uint32_t bits, uint64_t seed, bool co
         ir_code_source source = {residual, centroid, i % 2, 0};
         ir_code_encode(&shape, &source, signs + i * shape.sign_stride,
                        ranks + i * shape.rank_stride);
+    }
+    if (reduced) {
+        ir_code_shape less = ir_code_shape_of(n, reduced);
+        for (uint32_t i = 0; i < VECTORS; i++) /* in place: records only move to the front */
+            ir_code_reduce(&shape, &less, signs + i * shape.sign_stride,
+                           memcpy(memory, ranks + i * shape.rank_stride, shape.rank_stride),
+                           centroids + (i % 2) * n, ranks + i * less.rank_stride);
+        shape = less;
     }
     trial sums = {0, 0, 0, 0, 0};
     double truth_sum = 0;
@@ -198,7 +207,7 @@ static void estimates_are_unbiased_and_their_errors_true(void **state)
     const uint32_t dimensions[] = {16, 33, 100, 128, 300, 784, 1536, 2048};
     for (size_t i = 0; i < sizeof dimensions / sizeof dimensions[0]; i++)
         for (uint32_t bits = 1; bits <= IR_CODE_BITS_MAX; bits++) {
-            trial found = try_codes(dimensions[i], bits, 100 * dimensions[i] + bits, bits == 1);
+            trial found = try_codes(dimensions[i], bits, 100 * dimensions[i] + bits, bits == 1, 0);
             /* The mean of some thousand estimates lies far nearer to the truth than one does. */
             assert_true(fabs(found.error_mean) < 0.15 * found.relative + 1e-6);
             /* A deviation is neither too small nor a wide bound: its square is the error's mean. */
@@ -213,7 +222,7 @@ static void small_dimensions_work(void **state)
     (void)state;
     for (uint32_t dimension = 2; dimension < 16; dimension++)
         for (uint32_t bits = 2; bits <= IR_CODE_BITS_MAX; bits += 3) {
-            trial found = try_codes(dimension, bits, dimension, false);
+            trial found = try_codes(dimension, bits, dimension, false, 0);
             assert_true(found.relative < 1.2 / (double)(1 << bits));
         }
 }
@@ -221,12 +230,27 @@ static void small_dimensions_work(void **state)
 static void more_bits_err_less(void **state)
 {
     (void)state;
-    double before = try_codes(256, 1, 9, true).relative;
+    double before = try_codes(256, 1, 9, true, 0).relative;
     for (uint32_t bits = 2; bits <= 6; bits++) {
-        double now = try_codes(256, bits, 9, false).relative;
+        double now = try_codes(256, bits, 9, false, 0).relative;
         assert_true(now < 0.65 * before);
         before = now;
     }
+}
+
+static void codes_lose_bits_without_bias(void **state)
+{
+    (void)state;
+    for (uint32_t bits = 3; bits <= IR_CODE_BITS_MAX; bits++)
+        for (uint32_t dimension = 100; dimension <= 784; dimension += 342)
+            for (uint32_t less = bits - 1; less >= 2; less--) {
+                trial found = try_codes(dimension, bits, bits + dimension, false, less);
+                assert_true(fabs(found.error_mean) < 0.2 * found.relative + 1e-6);
+                assert_true(found.ratio_square_mean > 0.3 && found.ratio_square_mean < 1.7);
+            }
+    double direct = try_codes(256, 3, 5, false, 0).relative;
+    double reduced = try_codes(256, 5, 5, false, 3).relative;
+    assert_true(reduced < 1.6 * direct);
 }
 
 static void a_vector_at_its_centroid_has_an_exact_key(void **state)
@@ -290,6 +314,7 @@ int main(void)
         cmocka_unit_test(estimates_are_unbiased_and_their_errors_true),
         cmocka_unit_test(small_dimensions_work),
         cmocka_unit_test(more_bits_err_less),
+        cmocka_unit_test(codes_lose_bits_without_bias),
         cmocka_unit_test(a_vector_at_its_centroid_has_an_exact_key),
         cmocka_unit_test(a_zero_query_is_no_trouble),
     };
