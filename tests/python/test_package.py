@@ -140,7 +140,7 @@ class TypeTest(Case):
         return run(*command, "--cache-dir", self.place("cache"), *arguments, folder=PACKAGE)
 
     def test_mypy_strict(self):
-        self.mypy("--strict", "imgret", "examples", "bench.py")
+        self.mypy("--strict", "imgret", os.path.join("examples", "grid.py"), "bench.py")
 
     def test_a_program_of_a_user(self):
         path = self.write(
@@ -184,6 +184,32 @@ class ExampleTest(Case):
         self.assertEqual(html.count("<figure"), 5)
         self.assertIn("003.png", html)
         self.assertIn("1.0000", html)
+
+    def test_ann_benchmarks(self):
+        """The harness's calls, in its order, against what comparing all finds."""
+        import random
+
+        path = os.path.join(PACKAGE, "examples", "ann_benchmarks", "module.py")
+        spec = importlib.util.spec_from_file_location("ann_module", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        chance = random.Random(7)
+        rows = [[chance.gauss(0, 1) for _ in range(8)] for _ in range(300)]
+
+        def nearest(query):
+            return sorted(range(300), key=lambda i: sum((a - b) ** 2 for a, b in zip(rows[i], query)))
+
+        algorithm = module.Imgret("euclidean", {"vector_type": "f32"})
+        self.addCleanup(algorithm.done)
+        algorithm.fit(rows)
+        algorithm.set_query_arguments(300)
+        queries = rows[:20]
+        self.assertEqual(list(algorithm.query(rows[5], 10)), nearest(rows[5])[:10])
+        algorithm.batch_query(queries, 10)
+        for query, found in zip(queries, algorithm.get_batch_results()):
+            self.assertEqual(list(found), nearest(query)[:10])
+        self.assertGreater(algorithm.get_additional()["segment_bytes"], 0)
+        self.assertIn("effort=300", str(algorithm))
 
     def test_bench_runs(self):
         script = os.path.join(PACKAGE, "bench.py")
