@@ -276,6 +276,35 @@ class VectorTest(Case):
         self.assertTrue(stats.kernels)
         self.assertEqual(db.check(), [])
 
+    def test_optimize(self):
+        db = self.vectors(300, metric="l2")
+        query = [200.25, 1, 0, 0]  # no two are equally far
+        wanted = db.query(query).ids
+        seen = []
+        db.optimize(force=True, progress=seen.append)
+        stats = db.stats()
+        self.assertEqual((stats.segment_vector_count, stats.delta_vector_count), (300, 0))
+        self.assertEqual(sorted(seen), seen)
+        self.assertTrue(seen and 0 <= seen[0] and seen[-1] <= 1)
+        self.assertEqual(list(db.query(query, effort=300).ids), list(wanted))
+        self.assertEqual(len(db.query(query)), 10)
+        self.assertEqual(db.check(), [])
+        db.close()
+        with self.assertRaises(imgret.LimitError):
+            imgret.open(db.path, index_ram_bytes=1)
+        with imgret.open(db.path, index_ram_bytes=1 << 20) as small:
+            self.assertEqual(list(small.query(query, effort=300).ids), list(wanted))
+
+    def test_optimize_is_stopped_by_an_exception(self):
+        db = self.vectors(300)
+
+        def stop(done):
+            raise ZeroDivisionError
+
+        with self.assertRaises(ZeroDivisionError):
+            db.optimize(force=True, progress=stop)
+        self.assertEqual((db.stats().segment_count, len(db.query([1, 1, 0, 0]))), (0, 10))
+
     def test_check_finds_damage(self):
         import sqlite3
 

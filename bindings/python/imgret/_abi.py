@@ -86,6 +86,8 @@ INGEST_RETRY_FAILED = 2
 QUERY_MIN_SCORE = 1
 QUERY_INCLUDE_SELF = 2
 
+OPTIMIZE_FORCE = 1
+
 STATE_STORED = 1
 STATE_FAILED = 2
 
@@ -132,6 +134,7 @@ class OpenOptions(Structure):
         ("vector_type", c_uint32),
         ("threads", c_uint32),
         ("busy_timeout_ms", c_uint32),
+        ("index_ram_bytes", c_uint64),
     ]
 
 
@@ -152,6 +155,12 @@ class Stats(Structure):
         ("model", c_char_p),
         ("model_identity", c_char_p),
         ("kernels", c_char_p),
+        ("delta_vector_count", c_uint64),
+        ("segment_count", c_uint64),
+        ("segment_vector_count", c_uint64),
+        ("segment_bytes", c_uint64),
+        ("segment_ram_bytes", c_uint64),
+        ("disk_read_count", c_uint64),
     ]
 
 
@@ -204,6 +213,7 @@ log_fn = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
 ingest_item_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(IngestItem))
 ingest_progress_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(IngestProgress))
 check_fn = CFUNCTYPE(c_int32, c_void_p, c_char_p)
+optimize_fn = CFUNCTYPE(c_int32, c_void_p, c_double)
 
 
 class IngestOptions(Structure):
@@ -273,6 +283,16 @@ class ListOptions(Structure):
     ]
 
 
+class OptimizeOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("memory_bytes_max", c_uint64),
+        ("on_progress", optimize_fn),
+        ("user", c_void_p),
+    ]
+
+
 class ExtractorOptions(Structure):
     _fields_ = [
         ("size", c_uint32),
@@ -327,6 +347,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "records_free": (None, [c_void_p]),
     "get_vector": (c_int32, [c_void_p, c_int64, POINTER(c_float), c_uint32, _error]),
     "check": (c_int32, [c_void_p, check_fn, c_void_p, POINTER(c_uint64), _error]),
+    "optimize": (c_int32, [c_void_p, POINTER(OptimizeOptions), _error]),
     "extractor_open": (c_int32, [_out, c_char_p, POINTER(ExtractorOptions), _error]),
     "extractor_close": (None, [c_void_p]),
     "extractor_get_info": (c_int32, [c_void_p, POINTER(ExtractorInfo), _error]),

@@ -7,12 +7,12 @@ import json
 import os
 import time
 import warnings
-from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Union
 
 from . import _abi, _types
 from ._arrays import float_row
 from ._calls import Handle, close_what_is_left, patiently
-from ._errors import error_of
+from ._errors import InterruptedError, error_of
 from ._ingest import Ingest, Paths, Progress, paths_of
 from ._inputs import Prepared, prepare, prepare_id, prepare_vector
 from ._library import lib, plugin_path as with_own_plugins
@@ -229,11 +229,13 @@ class Database:
         k: int = 10,
         min_score: Optional[float] = None,
         include_self: bool = False,
+        effort: int = 0,
     ) -> Results:
         """The k images most alike to `what` (all that `add` takes) or to the image `id`.
 
         Best first; none below `min_score` when it is given. A query by id leaves that image out
-        unless `include_self`.
+        unless `include_self`. `effort`: candidates that a search of a segment keeps, 0 is the
+        library's choice; more finds more of the nearest and takes longer.
         """
         if (what is None) == (id is None):
             raise TypeError("query takes something to look for, or id=")
@@ -243,7 +245,7 @@ class Database:
         flags = _abi.QUERY_INCLUDE_SELF if include_self else 0
         if min_score is not None:
             flags |= _abi.QUERY_MIN_SCORE
-        options = _abi.QueryOptions(_OPTIONS_SIZE, flags, min_score or 0.0, k)
+        options = _abi.QueryOptions(_OPTIONS_SIZE, flags, min_score or 0.0, k, effort)
         handle = self._open_handle()
         if self._slow or input.kind < _abi.INPUT_VECTOR:
             return patiently(
@@ -318,6 +320,54 @@ class Database:
         finally:
             handle.unpin()
 
+    def optimize(
+        self,
+        *,
+        force: bool = False,
+        memory_bytes_max: int = 0,
+        progress: Optional[Callable[[float], object]] = None,
+    ) -> None:
+        """Moves vectors from memory into a segment on disk, so that queries no longer compare every
+        vector. Does nothing when it would not pay, unless `force`; calls go on meanwhile.
+
+        `progress` gets a number from 0 to 1, on a thread of the binding. Ctrl-C or an exception of
+        `progress` stops it and leaves all as it was.
+        """
+        handle = self._open_handle()
+        failures: List[BaseException] = []
+
+        def note(_user: Any, done: float) -> int:
+            try:
+                if progress is not None:
+                    progress(done)
+                return int(stopping)
+            except BaseException as failure:
+                failures.append(failure)
+                return 1
+
+        stopping = False
+        options = _abi.OptimizeOptions(
+            size=ctypes.sizeof(_abi.OptimizeOptions),
+            flags=_abi.OPTIMIZE_FORCE if force else 0,
+            memory_bytes_max=memory_bytes_max,
+            on_progress=_abi.optimize_fn(note),
+        )
+
+        def run() -> None:
+            try:
+                handle.call(lambda db, error: lib.imgret_optimize(db, options, error))
+            except InterruptedError:
+                if failures:
+                    raise failures[0] from None
+                raise
+
+        def stop() -> bool:
+            nonlocal stopping
+            stopping = True  # heard at the next progress, and disturbs no other call
+            return handle.interrupt_alone()
+
+        patiently(run, stop, abandon=False)
+
     def check(self) -> List[str]:
         """Reads the whole database; returns what is wrong with it, a line each."""
         handle = self._open_handle()
@@ -369,6 +419,7 @@ def open(
     busy_seconds: Optional[float] = None,
     plugin_path: Folders = None,
     limits: Optional[Limits] = None,
+    index_ram_bytes: int = 0,
 ) -> Database:
     """Opens the database in folder `path`, or makes it.
 
@@ -379,6 +430,7 @@ def open(
     read_only, existing: it must exist. new: it must not. metric: "cosine" (default), "ip" or "l2";
     vector_type: "f16" (default) or "f32"; both are settled when the database is made.
     busy_seconds: how long to wait for another writer, 5 by default, 0 for not at all.
+    index_ram_bytes: RAM for the codes and graphs of segments, 0 for as much as they want.
     """
     close_what_is_left()
     flags = (
@@ -396,5 +448,6 @@ def open(
         vector_type=number_of(_types.VECTOR_TYPES, vector_type, "vector_type"),
         threads=threads,
         busy_timeout_ms=_busy_ms(busy_seconds),
+        index_ram_bytes=index_ram_bytes,
     )
     return Database(path, options)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Union, overload
+from typing import TYPE_CHECKING, Iterator, List, Sequence, Union, overload
 
 from . import _abi
 from ._arrays import strided
 from ._library import lib
-from ._types import Hit, maybe_text_of, metadata_of
+from ._types import Hit, metadata_of
 
 if TYPE_CHECKING:
     from ._arrays import DoubleArray, IntArray
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 _HIT = struct.Struct("@IIIIqdPP")
 _free = lib.imgret_results_free
 _string_at = ctypes.string_at
-
-
-def _string(address: int) -> Optional[bytes]:
-    return _string_at(address) if address else None
+_new = object.__new__
 
 
 class Results(Sequence[Hit]):
@@ -72,9 +69,17 @@ class Results(Sequence[Hit]):
         _, width, height, _, id, score, uri, metadata = _HIT.unpack_from(
             memory, index * self._stride
         )
-        return Hit(
-            id, score, maybe_text_of(_string(uri)), metadata_of(_string(metadata)), width, height
+        hit = _new(Hit)
+        # The constructor of a frozen dataclass takes three times as long.
+        hit.__dict__.update(
+            id=id,
+            score=score,
+            uri=_string_at(uri).decode("utf-8", "surrogateescape") if uri else None,
+            metadata=metadata_of(_string_at(metadata)) if metadata else None,
+            width=width,
+            height=height,
         )
+        return hit
 
     def _memory(self) -> ctypes.Array[ctypes.c_char]:
         return (ctypes.c_char * (self._count * self._stride)).from_address(self._address)

@@ -50,10 +50,6 @@ def text_of(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def maybe_text_of(raw: Optional[bytes]) -> Optional[str]:
-    return None if raw is None else raw.decode("utf-8", "surrogateescape")
-
-
 def metadata_of(raw: Optional[bytes]) -> Optional[Metadata]:
     if raw is None:
         return None
@@ -150,6 +146,12 @@ class Stats:
     model: str
     model_identity: str
     kernels: str
+    delta_vector_count: int
+    segment_count: int
+    segment_vector_count: int
+    segment_bytes: int
+    segment_ram_bytes: int
+    disk_read_count: int
 
 
 @dataclass(frozen=True)
