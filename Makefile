@@ -323,7 +323,7 @@ test:
 run-tests: all tests fuzz-replay examples
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
 	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
-	    $(TESTS) $(REPLAYS) $(sort $(wildcard tests/cli/test_*.sh tests/tools/*.sh))
+	    $(TESTS) $(REPLAYS) $(sort $(wildcard tests/cli/test_*.sh tests/tools/*.sh tests/reference/test_*.sh))
 
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZE_tsan := -fsanitize=thread
