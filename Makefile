@@ -335,7 +335,8 @@ test:
 run-tests: all tests fuzz-replay examples
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
 	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
-	    $(TESTS) $(REPLAYS) $(sort $(wildcard tests/cli/test_*.sh tests/bindings/test_*.sh tests/tools/*.sh))
+	    $(TESTS) $(REPLAYS) $(sort $(wildcard \
+	        tests/cli/test_*.sh tests/bindings/test_*.sh tests/reference/test_*.sh tests/tools/*.sh))
 
 ## test-python  runs the tests of bindings/python alone, with every Python that is found
 .PHONY: test-python

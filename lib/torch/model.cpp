@@ -9,6 +9,7 @@ static const Architecture *const architectures[] = {
     &vit_architecture,
     &resnet_architecture,
     &mobile_architecture,
+    &vgg_architecture,
 };
 
 at::Tensor Model::classify(const Features &, const at::Tensor &) const

@@ -56,7 +56,8 @@ struct Architecture {
  * that no tensor and no option is left over. Throws Failure. */
 std::unique_ptr<Model> build_model(Weights &weights, Options &options);
 
-extern const Architecture vit_architecture, resnet_architecture, mobile_architecture;
+extern const Architecture vit_architecture, resnet_architecture, mobile_architecture,
+    vgg_architecture;
 
 } // namespace ir_torch
 

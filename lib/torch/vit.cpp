@@ -13,6 +13,7 @@ constexpr int64_t HEAD_WIDTH = 64; // of every published ViT except a few: optio
 
 struct Shape {
     int64_t width = 0, depth = 0, heads = 0, patch_px = 0;
+    bool quick_gelu = false; // x sigmoid(1.702 x), OpenAI's CLIP
 };
 
 struct Block {
@@ -20,6 +21,7 @@ struct Block {
     Linear qkv, proj, fc1, fc2;
     at::Tensor scale1, scale2; // layer scale (CaiT, DINOv2), when the file has it
     int64_t heads;
+    bool quick_gelu;
 
     Block(Weights &weights, const std::string &name, const Shape &shape, double epsilon);
     at::Tensor attention(const at::Tensor &x) const;
@@ -28,7 +30,7 @@ struct Block {
 };
 
 Block::Block(Weights &weights, const std::string &name, const Shape &shape, double epsilon)
-    : heads(shape.heads)
+    : heads(shape.heads), quick_gelu(shape.quick_gelu)
 {
     int64_t width = shape.width;
     norm1 = LayerNorm(weights, name + "norm1", width, epsilon);
@@ -68,7 +70,8 @@ at::Tensor Block::forward(at::Tensor x) const
 {
     at::Tensor change = attention(norm1(x));
     x = x + (scale1.defined() ? change * scale1 : change);
-    change = fc2(at::gelu(fc1(norm2(x))));
+    at::Tensor hidden = fc1(norm2(x));
+    change = fc2(quick_gelu ? hidden * at::sigmoid(hidden * 1.702) : at::gelu(hidden));
     return x + (scale2.defined() ? change * scale2 : change);
 }
 
@@ -83,16 +86,14 @@ public:
     Vit(Weights &weights, Options &options);
     Features features(const at::Tensor &pixels) const override;
     at::Tensor after_pool(const at::Tensor &pooled) const override;
-    at::Tensor classify(const Features &, const at::Tensor &embedding) const override
-    {
-        return head_(embedding);
-    }
+    at::Tensor classify(const Features &features, const at::Tensor &embedding) const override;
     void freeze(Precision precision) override;
 
 private:
     void read_shape(Weights &weights, Options &options);
     void take_prefix(Weights &weights);
     void take_positions(Weights &weights);
+    void take_heads(Weights &weights);
     void name_it();
 
     Shape shape_;
@@ -101,7 +102,7 @@ private:
     at::Tensor positions_; // 1 x T x C of the patches
     LayerNorm norm_pre_, norm_, fc_norm_;
     std::vector<Block> blocks_;
-    Linear head_;
+    Linear head_, head_dist_, projection_;
     int64_t trained_px_ = 0;
     double epsilon_ = 0;
 };
@@ -117,6 +118,9 @@ void Vit::read_shape(Weights &weights, Options &options)
     shape_.patch_px = patch[2];
     shape_.depth = weights.count("blocks.");
     int64_t heads = std::max<int64_t>(1, shape_.width / HEAD_WIDTH);
+    for (int64_t wide : {1280, 1408, 1664}) // huge, giant (CLIP), bigG
+        if (shape_.width == wide)
+            heads = 16;
     shape_.heads = options.whole("heads", heads, 1, shape_.width);
     if (shape_.width % shape_.heads != 0)
         throw Failure(IMGRET_INVALID_ARGUMENT,
@@ -133,7 +137,10 @@ void Vit::take_prefix(Weights &weights)
             continue;
         std::vector<int64_t> shape = weights.shape(name);
         int64_t count = shape.size() == 3 && name[0] == 'r' ? shape[1] : 1;
-        tokens.push_back(weights.take(name, {1, count, shape_.width}));
+        std::vector<int64_t> wanted = {1, count, shape_.width};
+        if (shape.size() == 1) // CLIP
+            wanted = {shape_.width};
+        tokens.push_back(weights.take(name, wanted).view({1, count, shape_.width}));
     }
     prefix_ = tokens.empty() ? at::zeros({1, 0, shape_.width}) : at::cat(tokens, 1);
 }
@@ -152,8 +159,11 @@ at::Tensor resample(const at::Tensor &positions, int64_t from, int64_t to)
 void Vit::take_positions(Weights &weights)
 {
     std::vector<int64_t> shape = weights.shape("pos_embed");
-    int64_t rows = shape.size() == 3 ? shape[1] : 0;
-    at::Tensor all = weights.take("pos_embed", {1, std::max<int64_t>(rows, 1), shape_.width});
+    int64_t rows = std::max<int64_t>(1, shape.size() >= 2 ? shape[shape.size() - 2] : 0);
+    std::vector<int64_t> wanted = {1, rows, shape_.width};
+    if (shape.size() == 2) // CLIP
+        wanted = {rows, shape_.width};
+    at::Tensor all = weights.take("pos_embed", wanted).view({1, rows, shape_.width});
     int64_t prefix_count = prefix_.size(1);
     auto is_square = [](int64_t n) {
         int64_t side = std::llround(std::sqrt(static_cast<double>(n)));
@@ -195,7 +205,34 @@ void Vit::name_it()
             size = known.name;
     architecture = "vit_" + size + "_patch" + std::to_string(shape_.patch_px) + "_" +
                    std::to_string(preset.input_px);
-    traits = "heads=" + std::to_string(shape_.heads) + ";epsilon=" + shortest(epsilon_);
+    traits = "heads=" + std::to_string(shape_.heads) + ";epsilon=" + shortest(epsilon_) +
+             (shape_.quick_gelu ? ";activation=quick_gelu" : "");
+}
+
+// The norms' epsilon is in the code only: timm's CLIP has PyTorch's own, Hugging Face's DINOv2 timm's.
+double default_epsilon(const Weights &weights, const Naming &naming)
+{
+    if (weights.has("norm_pre.weight"))
+        return 1e-5;
+    return weights.has("blocks.0.ls1.gamma") ? 1e-6 : naming.epsilon;
+}
+
+void Vit::take_heads(Weights &weights)
+{
+    if (weights.has("proj_in_out")) {
+        std::vector<int64_t> shape = weights.shape("proj_in_out");
+        dimension = shape.size() == 2 ? shape[1] : 0;
+        projection_.weight = weights.take("proj_in_out", {shape_.width, dimension}).t().contiguous();
+    } else if (weights.has("visual_projection.weight")) {
+        projection_ = Linear(weights, "visual_projection", shape_.width);
+        dimension = projection_.weight.size(0);
+    }
+    if (!weights.has("head.weight"))
+        return;
+    head_ = Linear(weights, "head", dimension);
+    class_count = head_.weight.size(0);
+    if (weights.has("head_dist.weight"))
+        head_dist_ = Linear(weights, "head_dist", shape_.width, class_count);
 }
 
 Vit::Vit(Weights &weights, Options &options)
@@ -210,6 +247,12 @@ Vit::Vit(Weights &weights, Options &options)
     take_positions(weights);
 
     Preset family = naming->preset;
+    bool has_scale = weights.has("blocks.0.ls1.gamma"); // DINOv2
+    if (has_scale || weights.has("dist_token")) {
+        family.mean = imagenet_mean;
+        family.std = imagenet_std;
+        family.crop_pct = has_scale ? 1 : family.crop_pct;
+    }
     family.input_px = trained_px_;
     preset = choose_preset(family, weights, options);
     if (preset.input_px % patch != 0)
@@ -218,7 +261,11 @@ Vit::Vit(Weights &weights, Options &options)
                           " px is no multiple of the patch, " + std::to_string(patch) + " px");
     positions_ = resample(positions_, trained_px_ / patch, preset.input_px / patch);
 
-    epsilon_ = options.number("epsilon", naming->epsilon, 1e-12, 1e-2);
+    epsilon_ = options.number("epsilon", default_epsilon(weights, *naming), 1e-12, 1e-2);
+    bool is_openai = weights.has("openai") || std::string(naming->origin) == "huggingface_clip";
+    shape_.quick_gelu = options.choice("activation", is_openai ? "quick_gelu" : "gelu",
+                                       {"gelu", "quick_gelu"}) == "quick_gelu";
+    weights.forget("openai");
     if (weights.has("norm_pre.weight"))
         norm_pre_ = LayerNorm(weights, "norm_pre", width, epsilon_);
     if (shape_.depth < 1)
@@ -229,11 +276,7 @@ Vit::Vit(Weights &weights, Options &options)
     (after ? fc_norm_ : norm_) = LayerNorm(weights, after ? "fc_norm" : "norm", width, epsilon_);
     pool = after || prefix_.size(1) == 0 ? Pool::avg : Pool::cls;
     dimension = width;
-    if (weights.has("head.weight")) {
-        std::vector<int64_t> head = weights.shape("head.weight");
-        class_count = head.empty() ? 0 : head[0];
-        head_ = Linear(weights, "head", width, class_count);
-    }
+    take_heads(weights);
     int64_t hidden = blocks_[0].fc1.weight.size(0);
     double block_weights = static_cast<double>(width * (4 * width + 2 * hidden));
     flops = 2 * block_weights * static_cast<double>(shape_.depth * (positions_.size(1) + 1));
@@ -257,7 +300,16 @@ Features Vit::features(const at::Tensor &pixels) const
 
 at::Tensor Vit::after_pool(const at::Tensor &pooled) const
 {
-    return fc_norm_ ? fc_norm_(pooled) : pooled;
+    at::Tensor x = fc_norm_ ? fc_norm_(pooled) : pooled;
+    return projection_ ? projection_(x) : x;
+}
+
+at::Tensor Vit::classify(const Features &features, const at::Tensor &embedding) const
+{
+    at::Tensor logits = head_(embedding);
+    if (!head_dist_) // DeiT's second head looks at the distillation token
+        return logits;
+    return (logits + head_dist_(features.data.select(1, 1).to(at::kFloat))) / 2;
 }
 
 void Vit::freeze(Precision precision)

@@ -47,6 +47,9 @@ public:
      * is missing, has another shape, another type, or holds a value that is not finite. */
     at::Tensor take(const std::string &name, const std::vector<int64_t> &shape);
 
+    /* Leaves a tensor out that only told something by being there. */
+    void forget(const std::string &name) { entries_.erase(name); }
+
     /* Throws Failure naming a tensor that nobody took: a model that ignores weights would give
      * vectors that are silently wrong. */
     void refuse_left_over() const;

@@ -1,6 +1,8 @@
 """The cases of test_torch_families.py: for each family, how the reference builds and runs it."""
 
 import importlib
+import os
+import tempfile
 from dataclasses import dataclass
 from typing import Callable
 
@@ -16,7 +18,13 @@ class Case:
     architecture: str = ""  # what the plugin is to call it; "" for any
 
     def tensors(self, model):
-        return model.state_dict()
+        if self.package != "transformers":
+            return model.state_dict()
+        # What is published are saved files, whose names are not those of the code's newest version.
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            safetensors = importlib.import_module("safetensors.torch")
+            return safetensors.load_file(os.path.join(folder, "model.safetensors"))
 
 
 def _torchvision(name, side, reference, architecture="", options="", **arguments):
@@ -85,8 +93,64 @@ def _efficientnets(everything):
             yield _timm(name, 97, _timm_features, name)
 
 
+def _vggs(everything):
+    yield _torchvision("vgg11", 64, _features, "vgg11", num_classes=5)
+    yield _torchvision("vgg13_bn", 97, _features, "vgg13_bn", num_classes=5)
+    if everything:
+        for name in ("vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg16_bn", "vgg19_bn"):
+            yield _torchvision(name, 64, _features, name)
+        yield _timm("vgg16", 224, _timm_features, "vgg16")
+
+
+def _cls(model, x):
+    return model.forward_features(x)[:, 0], model(x) if model.num_classes else None
+
+
+def _vits(everything):
+    yield _timm("vit_tiny_patch16_224", 224, _cls, "vit_w192d3_patch16_224", depth=3)
+    yield _timm("deit_tiny_distilled_patch16_224", 224, _cls, depth=3)
+    yield _timm("vit_small_patch14_reg4_dinov2", 56, _cls, depth=3, img_size=56)
+    yield _timm("vit_small_patch14_dinov2", 70, _cls, depth=3, img_size=70)
+    yield _timm("vit_base_patch32_clip_224", 224, _cls, depth=2)
+    yield _huggingface("Dinov2", 56, dict(image_size=56, patch_size=14, hidden_size=128,
+                                          num_attention_heads=2, num_hidden_layers=2))
+    yield _huggingface("CLIPVision", 64, dict(
+        image_size=64, patch_size=16, hidden_size=128, num_attention_heads=2,
+        num_hidden_layers=2, intermediate_size=256, projection_dim=48))
+
+
+def _huggingface(name, side, config):
+    def build():
+        transformers = importlib.import_module("transformers")
+        kind = getattr(transformers, name + "Config")(**config)
+        projected = name == "CLIPVision"
+        return getattr(transformers, name + "Model" + ("WithProjection" if projected else ""))(kind)
+
+    def reference(model, x):
+        out = model(pixel_values=x)
+        return out.image_embeds if name == "CLIPVision" else out.last_hidden_state[:, 0], None
+    return Case("huggingface " + name, "transformers", build, reference, side,
+                "input=%d" % side)
+
+
+def _open_clip(name, config, side, options=""):
+    def build():
+        open_clip = importlib.import_module("open_clip")
+        text = dict(context_length=8, vocab_size=64, width=64, heads=1, layers=1)
+        return open_clip.model.CLIP(vision_cfg=dict(config, image_size=side), text_cfg=text,
+                                    embed_dim=48, quick_gelu="quick" in name)
+    return Case("open_clip " + name, "open_clip", build,
+                lambda model, x: (model.visual(x), None), side, "input=%d%s" % (side, options))
+
+
+def _clips(everything):
+    small = dict(layers=2, width=128, patch_size=16)
+    yield _open_clip("ViT", small, 64)
+    yield _open_clip("ViT quick", small, 64, ";activation=quick_gelu")
+
+
 def cases(everything):
-    return [case for family in (_resnets, _mobilenets, _efficientnets)
+    return [case for family in (_resnets, _mobilenets, _efficientnets, _vggs, _vits, _clips)
             for case in family(everything)]
 
 
