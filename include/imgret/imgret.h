@@ -378,6 +378,56 @@ IMGRET_API void imgret_results_free(imgret_results *results);
 #define IMGRET_STATE_STORED 1 /* can be found */
 #define IMGRET_STATE_FAILED 2 /* recorded with the reason why it cannot be read */
 
+/* The names of colour that pictures are described with: the basic colour terms of Berlin and Kay,
+ * "Basic Color Terms", 1969. */
+#define IMGRET_COLOR_BLACK 0
+#define IMGRET_COLOR_GREY 1
+#define IMGRET_COLOR_WHITE 2
+#define IMGRET_COLOR_RED 3
+#define IMGRET_COLOR_ORANGE 4
+#define IMGRET_COLOR_YELLOW 5
+#define IMGRET_COLOR_GREEN 6
+#define IMGRET_COLOR_BLUE 7
+#define IMGRET_COLOR_PURPLE 8
+#define IMGRET_COLOR_PINK 9
+#define IMGRET_COLOR_BROWN 10
+#define IMGRET_COLOR_COUNT 11
+
+/* "black", "grey" and so on; NULL for any other number. Static text. Any thread. */
+IMGRET_API const char *imgret_color_name(uint32_t color);
+
+#define IMGRET_SWATCH_MAX 5
+
+/* One dominant colour of a picture. */
+typedef struct imgret_swatch {
+    uint8_t red; /* sRGB */
+    uint8_t green;
+    uint8_t blue;
+    uint8_t color; /* IMGRET_COLOR_*: its name */
+    float share;   /* of the picture's area, 0..1 */
+} imgret_swatch;
+
+/* What a picture looks like, and what its camera wrote into it. Measured on the upright picture,
+ * scaled down to at most 128 pixels a side; docs/attributes.md defines every number. */
+typedef struct imgret_attributes {
+    uint32_t size;        /* sizeof(imgret_attributes) of the library */
+    uint32_t orientation; /* EXIF, 1..8, applied already; 0: the file says nothing */
+    double brightness;    /* mean lightness L*, 0..100 */
+    double contrast;      /* standard deviation of L*, 0..50 */
+    double saturation;    /* mean chroma C*ab, 0 (grey) to some 130 */
+    double warmth;        /* -1 (all cool colours) to 1 (all warm ones), 0 without colour */
+    double sharpness;     /* standard deviation of the Laplacian of L*, 0 (plain) upwards */
+    uint64_t perceptual_hash; /* 64 bits of a DCT; alike pictures differ in few bits */
+    float color_shares[IMGRET_COLOR_COUNT]; /* of the area, by IMGRET_COLOR_*; their sum is 1 */
+    uint32_t swatch_count;                  /* dominant colours, 1..IMGRET_SWATCH_MAX */
+    imgret_swatch swatches[IMGRET_SWATCH_MAX]; /* greatest share first */
+    double latitude;          /* EXIF, degrees, north positive; NaN when there is none */
+    double longitude;         /* EXIF, degrees, east positive; NaN when there is none */
+    const char *taken_at;     /* EXIF, "2024-05-31 18:04:59" in the camera's time; NULL: none */
+    const char *camera_make;  /* EXIF; NULL: none */
+    const char *camera_model; /* EXIF; NULL: none */
+} imgret_attributes;
+
 /* One image as the catalogue has it; strings live as long as the records they come from. */
 typedef struct imgret_record {
     uint32_t size;  /* sizeof(imgret_record) of the library */
@@ -395,6 +445,9 @@ typedef struct imgret_record {
     int64_t modified_ns;        /* file's modification time, Unix epoch; 0 when it was no file */
     int64_t added_ms;           /* time of the last store, Unix epoch */
     uint8_t content_hash[16];   /* XXH3-128 of the encoded bytes, pixels or vector */
+    /* NULL for a ready vector, a failure, and a picture stored by a version that measured none.
+     * Lives as long as the records. */
+    const imgret_attributes *attributes;
 } imgret_record;
 
 typedef struct imgret_list_options {

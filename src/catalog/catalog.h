@@ -14,7 +14,7 @@
 
 typedef struct ir_catalog ir_catalog;
 
-#define IR_CATALOG_FORMAT 1 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
+#define IR_CATALOG_FORMAT 2 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
 
 typedef struct ir_catalog_options {
     bool read_only;
@@ -93,6 +93,7 @@ typedef struct ir_catalog_image {
     uint8_t content_hash[16];
     const void *vector; /* as stored */
     size_t vector_bytes;
+    const imgret_attributes *attributes; /* NULL: none */
 } ir_catalog_image;
 
 /* Stores a new image, or replaces what `replaced_id` (0: none) holds: same id, metadata kept when

@@ -33,6 +33,25 @@ struct ir_catalog {
 int32_t ir_catalog_check_metadata(ir_connection *connection, const char *metadata,
                                   imgret_error *error);
 
+/* Columns from `brightness` to `longitude`, in the order of the table. */
+#define IR_ATTRIBUTE_COLUMNS 15
+
+/* Colours as they are stored; must live until the statement they are bound to ends. */
+typedef struct ir_packed_colors {
+    uint8_t shares[IMGRET_COLOR_COUNT];
+    uint8_t palette[IMGRET_SWATCH_MAX * 5];
+    size_t palette_bytes;
+} ir_packed_colors;
+
+/* Binds the next IR_ATTRIBUTE_COLUMNS parameters; attributes NULL: all NULL. */
+void ir_catalog_bind_attributes(ir_statement *statement, const imgret_attributes *attributes,
+                                ir_packed_colors *colors);
+
+/* Reads the columns from `column` on. *there is false for an image without attributes. Strings live
+ * until the next step. */
+int32_t ir_catalog_read_attributes(ir_statement *statement, int column, bool *there,
+                                   imgret_attributes *out, imgret_error *error);
+
 /* Takes the reader's lock and opens a snapshot; end it in any case but failure. */
 int32_t ir_catalog_begin_read(ir_catalog *catalog, imgret_error *error);
 void ir_catalog_end_read(ir_catalog *catalog);

@@ -86,6 +86,31 @@ static int32_t decode_source(const ir_source *source, const ir_extractor *extrac
     return ir_decode(source->data, source->data_bytes, &options, out, error);
 }
 
+const imgret_attributes *ir_look_attributes(ir_look *look)
+{
+    if (!look->there)
+        return NULL;
+    const ir_exif *exif = &look->exif;
+    imgret_attributes *attributes = &look->attributes;
+    attributes->orientation = exif->orientation;
+    attributes->latitude = exif->latitude;
+    attributes->longitude = exif->longitude;
+    attributes->taken_at = exif->taken_at[0] ? exif->taken_at : NULL;
+    attributes->camera_make = exif->make[0] ? exif->make : NULL;
+    attributes->camera_model = exif->model[0] ? exif->model : NULL;
+    return attributes;
+}
+
+static int32_t look_at(const ir_source *source, const ir_picture *picture,
+                       ir_analyzer **analyzer, ir_look *out, imgret_error *error)
+{
+    bool encoded = source->input->kind != IMGRET_INPUT_PIXELS;
+    ir_decode_exif(picture->format, source->data, encoded ? source->data_bytes : 0, &out->exif);
+    int32_t status = ir_analyze(analyzer, picture, &out->attributes, error);
+    out->there = !status;
+    return status;
+}
+
 int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor,
                           const imgret_limits *limits, uint8_t *prepared, ir_source_picture *out,
                           imgret_error *error)
@@ -98,6 +123,9 @@ int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor
         out->format = picture.format;
         status = ir_extractor_prepare(extractor, &picture, prepared, error);
     }
+    if (!status && out->look) {
+        status = look_at(source, &picture, out->analyzer, out->look, error);
+    }
     ir_picture_free(&picture);
     if (status && source->input->kind == IMGRET_INPUT_FILE)
         return ir_fail_within(error, status, "%s", source->input->path);
@@ -109,6 +137,10 @@ int32_t ir_source_extract(const ir_source *source, ir_extractor *extractor,
                           imgret_error *error)
 {
     ir_source_picture found = {0};
+    if (picture) {
+        found.look = picture->look;
+        found.analyzer = picture->analyzer;
+    }
     uint8_t *prepared = ir_malloc(ir_extractor_input_bytes(extractor));
     if (!prepared)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");

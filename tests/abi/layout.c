@@ -140,7 +140,7 @@ FIELD(imgret_hit, score, 24);
 FIELD(imgret_hit, uri, 32);
 FIELD(imgret_hit, metadata, 40);
 
-SIZE(imgret_record, 104);
+SIZE(imgret_record, 112);
 FIELD(imgret_record, size, 0);
 FIELD(imgret_record, state, 4);
 FIELD(imgret_record, id, 8);
@@ -156,6 +156,32 @@ FIELD(imgret_record, file_bytes, 64);
 FIELD(imgret_record, modified_ns, 72);
 FIELD(imgret_record, added_ms, 80);
 FIELD(imgret_record, content_hash, 88);
+FIELD(imgret_record, attributes, 104);
+
+SIZE(imgret_swatch, 8);
+FIELD(imgret_swatch, red, 0);
+FIELD(imgret_swatch, green, 1);
+FIELD(imgret_swatch, blue, 2);
+FIELD(imgret_swatch, color, 3);
+FIELD(imgret_swatch, share, 4);
+
+SIZE(imgret_attributes, 184);
+FIELD(imgret_attributes, size, 0);
+FIELD(imgret_attributes, orientation, 4);
+FIELD(imgret_attributes, brightness, 8);
+FIELD(imgret_attributes, contrast, 16);
+FIELD(imgret_attributes, saturation, 24);
+FIELD(imgret_attributes, warmth, 32);
+FIELD(imgret_attributes, sharpness, 40);
+FIELD(imgret_attributes, perceptual_hash, 48);
+FIELD(imgret_attributes, color_shares, 56);
+FIELD(imgret_attributes, swatch_count, 100);
+FIELD(imgret_attributes, swatches, 104);
+FIELD(imgret_attributes, latitude, 144);
+FIELD(imgret_attributes, longitude, 152);
+FIELD(imgret_attributes, taken_at, 160);
+FIELD(imgret_attributes, camera_make, 168);
+FIELD(imgret_attributes, camera_model, 176);
 
 SIZE(imgret_list_options, 32);
 FIELD(imgret_list_options, size, 0);
