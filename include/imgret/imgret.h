@@ -331,6 +331,27 @@ IMGRET_API int32_t imgret_set_metadata(imgret *db, int64_t id, const char *metad
 
 /* ---- Ask -------------------------------------------------------------------------------------- */
 
+/* Filters. `where` is an SQL boolean expression over the columns that docs/filters.md lists, such
+ * as "label = 'cat' AND meta->>'camera' = :camera AND taken_at > '2024'". SQLite evaluates it on a
+ * read-only connection that can do nothing else: no sub-query, no other table, only plain
+ * functions, within limits of time (where_ms_max) and memory. What is wrong with it is
+ * IMGRET_INVALID_ARGUMENT, a limit that it met IMGRET_LIMIT. A host that builds expressions from
+ * what its users type puts that into parameters. */
+#define IMGRET_PARAM_NULL 0
+#define IMGRET_PARAM_INTEGER 1
+#define IMGRET_PARAM_REAL 2
+#define IMGRET_PARAM_TEXT 3
+
+/* The value of one parameter. An array of them has params[0].size as its stride. */
+typedef struct imgret_param {
+    uint32_t size;    /* sizeof(imgret_param) */
+    uint32_t kind;    /* IMGRET_PARAM_*: which of the values counts */
+    const char *name; /* "camera" for :camera */
+    const char *text;
+    int64_t integer;
+    double real;
+} imgret_param;
+
 #define IMGRET_QUERY_MIN_SCORE 1u    /* honour min_score */
 #define IMGRET_QUERY_INCLUDE_SELF 2u /* a query by id may return that image too */
 
@@ -340,6 +361,10 @@ typedef struct imgret_query_options {
     double min_score; /* with IMGRET_QUERY_MIN_SCORE: no result below it */
     uint32_t k;       /* results wanted; default 10, at most 1,000,000 */
     uint32_t reserved_zero;
+    const char *where; /* only images that match this expression; default all */
+    const imgret_param *params; /* param_count values for the parameters of `where`, no others */
+    uint32_t param_count;
+    uint32_t where_ms_max; /* what evaluating `where` may take; default 10,000 */
 } imgret_query_options;
 
 /* One result; strings live as long as the results they come from. */
@@ -357,7 +382,7 @@ typedef struct imgret_hit {
 typedef struct imgret_results imgret_results;
 
 /* Finds the k images most alike to `input`, best first, equal scores by ascending id; fewer when
- * the collection is smaller. Every vector is compared exactly, in the precision it is stored in.
+ * the collection is smaller, or fewer match options->where: never fewer than min(k, matches). Every vector is compared exactly, in the precision it is stored in.
  * Free `out` with imgret_results_free.
  * Errors: NOT_FOUND (id or file), BAD_IMAGE, UNSUPPORTED, LIMIT, INVALID_ARGUMENT, BAD_MODEL,
  * INTERRUPTED, IO, CORRUPT, NO_MEMORY. */
@@ -456,6 +481,11 @@ typedef struct imgret_list_options {
     int64_t after_id; /* only ids above it, to page through; default all */
     const char *uri;  /* only this uri; default all */
     uint64_t limit;   /* at most so many; default 1,000 */
+    const char *where; /* only images that match this expression, failures included; default all;
+                        * not together with uri */
+    const imgret_param *params; /* as in imgret_query_options */
+    uint32_t param_count;
+    uint32_t where_ms_max;
 } imgret_list_options;
 
 typedef struct imgret_records imgret_records;

@@ -152,6 +152,32 @@ int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *region
                                       ir_catalog_record_fn on_record, void *context,
                                       imgret_error *error);
 
+/* The images with these ids; otherwise as above. */
+int32_t ir_catalog_records_of_images(ir_catalog *catalog, const int64_t *ids, uint64_t count,
+                                     ir_catalog_record_fn on_record, void *context,
+                                     imgret_error *error);
+
+/* ---- Filters: docs/filters.md ----
+ *
+ * They run on a read-only connection of their own, one at a time. Errors of both: INVALID_ARGUMENT
+ * (the expression, or what it may not do), LIMIT (its length, time or memory), INTERRUPTED. */
+typedef struct ir_catalog_filter {
+    const char *where;          /* an SQL expression */
+    const imgret_param *params; /* checked */
+    uint32_t param_count;
+    uint32_t ms_max; /* 0: 10,000 */
+} ir_catalog_filter;
+
+/* The regions of the images that match, ascending; *out is fresh memory (ir_free), perhaps NULL
+ * when *count is 0. */
+int32_t ir_catalog_filter_regions(ir_catalog *catalog, const ir_catalog_filter *given,
+                                  int64_t **out, uint64_t *count, imgret_error *error);
+
+/* ir_catalog_list among those that match; options->uri is not looked at. */
+int32_t ir_catalog_filter_list(ir_catalog *catalog, const ir_catalog_filter *given,
+                               const imgret_list_options *options, ir_catalog_record_fn on_record,
+                               void *context, imgret_error *error);
+
 /* Images by ascending id; options as in imgret_list (all fields set). */
 int32_t ir_catalog_list(ir_catalog *catalog, const imgret_list_options *options,
                         ir_catalog_record_fn on_record, void *context, imgret_error *error);

@@ -12,8 +12,14 @@
 
 #define IR_CATALOG_METADATA_BYTES_MAX (1 << 20)
 
-/* `writer` belongs to the thread inside `gate`, `reader` to the one that holds `reader_lock`; the
- * rest is fixed once open, but for `spoiled`, which is the writing thread's. */
+typedef struct ir_filter ir_filter; /* filter.c */
+
+/* NULL is allowed. */
+void ir_filter_close(ir_filter *filter);
+
+/* `writer` belongs to the thread inside `gate`, `reader` to the one that holds `reader_lock`,
+ * `filter` to the one that holds `filter_lock`; the rest is fixed once open, but for `spoiled`,
+ * which is the writing thread's. */
 struct ir_catalog {
     char *folder;
     char *path; /* of catalog.db; absolute, like folder */
@@ -22,6 +28,10 @@ struct ir_catalog {
     ir_connection reader;
     ir_gate gate;
     pthread_mutex_t reader_lock;
+    pthread_mutex_t filter_lock;
+    ir_filter *filter; /* under filter_lock; NULL until first used */
+    ir_connection_mode reader_mode;
+    ir_catalog_options options;
     /* Why the open transaction can only be rolled back, or 0: a write failed after it had changed
      * something, or SQLite rolled back on its own. Commit returns it. */
     int32_t spoiled;

@@ -263,6 +263,7 @@ static int32_t open_read_only(ir_catalog *catalog, const ir_catalog_options *opt
     ir_connection_mode mode = may_be_immutable(catalog) ? IR_CONNECTION_IMMUTABLE
                                                         : IR_CONNECTION_READ;
     int32_t status = ir_connection_open(reader, catalog->path, mode, options, error);
+    catalog->reader_mode = mode;
     if (!status)
         status = look(reader, &state, error);
     bool no_access = status == IMGRET_IO || status == IMGRET_READ_ONLY ||
@@ -324,6 +325,7 @@ static int32_t make_handle(ir_catalog **out, imgret_error *error)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a lock");
     }
     pthread_mutex_init(&catalog->reader_lock, NULL);
+    pthread_mutex_init(&catalog->filter_lock, NULL);
     *out = catalog;
     return IMGRET_OK;
 }
@@ -338,6 +340,8 @@ int32_t ir_catalog_open(ir_catalog **out, const char *path, const ir_catalog_opt
     if (status)
         return status;
     catalog->read_only = options->read_only;
+    catalog->reader_mode = IR_CONNECTION_READ;
+    catalog->options = *options;
     status = open_catalog(catalog, path, options, &is_new, error);
     if (status) {
         ir_catalog_close(catalog);
@@ -360,6 +364,7 @@ void ir_catalog_close(ir_catalog *catalog)
 {
     if (!catalog)
         return;
+    ir_filter_close(catalog->filter);
     ir_connection_close(&catalog->reader);
     if (catalog->writer.db) {
         ir_catalog_rollback(catalog);
@@ -372,6 +377,7 @@ void ir_catalog_close(ir_catalog *catalog)
     ir_connection_close(&catalog->writer);
     ir_gate_destroy(&catalog->gate);
     pthread_mutex_destroy(&catalog->reader_lock);
+    pthread_mutex_destroy(&catalog->filter_lock);
     forget(catalog);
 }
 

@@ -265,15 +265,14 @@ static int32_t read_record(ir_statement *statement, record_row *row, imgret_erro
     return status;
 }
 
-static int32_t pass_record_of_region(ir_connection *reader, int64_t region, uint64_t position,
-                                     ir_catalog_record_fn on_record, void *context,
-                                     imgret_error *error)
+static int32_t pass_record(ir_connection *reader, ir_sql sql, int64_t id, uint64_t position,
+                           ir_catalog_record_fn on_record, void *context, imgret_error *error)
 {
     ir_statement statement;
     bool row;
     record_row record;
-    ir_statement_start(&statement, reader, IR_SQL_RECORD_OF_REGION, "reading a result");
-    ir_statement_bind_int(&statement, region);
+    ir_statement_start(&statement, reader, sql, "reading a result");
+    ir_statement_bind_int(&statement, id);
     int32_t status = ir_statement_step(&statement, &row, error);
     if (!status && row)
         status = read_record(&statement, &record, error);
@@ -283,9 +282,8 @@ static int32_t pass_record_of_region(ir_connection *reader, int64_t region, uint
     return status;
 }
 
-int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *regions, uint64_t count,
-                                      ir_catalog_record_fn on_record, void *context,
-                                      imgret_error *error)
+static int32_t pass_records(ir_catalog *catalog, ir_sql sql, const int64_t *ids, uint64_t count,
+                            ir_catalog_record_fn on_record, void *context, imgret_error *error)
 {
     if (count == 0)
         return IMGRET_OK;
@@ -293,9 +291,24 @@ int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *region
     if (status)
         return status;
     for (uint64_t i = 0; !status && i < count; i++)
-        status = pass_record_of_region(&catalog->reader, regions[i], i, on_record, context, error);
+        status = pass_record(&catalog->reader, sql, ids[i], i, on_record, context, error);
     ir_catalog_end_read(catalog);
     return status;
+}
+
+int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *regions, uint64_t count,
+                                      ir_catalog_record_fn on_record, void *context,
+                                      imgret_error *error)
+{
+    return pass_records(catalog, IR_SQL_RECORD_OF_REGION, regions, count, on_record, context,
+                        error);
+}
+
+int32_t ir_catalog_records_of_images(ir_catalog *catalog, const int64_t *ids, uint64_t count,
+                                     ir_catalog_record_fn on_record, void *context,
+                                     imgret_error *error)
+{
+    return pass_records(catalog, IR_SQL_RECORD_OF_IMAGE, ids, count, on_record, context, error);
 }
 
 static ir_sql list_statement(const imgret_list_options *options)

@@ -111,11 +111,35 @@ static int32_t gather_hits(imgret_results **out, ir_database *database,
     return IMGRET_OK;
 }
 
+/* The regions that a filter lets through; `ids` NULL: there is no filter. */
+typedef struct {
+    int64_t *ids;
+    uint64_t count;
+} allowed_regions;
+
+static int32_t filter_regions(ir_database *database, const ir_catalog_filter *filter,
+                              allowed_regions *out, imgret_error *error)
+{
+    *out = (allowed_regions){0};
+    if (!filter->where)
+        return IMGRET_OK;
+    int32_t status = ir_catalog_filter_regions(database->catalog, filter, &out->ids, &out->count,
+                                               error);
+    if (!status && !out->ids) { /* no match is not no filter */
+        out->ids = ir_calloc(1, sizeof *out->ids);
+        if (!out->ids)
+            status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a filter");
+    }
+    return status;
+}
+
 static int32_t search(imgret_results **out, ir_database *database, const float *vector,
-                      int64_t region, const imgret_query_options *options, ir_call *call,
-                      imgret_error *error)
+                      int64_t region, const allowed_regions *allowed,
+                      const imgret_query_options *options, ir_call *call, imgret_error *error)
 {
     uint64_t there = ir_delta_count(database->delta);
+    if (allowed->ids && allowed->count < there)
+        there = allowed->count;
     uint32_t k = options->k < there ? options->k : (uint32_t)there;
     bool bounded = (options->flags & IMGRET_QUERY_MIN_SCORE) != 0;
     ir_delta_query query = {
@@ -124,6 +148,8 @@ static int32_t search(imgret_results **out, ir_database *database, const float *
         .score_min = bounded ? options->min_score : -INFINITY,
         .excluded_id = options->flags & IMGRET_QUERY_INCLUDE_SELF ? 0 : region,
         .pool = database->pool,
+        .allowed = allowed->ids,
+        .allowed_count = allowed->count,
         .stop = ir_call_stopped,
         .stop_context = call,
     };
@@ -141,7 +167,8 @@ static int32_t search(imgret_results **out, ir_database *database, const float *
 }
 
 int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *input,
-                 const imgret_query_options *options, ir_call *call, imgret_error *error)
+                 const imgret_query_options *options, const ir_catalog_filter *filter,
+                 ir_call *call, imgret_error *error)
 {
     *out = NULL;
     uint64_t started_us = ir_clock_us();
@@ -149,11 +176,16 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
     if (!vector)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a query vector");
     int64_t region;
-    int32_t status = ir_database_sync(database, error);
+    allowed_regions allowed;
+    /* In this order: what the filter saw is then in memory. */
+    int32_t status = filter_regions(database, filter, &allowed, error);
+    if (!status)
+        status = ir_database_sync(database, error);
     if (!status)
         status = query_vector(database, input, vector, &region, error);
     if (!status)
-        status = search(out, database, vector, region, options, call, error);
+        status = search(out, database, vector, region, &allowed, options, call, error);
+    ir_free(allowed.ids);
     ir_free(vector);
     if (!status) {
         atomic_fetch_add(&database->query_count, 1);

@@ -123,12 +123,24 @@ FIELD(imgret_ingest_options, user, 40);
 FIELD(imgret_ingest_options, commit_count, 48);
 FIELD(imgret_ingest_options, commit_ms, 52);
 
-SIZE(imgret_query_options, 24);
+SIZE(imgret_query_options, 48);
 FIELD(imgret_query_options, size, 0);
 FIELD(imgret_query_options, flags, 4);
 FIELD(imgret_query_options, min_score, 8);
 FIELD(imgret_query_options, k, 16);
 FIELD(imgret_query_options, reserved_zero, 20);
+FIELD(imgret_query_options, where, 24);
+FIELD(imgret_query_options, params, 32);
+FIELD(imgret_query_options, param_count, 40);
+FIELD(imgret_query_options, where_ms_max, 44);
+
+SIZE(imgret_param, 40);
+FIELD(imgret_param, size, 0);
+FIELD(imgret_param, kind, 4);
+FIELD(imgret_param, name, 8);
+FIELD(imgret_param, text, 16);
+FIELD(imgret_param, integer, 24);
+FIELD(imgret_param, real, 32);
 
 SIZE(imgret_hit, 48);
 FIELD(imgret_hit, size, 0);
@@ -183,12 +195,16 @@ FIELD(imgret_attributes, taken_at, 160);
 FIELD(imgret_attributes, camera_make, 168);
 FIELD(imgret_attributes, camera_model, 176);
 
-SIZE(imgret_list_options, 32);
+SIZE(imgret_list_options, 56);
 FIELD(imgret_list_options, size, 0);
 FIELD(imgret_list_options, state, 4);
 FIELD(imgret_list_options, after_id, 8);
 FIELD(imgret_list_options, uri, 16);
 FIELD(imgret_list_options, limit, 24);
+FIELD(imgret_list_options, where, 32);
+FIELD(imgret_list_options, params, 40);
+FIELD(imgret_list_options, param_count, 48);
+FIELD(imgret_list_options, where_ms_max, 52);
 
 SIZE(imgret_extractor_options, 24);
 FIELD(imgret_extractor_options, size, 0);
