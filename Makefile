@@ -20,6 +20,8 @@ WERROR     ?= 0
 WITH_TURBOJPEG ?= 1
 WITH_PNG       ?= 1
 WITH_WEBP      ?= 1
+# Disk reads by io_uring; without it, or where the kernel forbids it, by threads.
+WITH_URING     ?= 1
 # The libtorch plugin: 1, 0, or auto: built when the headers of libtorch and cJSON are found.
 WITH_TORCH     ?= auto
 # An unpacked libtorch, or a Python's site-packages/torch; empty: the system's.
@@ -78,6 +80,10 @@ ifeq ($(WITH_WEBP),1)
 DEFINES += -DIR_WITH_WEBP=1
 LIBS += -lwebpdemux -lwebp
 endif
+ifeq ($(WITH_URING),1)
+DEFINES += -DIR_WITH_URING=1
+LIBS += -luring
+endif
 
 # Fortified functions need an optimising compiler, and hide from the sanitizers what they look for.
 SANITIZED := $(findstring -fsanitize,$(CFLAGS))
@@ -100,11 +106,14 @@ KERNELS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx5
 ISA_FOREIGN := $(if $(filter x86_64,$(ARCH)),,%avx2.c %avx512.c) \
                $(if $(filter aarch64,$(ARCH)),,%neon.c)
 
+# libtorch's newest headers ask for C++20, Debian's 1.13 for C++17.
+TORCH_ATEN := $(or $(TORCH_HOME),/usr)/include/ATen/ATen.h
+TORCH_STD  := $(if $(shell grep -s 'C++20 or later' $(TORCH_ATEN)),c++20,c++17)
 # -fopenmp only for compiling: ATen's parallel_for stands in its headers; the runtime is libtorch's own.
-TORCH_CXXFLAGS := -fopenmp $(if $(TORCH_HOME),-isystem $(TORCH_HOME)/include) \
+TORCH_CXXFLAGS := -std=$(TORCH_STD) -fopenmp $(if $(TORCH_HOME),-isystem $(TORCH_HOME)/include) \
                   -isystem $(or $(TORCH_HOME),/usr)/include/torch/csrc/api/include
 TORCH_LIBS := $(if $(TORCH_HOME),-L$(TORCH_HOME)/lib -Wl$(,)-rpath$(,)$(TORCH_HOME)/lib) \
-              -ltorch -ltorch_cpu -lc10 -lcjson
+              -ltorch_cpu -lc10 -lcjson
 HAS_CJSON := $(call has_header,cjson/cJSON.h)
 HAS_TORCH := $(call has_header,torch/script.h,$(TORCH_HOME:%=-I%/include))
 TORCH_ON := $(if $(filter auto,$(WITH_TORCH)),$(and $(HAS_CJSON),$(HAS_TORCH)),$(filter 1,$(WITH_TORCH)))
@@ -300,7 +309,7 @@ install_deps = $(if $(filter 0,$(INSTALL_DEPS)),,$(Q)sh tools/install-deps.sh $(
 ## deps         installs the packages that are missing, with apt-get
 .PHONY: deps
 deps:
-	$(call install_deps,build test checks --optional torch)
+	$(call install_deps,build test checks arm64 --optional torch reference)
 
 # Packages decide what this file finds when it is read: hence a second make after installing.
 ## demo         installs what is missing, builds, and shows it all on pictures (PICTURES=dir)
@@ -315,12 +324,17 @@ run-demo: all examples
 ## test         installs what is missing, builds, runs all tests; T=text picks some by name
 .PHONY: test run-tests
 test:
-	$(call install_deps,build test --optional torch)
+	$(call install_deps,build test --optional torch reference)
 	$(SUBMAKE) run-tests
 run-tests: all tests fuzz-replay examples
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
 	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
-	    $(TESTS) $(REPLAYS) $(sort $(wildcard tests/cli/test_*.sh tests/tools/*.sh))
+	    $(TESTS) $(REPLAYS) $(sort $(wildcard tests/cli/test_*.sh tests/bindings/test_*.sh tests/tools/*.sh))
+
+## test-python  runs the tests of bindings/python alone, with every Python that is found
+.PHONY: test-python
+test-python: all $(TEST_PLUGINS)
+	@BUILD='$(BUILD)' sh tests/run.sh tests/bindings/test_python.sh
 
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZE_tsan := -fsanitize=thread
@@ -376,6 +390,20 @@ abi-baseline: $(BUILD)/libimgret.so
 .PHONY: check-ldd
 check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 	@sh tools/check-ldd.sh $^
+
+# A static program without cmocka: the whole of it runs under emulation.
+ARM64_CC ?= aarch64-linux-gnu-gcc
+ARM64_SOURCES := tests/arm64/kernels_main.c $(sort $(wildcard src/kernels/*.c)) src/base/log.c
+$(BUILD)/arm64/kernels: $(ARM64_SOURCES) tests/unit/kernels_compare.h $(wildcard src/kernels/*.h)
+	@mkdir -p $(@D)
+	$(call say,ARM64,$@)
+	$(Q)$(ARM64_CC) -std=c17 -O2 $(WARNINGS) -D_GNU_SOURCE -ffp-contract=off -Iinclude -Isrc \
+	    -Itests/unit -static $(ARM64_SOURCES) -lm -o $@
+
+## check-arm64  cross-builds the kernels and runs their tests, NEON among them, under qemu-aarch64
+.PHONY: check-arm64
+check-arm64: $(BUILD)/arm64/kernels
+	$(Q)qemu-aarch64 $<
 
 ## check-install installs into an empty folder, builds and runs a program against that copy
 .PHONY: check-install

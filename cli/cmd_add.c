@@ -14,6 +14,7 @@
 typedef struct add_run {
     const cli_options *options;
     bool output_failed;
+    bool named_missing; /* stderr has named a given path that is not there */
 } add_run;
 
 static const char *outcome_name(int32_t outcome)
@@ -59,13 +60,27 @@ static bool print_item_json(const imgret_ingest_item *item)
     return cli_json_end();
 }
 
+/* A path that was given and is not there fails the run, so that it is named in any case; a picture
+ * that cannot be read is reported once, here or as JSON. */
+static void say_failure(add_run *run, const imgret_ingest_item *item)
+{
+    bool is_missing = item->code == IMGRET_NOT_FOUND;
+    bool is_named = strstr(item->message, item->uri) != NULL;
+    const char *name = is_named ? "" : item->uri, *colon = is_named ? "" : ": ";
+    if (is_missing)
+        cli_error("%s%s%s", name, colon, item->message);
+    else if (!run->options->json)
+        cli_note("%s%s%s", name, colon, item->message);
+    run->named_missing |= is_missing;
+}
+
 static int32_t on_item(void *user, const imgret_ingest_item *item)
 {
     add_run *run = user;
+    if (item->outcome == IMGRET_FAILED)
+        say_failure(run, item);
     if (run->options->json)
         run->output_failed |= !print_item_json(item);
-    else if (item->outcome == IMGRET_FAILED)
-        cli_note("%s: %s", item->uri, item->message);
     return run->output_failed || cli_session_is_interrupted();
 }
 
@@ -130,6 +145,8 @@ static int finish(const add_run *run, int32_t code, const imgret_error *error,
         cli_error("interrupted; what is done is kept, the same command goes on from there");
         return CLI_EXIT_INTERRUPTED;
     }
+    if (code == IMGRET_NOT_FOUND && run->named_missing)
+        return CLI_EXIT_ERROR;
     if (code != IMGRET_OK)
         return cli_session_fail(error);
     return report->failed_count + report->known_bad_count ? CLI_EXIT_SOME_FAILED : CLI_EXIT_FOUND;

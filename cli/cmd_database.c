@@ -1,4 +1,4 @@
-/* cmd_database.c: create, stats and check: the commands about a database as a whole. */
+/* cmd_database.c: create, optimize, stats and check: the commands about a database as a whole. */
 #include "commands.h"
 #include "json.h"
 #include "message.h"
@@ -41,7 +41,12 @@ static void print_stats_json(const char *path, const imgret_stats *stats)
     cli_json_path("model", stats->model);
     cli_json_text("model_identity", stats->model_identity);
     cli_json_count("catalog_bytes", stats->catalog_bytes);
+    cli_json_count("delta_vector_count", stats->delta_vector_count);
     cli_json_count("delta_ram_bytes", stats->delta_ram_bytes);
+    cli_json_count("segment_count", stats->segment_count);
+    cli_json_count("segment_vector_count", stats->segment_vector_count);
+    cli_json_count("segment_bytes", stats->segment_bytes);
+    cli_json_count("segment_ram_bytes", stats->segment_ram_bytes);
     cli_json_text("kernels", stats->kernels);
     cli_json_end();
 }
@@ -74,7 +79,12 @@ static void print_stats(cli_form form, const char *path, const imgret_stats *sta
     print_line(form, "model", stats->model);
     print_line(form, "model_identity", stats->model_identity);
     print_count_line(form, "catalog_bytes", stats->catalog_bytes);
+    print_count_line(form, "delta_vector_count", stats->delta_vector_count);
     print_count_line(form, "delta_ram_bytes", stats->delta_ram_bytes);
+    print_count_line(form, "segment_count", stats->segment_count);
+    print_count_line(form, "segment_vector_count", stats->segment_vector_count);
+    print_count_line(form, "segment_bytes", stats->segment_bytes);
+    print_count_line(form, "segment_ram_bytes", stats->segment_ram_bytes);
     print_line(form, "kernels", stats->kernels);
 }
 
@@ -94,6 +104,36 @@ int cli_create(const cli_options *options)
         cli_note("made %s: model %s, %u dimensions, metric %s, stored as %s", options->db,
                  stats.model, stats.dimension, metric_name(stats.metric),
                  vector_type_name(stats.vector_type));
+    cli_session_close(db);
+    return status;
+}
+
+static int32_t stop_if_interrupted(void *user, double done)
+{
+    (void)user, (void)done;
+    return cli_session_is_interrupted();
+}
+
+int cli_optimize(const cli_options *options)
+{
+    imgret *db = cli_session_open(options, IMGRET_OPEN_EXISTING);
+    if (!db)
+        return CLI_EXIT_ERROR;
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_stats stats = {.size = sizeof stats};
+    imgret_optimize_options wanted = {.size = sizeof wanted,
+                                      .flags = options->force ? IMGRET_OPTIMIZE_FORCE : 0,
+                                      .on_progress = stop_if_interrupted};
+    int status = CLI_EXIT_FOUND;
+    if (imgret_optimize(db, &wanted, &error) != IMGRET_OK ||
+        imgret_get_stats(db, &stats, &error) != IMGRET_OK)
+        status = cli_session_fail(&error);
+    else if (options->json)
+        print_stats_json(options->db, &stats);
+    else
+        cli_note("%s: %" PRIu64 " vectors in %" PRIu64 " segments, %" PRIu64 " in memory",
+                 options->db, stats.segment_vector_count, stats.segment_count,
+                 stats.delta_vector_count);
     cli_session_close(db);
     return status;
 }

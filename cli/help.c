@@ -67,8 +67,8 @@ static void help_on_all(void)
         printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
     fputs("\n  'imgret COMMAND --help' explains one, with its own flags.\n", stdout);
     print_global_flags();
-    fputs("\nExit status: 0 found or done, 1 nothing found, 2 error, 3 some pictures cannot be\n"
-          "read, 130 interrupted. Results go to stdout, everything else to stderr.\n",
+    fputs("\nExit status: 0 found or done, 1 nothing found, 2 error, 3 some pictures cannot\n"
+          "be read, 130 interrupted. Results go to stdout, everything else to stderr.\n",
           stdout);
 }
 

@@ -18,6 +18,7 @@ enum {
     STATS = 1u << 5,
     CHECK = 1u << 6,
     HELP = 1u << 7,
+    OPTIMIZE = 1u << 8,
     ALL = 0xFFFFFFFFu
 };
 
@@ -26,17 +27,17 @@ static const cli_command commands[] = {
      "make an empty database",
      "  imgret create photos.imgret\n"
      "  imgret create photos.imgret --model vit.safetensors --metric cosine\n",
-     "  The model, metric and vector type of a database never change. Without --model it is\n"
-     "  'classic', which needs no weights.\n",
+     "  The model, metric and vector type of a database never change. Without --model\n"
+     "  it is 'classic', which needs no weights.\n",
      cli_create},
     {"add", ADD, 0, SIZE_MAX, "DB PATH...", "take in pictures and folders of pictures",
      "  imgret add photos.imgret ~/Pictures\n"
      "  imgret add photos.imgret cat.jpg dog.png --json\n"
      "  find . -name '*.jpg' -print0 | imgret add photos.imgret --files-from - -0\n",
-     "  The database is made when it does not exist. What is there and unchanged is not read\n"
-     "  again, so the same command goes on after an interrupt and picks up new pictures. A\n"
-     "  picture that cannot be read is recorded with the reason and not tried again until it\n"
-     "  changes.\n",
+     "  The database is made when it does not exist. What is there and unchanged is\n"
+     "  not read again, so the same command goes on after an interrupt and picks up\n"
+     "  new pictures. A picture that cannot be read is recorded with the reason and\n"
+     "  not tried again until it changes.\n",
      cli_add},
     {"search", SEARCH, 0, 1, "DB IMAGE | DB --id N", "find the pictures most alike to one",
      "  imgret search photos.imgret cat.jpg\n"
@@ -55,12 +56,17 @@ static const cli_command commands[] = {
      "  imgret remove photos.imgret 42\n"
      "  imgret remove photos.imgret ~/Pictures/cat.jpg\n",
      "  A word of digits is an id; write ./42 for a file of that name.\n", cli_remove},
+    {"optimize", OPTIMIZE, 0, 0, "DB [--force]", "index what was added, so that searches stay fast",
+     "  imgret optimize photos.imgret\n",
+     "  Moves vectors from memory into an index on disk, merges such indexes and erases\n"
+     "  what was removed. Does nothing while there is too little to pay.\n",
+     cli_optimize},
     {"stats", STATS, 0, 0, "DB", "show how much there is, and the database's settings",
      "  imgret stats photos.imgret\n", "", cli_stats},
     {"check", CHECK, 0, 0, "DB", "read the whole database and report what is wrong",
      "  imgret check photos.imgret\n", "", cli_check},
-    {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them",
-     "  imgret help add\n", "", NULL},
+    {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
+     "", NULL},
 };
 
 #define FIELD(name) offsetof(cli_options, name)
@@ -80,10 +86,11 @@ static const cli_flag flags[] = {
      "do not enter folders inside the given ones"},
     {"id", 0, CLI_FLAG_ID, "N", 0, SEARCH, FIELD(id),
      "look for what is like the database's picture N"},
-    {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(k),
-     "at most N results (default 10)"},
+    {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(k), "at most N results (default 10)"},
     {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH, FIELD(min_score),
      "only results with at least this score"},
+    {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
+     "also when it would hardly pay"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
      "also write a contact sheet, one HTML page"},
     {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW, FIELD(where),
@@ -412,8 +419,8 @@ static bool check_words(const cli_options *options)
         cli_error("no %s given; usage: imgret %s %s", options->db ? "picture" : "database",
                   command->name, command->usage);
     else if (many)
-        cli_error("'%s' is too much; usage: imgret %s %s",
-                  options->words[command->word_count_max], command->name, command->usage);
+        cli_error("'%s' is too much; usage: imgret %s %s", options->words[command->word_count_max],
+                  command->name, command->usage);
     return !few && !many;
 }
 

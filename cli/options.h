@@ -11,7 +11,7 @@ typedef struct cli_options cli_options;
 /* One command. `run` returns the exit status. */
 typedef struct cli_command {
     const char *name;
-    uint32_t bit;         /* in cli_flag.commands */
+    uint32_t bit;          /* in cli_flag.commands */
     size_t word_count_min; /* words after DB */
     size_t word_count_max;
     const char *usage;    /* what follows the name */
@@ -75,6 +75,7 @@ struct cli_options {
     uint32_t k;
     int64_t id;       /* 0: not given */
     double min_score; /* NaN: not given */
+    bool force;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

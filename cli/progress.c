@@ -90,8 +90,11 @@ static void paint(const imgret_ingest_progress *progress)
     format_left(left, sizeof left, progress->listing_done && all > done ? all - done : 0);
     int head_bytes = snprintf(head, sizeof head, "%" PRIu64 "/%" PRIu64 "%s ", done, all,
                               progress->listing_done ? "" : "+");
-    int tail_bytes = snprintf(tail, sizeof tail, " %.0f/s%s", rate, left);
-    if (bad && tail_bytes > 0 && (size_t)tail_bytes < sizeof tail)
+    int tail_bytes = 0;
+    tail[0] = '\0';
+    if (rate > 0) /* nothing settled yet: no rate to show */
+        tail_bytes = snprintf(tail, sizeof tail, " %.0f/s%s", rate, left);
+    if (bad && tail_bytes >= 0 && (size_t)tail_bytes < sizeof tail)
         tail_bytes += snprintf(tail + tail_bytes, sizeof tail - (size_t)tail_bytes,
                                "  %" PRIu64 " bad", bad);
     int columns = (int)terminal_columns() - 1; /* the last one would wrap on some terminals */
@@ -100,8 +103,8 @@ static void paint(const imgret_ingest_progress *progress)
         cells = BAR_CELLS_MAX;
     fputs("\r\x1b[K", stderr);
     if (cells < 4 || !progress->listing_done || !all) {
-        fprintf(stderr, "%.*s%.*s", columns, head,
-                columns > head_bytes ? columns - head_bytes : 0, tail);
+        fprintf(stderr, "%.*s%.*s", columns, head, columns > head_bytes ? columns - head_bytes : 0,
+                tail);
     } else {
         int full = (int)((double)cells * (double)done / (double)all);
         fprintf(stderr, "%s[%.*s%*s]%s", head, full,

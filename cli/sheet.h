@@ -8,8 +8,8 @@
 
 typedef struct cli_sheet {
     const char *database;
-    uint64_t image_count; /* in the database */
-    uint32_t metric;      /* IMGRET_METRIC_* */
+    uint64_t image_count;   /* in the database */
+    uint32_t metric;        /* IMGRET_METRIC_* */
     const char *query_path; /* NULL when the query came as bytes, or has no file */
     const void *query_data; /* the query's encoded bytes, NULL when it is a file */
     size_t query_bytes;

@@ -22,12 +22,13 @@ typedef struct draw_canvas {
     draw_color *pixels;
 } draw_canvas;
 
-/* All pixels, with the unit coordinates of their centres as x and y. */
-#define DRAW_EACH_PIXEL(canvas, x, y)                                                        \
-    for (int row = 0; row < (canvas)->height_px; row++)                                      \
-        for (int column = 0; column < (canvas)->width_px; column++)                          \
-            for (float x = ((float)column + 0.5f) * (canvas)->pixel,                         \
-                       y = ((float)row + 0.5f) * (canvas)->pixel, once = 1;                  \
+/* A loop over all pixels: x and y are the unit coordinates of a pixel's centre, and DRAW_PIXEL is
+ * the pixel. */
+#define DRAW_EACH_PIXEL(canvas, x, y)                                       \
+    for (int row = 0; row < (canvas)->height_px; row++)                     \
+        for (int column = 0; column < (canvas)->width_px; column++)         \
+            for (float x = ((float)column + 0.5f) * (canvas)->pixel,        \
+                       y = ((float)row + 0.5f) * (canvas)->pixel, once = 1; \
                  once > 0; once = 0)
 #define DRAW_PIXEL(canvas) (&(canvas)->pixels[row * (canvas)->width_px + column])
 
@@ -61,6 +62,11 @@ void draw_gradient(draw_canvas *canvas, draw_color top, draw_color bottom);
 /* Mixes a disc into the canvas whose edge is `soft` wide. */
 void draw_disc(draw_canvas *canvas, float x, float y, float radius, float soft, draw_color color,
                float share);
+
+/* Writes 8-bit RGB rows to `stem` and the extension of a format drawn by chance: mostly JPEG, some
+ * PNG and BMP. Returns the extension, or NULL after saying on stderr what failed. */
+const char *draw_write_file(const char *stem, const draw_canvas *canvas, const unsigned char *rgb,
+                            draw_chance *chance);
 
 /* One picture of a class. */
 typedef void (*draw_painter)(draw_canvas *canvas, draw_chance *chance);

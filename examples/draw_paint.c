@@ -113,15 +113,19 @@ float draw_cloud(float x, float y, int octaves, uint32_t seed)
 
 void draw_gradient(draw_canvas *canvas, draw_color top, draw_color bottom)
 {
-    DRAW_EACH_PIXEL(canvas, x, y)
-        *DRAW_PIXEL(canvas) = draw_mix(top, bottom, (y + 0 * x) / canvas->height);
+    for (int row = 0; row < canvas->height_px; row++) {
+        draw_color color = draw_mix(top, bottom, (float)row / (float)canvas->height_px);
+        for (int column = 0; column < canvas->width_px; column++)
+            *DRAW_PIXEL(canvas) = color;
+    }
 }
 
 void draw_disc(draw_canvas *canvas, float x, float y, float radius, float soft, draw_color color,
                float share)
 {
     float reach = radius + soft;
-    int first_row = (int)((y - reach) / canvas->pixel), last_row = (int)((y + reach) / canvas->pixel);
+    int first_row = (int)((y - reach) / canvas->pixel),
+        last_row = (int)((y + reach) / canvas->pixel);
     int first = (int)((x - reach) / canvas->pixel), last = (int)((x + reach) / canvas->pixel);
     first_row = first_row < 0 ? 0 : first_row;
     first = first < 0 ? 0 : first;

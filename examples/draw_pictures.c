@@ -1,9 +1,6 @@
 /* draw_pictures.c: draws labelled pictures to try libimgret on: draw_pictures DIR [COUNT] [SEED]. */
 #include "draw.h"
 
-#define STB_IMAGE_WRITE_IMPLEMENTATION
-#include <stb/stb_image_write.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,11 +11,11 @@ static const struct {
     const char *name;
     draw_painter paint;
 } classes[] = {
-    {"balls", draw_balls},         {"brick", draw_brick},     {"checker", draw_checker},
-    {"city", draw_city},           {"desert", draw_desert},   {"dots", draw_dots},
-    {"forest", draw_forest},       {"marble", draw_marble},   {"mountains", draw_mountains},
-    {"pebbles", draw_pebbles},     {"plaid", draw_plaid},     {"stars", draw_stars},
-    {"stripes", draw_stripes},     {"sunset", draw_sunset},   {"triangles", draw_triangles},
+    {"balls", draw_balls},     {"brick", draw_brick},   {"checker", draw_checker},
+    {"city", draw_city},       {"desert", draw_desert}, {"dots", draw_dots},
+    {"forest", draw_forest},   {"marble", draw_marble}, {"mountains", draw_mountains},
+    {"pebbles", draw_pebbles}, {"plaid", draw_plaid},   {"stars", draw_stars},
+    {"stripes", draw_stripes}, {"sunset", draw_sunset}, {"triangles", draw_triangles},
     {"wood", draw_wood},
 };
 
@@ -51,36 +48,17 @@ static unsigned char *finish(const draw_canvas *canvas, draw_chance *chance)
     return rgb;
 }
 
-/* Mostly JPEG, some PNG and BMP; returns the extension. */
-static const char *write_file(const char *stem, const draw_canvas *canvas,
-                              const unsigned char *rgb, draw_chance *chance)
-{
-    char path[4096];
-    int kind = draw_below(chance, 8);
-    const char *extension = kind < 5 ? "jpg" : kind < 7 ? "png" : "bmp";
-    int width = canvas->width_px, height = canvas->height_px, written;
-    if (snprintf(path, sizeof path, "%s.%s", stem, extension) >= (int)sizeof path)
-        return NULL;
-    if (kind < 5)
-        written = stbi_write_jpg(path, width, height, 3, rgb, 75 + draw_below(chance, 20));
-    else if (kind < 7)
-        written = stbi_write_png(path, width, height, 3, rgb, 3 * width);
-    else
-        written = stbi_write_bmp(path, width, height, 3, rgb);
-    if (!written)
-        fprintf(stderr, "draw_pictures: %s: %s\n", path, strerror(errno));
-    return written ? extension : NULL;
-}
-
 /* Draws the picture `index` of a class; each has its own chance, so that more pictures or classes
  * do not change the others. */
-static int draw_one(const char *folder, long class, long index, unsigned long seed, FILE *labels)
+static int draw_one(const char *folder, long label, long index, unsigned long seed, FILE *labels)
 {
-    draw_chance chance = {seed * 0x9E3779B97F4A7C15u ^ (uint64_t)(class * 1000003 + index)};
+    draw_chance chance = {seed * 0x9E3779B97F4A7C15u ^ (uint64_t)(label * 1000003 + index)};
     draw_canvas canvas = {.width_px = 160 + draw_below(&chance, 481)};
     float ratio = draw_between(&chance, 0.62f, 1.25f);
     canvas.height_px = (int)((float)canvas.width_px * ratio);
-    canvas.height_px = canvas.height_px < 160 ? 160 : canvas.height_px > 640 ? 640 : canvas.height_px;
+    canvas.height_px = canvas.height_px < 160   ? 160
+                       : canvas.height_px > 640 ? 640
+                                                : canvas.height_px;
     int shorter = canvas.width_px < canvas.height_px ? canvas.width_px : canvas.height_px;
     canvas.pixel = 1.0f / (float)shorter;
     canvas.width = (float)canvas.width_px * canvas.pixel;
@@ -89,14 +67,14 @@ static int draw_one(const char *folder, long class, long index, unsigned long se
     unsigned char *rgb = NULL;
     const char *extension = NULL;
     if (canvas.pixels) {
-        classes[class].paint(&canvas, &chance);
+        classes[label].paint(&canvas, &chance);
         rgb = finish(&canvas, &chance);
     }
     char stem[4000];
-    const char *name = classes[class].name;
+    const char *name = classes[label].name;
     int bytes = snprintf(stem, sizeof stem, "%s/%s/%s-%03ld", folder, name, name, index);
     if (rgb && bytes > 0 && bytes < (int)sizeof stem)
-        extension = write_file(stem, &canvas, rgb, &chance);
+        extension = draw_write_file(stem, &canvas, rgb, &chance);
     if (extension)
         fprintf(labels, "%s/%s-%03ld.%s\t%s\n", name, name, index, extension, name);
     free(rgb);
@@ -117,8 +95,8 @@ static int draw_all(const char *folder, long count, unsigned long seed)
     char path[4096];
     if (make_folder(folder))
         return 1;
-    for (long class = 0; class < CLASS_COUNT && class < count; class++) {
-        snprintf(path, sizeof path, "%s/%s", folder, classes[class].name);
+    for (long i = 0; i < CLASS_COUNT && i < count; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, classes[i].name);
         if (make_folder(path))
             return 1;
     }
@@ -139,8 +117,9 @@ int main(int argc, char **argv)
     long count = argc > 2 ? strtol(argv[2], NULL, 10) : COUNT_DEFAULT;
     unsigned long seed = argc > 3 ? strtoul(argv[3], NULL, 10) : 1;
     if (argc < 2 || argc > 4 || count < 1 || count > COUNT_MAX) {
-        fprintf(stderr, "usage: draw_pictures DIR [COUNT] [SEED]\n"
-                        "Draws COUNT pictures (default %d) of %ld classes, a folder a class.\n",
+        fprintf(stderr,
+                "usage: draw_pictures DIR [COUNT] [SEED]\n"
+                "Draws COUNT pictures (default %d) of %ld classes, a folder a class.\n",
                 COUNT_DEFAULT, CLASS_COUNT);
         return 2;
     }

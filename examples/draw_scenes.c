@@ -9,7 +9,8 @@ static uint32_t seed_of(draw_chance *chance)
 }
 
 /* Lays streaks of cloud over what lies above `horizon`. */
-static void clouds(draw_canvas *canvas, float horizon, float amount, draw_color color, uint32_t seed)
+static void clouds(draw_canvas *canvas, float horizon, float amount, draw_color color,
+                   uint32_t seed)
 {
     DRAW_EACH_PIXEL(canvas, x, y)
     {
@@ -32,7 +33,8 @@ static void sea(draw_canvas *canvas, float horizon, float sun_x, draw_color sun,
         float ripple = draw_cloud(x * 5 / (0.3f + depth), y * 60 / (0.3f + depth), 3, seed);
         float mirrored = horizon - (y - horizon) * (0.7f + 0.5f * ripple);
         int row_above = (int)(mirrored / canvas->pixel);
-        draw_color sky = canvas->pixels[(row_above < 0 ? 0 : row_above) * canvas->width_px + column];
+        draw_color sky =
+            canvas->pixels[(row_above < 0 ? 0 : row_above) * canvas->width_px + column];
         draw_color water = draw_shade(sky, 0.45f + 0.35f * ripple);
         water = draw_mix(water, (draw_color){0.03f, 0.08f, 0.16f}, 0.3f * depth);
         float path = expf(-powf((x - sun_x) / (0.05f + 0.16f * depth), 2));
@@ -71,7 +73,8 @@ static void range(draw_canvas *canvas, float base, float height, draw_color rock
     DRAW_EACH_PIXEL(canvas, x, y)
     {
         float folded = 1 - fabsf(2 * draw_noise(x * 2.1f, 0.5f, seed) - 1);
-        float ridge = base - height * (0.55f * folded + 0.6f * draw_cloud(x * 4, 0.5f, 6, seed + 1));
+        float ridge = base -
+                      height * (0.55f * folded + 0.6f * draw_cloud(x * 4, 0.5f, 6, seed + 1));
         float inside = draw_step(ridge - canvas->pixel, ridge + canvas->pixel, y);
         if (inside <= 0)
             continue;
@@ -136,7 +139,8 @@ void draw_forest(draw_canvas *canvas, draw_chance *chance)
     uint32_t seed = seed_of(chance);
     draw_color mist = draw_hsv(draw_between(chance, 0.1f, 0.6f), draw_between(chance, 0.05f, 0.25f),
                                draw_between(chance, 0.7f, 0.95f));
-    draw_color leaf = draw_hsv(draw_between(chance, 0.24f, 0.44f), draw_between(chance, 0.4f, 0.65f),
+    draw_color leaf = draw_hsv(draw_between(chance, 0.24f, 0.44f),
+                               draw_between(chance, 0.4f, 0.65f),
                                draw_between(chance, 0.18f, 0.36f));
     float ground = canvas->height * draw_between(chance, 0.55f, 0.7f);
     draw_gradient(canvas, draw_shade(mist, 0.9f), mist);
@@ -195,7 +199,8 @@ void draw_city(draw_canvas *canvas, draw_chance *chance)
                   canvas->pixel * 2, (draw_color){0.98f, 0.96f, 0.86f}, 1);
     for (int layer = 0; layer < 3; layer++) {
         float nearness = (float)layer / 2;
-        draw_color wall = draw_shade(draw_mix(low, draw_hsv(hue, 0.4f, 0.09f), 0.45f + 0.55f * nearness), 0.8f);
+        draw_color wall = draw_shade(
+            draw_mix(low, draw_hsv(hue, 0.4f, 0.09f), 0.45f + 0.55f * nearness), 0.8f);
         for (float x = -0.1f; x < canvas->width;) {
             float wide = draw_between(chance, 0.09f, 0.24f) * (0.7f + 0.5f * nearness);
             float roof = height * (0.24f + 0.3f * nearness + draw_between(chance, -0.06f, 0.24f));
@@ -230,10 +235,12 @@ void draw_desert(draw_canvas *canvas, draw_chance *chance)
 {
     uint32_t seed = seed_of(chance);
     float height = canvas->height;
-    draw_color high = draw_hsv(draw_between(chance, 0.53f, 0.62f), draw_between(chance, 0.35f, 0.7f),
+    draw_color high = draw_hsv(draw_between(chance, 0.53f, 0.62f),
+                               draw_between(chance, 0.35f, 0.7f),
                                draw_between(chance, 0.7f, 0.95f));
     draw_color low = draw_hsv(draw_between(chance, 0.04f, 0.14f), 0.22f, 0.98f);
-    draw_color sand = draw_hsv(draw_between(chance, 0.05f, 0.11f), draw_between(chance, 0.4f, 0.65f),
+    draw_color sand = draw_hsv(draw_between(chance, 0.05f, 0.11f),
+                               draw_between(chance, 0.4f, 0.65f),
                                draw_between(chance, 0.75f, 0.95f));
     draw_gradient(canvas, high, low);
     if (draw_below(chance, 2))
@@ -245,7 +252,7 @@ void draw_desert(draw_canvas *canvas, draw_chance *chance)
     for (int i = 0; i < count; i++) {
         float nearness = (float)i / (float)(count - 1);
         draw_color hazy = draw_mix(low, sand, 0.55f + 0.45f * nearness);
-        dune(canvas, height * (first + (1.05f - first) * nearness), height * (0.18f + 0.15f * nearness),
-             hazy, seed + 10u * (uint32_t)i);
+        dune(canvas, height * (first + (1.05f - first) * nearness),
+             height * (0.18f + 0.15f * nearness), hazy, seed + 10u * (uint32_t)i);
     }
 }

@@ -33,12 +33,14 @@ static void ball(draw_canvas *canvas, float cx, float cy, float radius, draw_col
         float light = fmaxf(0, -0.5f * dx - 0.6f * dy + 0.62f * height);
         draw_color lit = draw_shade(color, 0.35f + 0.75f * light);
         lit = draw_mix(lit, (draw_color){1, 1, 1}, 0.7f * powf(light, 24));
-        *DRAW_PIXEL(canvas) = draw_mix(*DRAW_PIXEL(canvas), lit, draw_step(1 + edge, 1 - edge, apart));
+        *DRAW_PIXEL(canvas) = draw_mix(*DRAW_PIXEL(canvas), lit,
+                                       draw_step(1 + edge, 1 - edge, apart));
     }
 }
 
 /* A flat disc or ring with a soft shadow. */
-static void ring(draw_canvas *canvas, float cx, float cy, float radius, float hole, draw_color color)
+static void ring(draw_canvas *canvas, float cx, float cy, float radius, float hole,
+                 draw_color color)
 {
     float soft = canvas->pixel;
     DRAW_EACH_PIXEL(canvas, x, y)

@@ -190,7 +190,8 @@ void draw_dots(draw_canvas *canvas, draw_chance *chance)
         float v = turned_y(t, x, y) / size + 50;
         float u = turned_x(t, x, y) / size + 50 + (is_staggered && (int)v % 2 ? 0.5f : 0);
         float apart = hypotf(u - floorf(u) - 0.5f, v - floorf(v) - 0.5f);
-        float inside = draw_step(radius + canvas->pixel / size, radius - canvas->pixel / size, apart);
+        float inside = draw_step(radius + canvas->pixel / size, radius - canvas->pixel / size,
+                                 apart);
         float own = draw_hash((int)u, (int)v, seed);
         draw_color color = draw_mix(ground, is_mixed && own < 0.5f ? other : dot, inside);
         *DRAW_PIXEL(canvas) = draw_shade(color, 0.85f + 0.3f * draw_cloud(x * 2, y * 2, 3, seed));
@@ -231,7 +232,8 @@ void draw_pebbles(draw_canvas *canvas, draw_chance *chance)
 {
     uint32_t seed = seed_of(chance);
     float size = draw_between(chance, 0.08f, 0.2f), stretch = draw_between(chance, 0.7f, 1.3f);
-    draw_color stone = draw_hsv(draw_between(chance, 0.02f, 0.62f), draw_between(chance, 0.05f, 0.3f),
+    draw_color stone = draw_hsv(draw_between(chance, 0.02f, 0.62f),
+                                draw_between(chance, 0.05f, 0.3f),
                                 draw_between(chance, 0.5f, 0.8f));
     draw_color other = draw_hsv(draw_between(chance, 0.05f, 0.12f), 0.25f, 0.6f);
     draw_color gap = draw_shade(stone, 0.2f);

@@ -13,8 +13,7 @@ int main(int argc, char **argv)
     imgret_ingest_options ingest = {.size = sizeof ingest, .paths = paths, .path_count = 1};
     imgret_input picture = {.size = sizeof picture, .kind = IMGRET_INPUT_FILE, .path = argv[3]};
 
-    if (imgret_open(&db, argv[1], NULL, &error) ||
-        imgret_ingest(db, &ingest, NULL, &error) ||
+    if (imgret_open(&db, argv[1], NULL, &error) || imgret_ingest(db, &ingest, NULL, &error) ||
         imgret_query(&results, db, &picture, NULL, &error))
         fprintf(stderr, "first_query: %s\n", error.message);
     for (uint64_t i = 0; i < imgret_results_count(results); i++) {

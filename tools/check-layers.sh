@@ -27,7 +27,8 @@ BEGIN {
     # What other rooms may include of a room, besides ROOM/ROOM.h; "*" is every header.
     faces["base"] = "*"
     faces["engine"] = "*"
-    faces["index"] = "delta.h"
+    faces["index"] = "delta.h segment.h tombstones.h"
+    faces["kernels"] = "code_kernels.h"
 
     # System headers that only one place may see; a pattern of the whole header name.
     own("^sqlite3(ext)?\\.h$", "src/catalog/")

@@ -8,7 +8,7 @@
 set -eu
 failed=0
 allowed="${ALLOWED:-libsqlite3.so.0 libjpeg.so.62 libjpeg.so.8 libpng16.so.16 libwebp.so.7
-         libwebpdemux.so.2}
+         libwebpdemux.so.2 liburing.so.2}
          libimgret.so.0 libc.so.6 libm.so.6 libdl.so.2 libpthread.so.0 libgcc_s.so.1
          ld-linux-x86-64.so.2 ld-linux-aarch64.so.1"
 

@@ -1,7 +1,9 @@
 #!/bin/sh
 # install-deps.sh: installs the Debian packages that building, testing and checking need.
 #
-#   sh tools/install-deps.sh SET... [--optional SET...]      sets: build test torch checks
+#   sh tools/install-deps.sh SET... [--optional SET...]
+#
+# Sets: build test torch reference checks arm64.
 #
 # Installs only what is missing, with apt-get, as root or through sudo where that asks no password.
 # Where it may not install, one message names the packages; the exit status is then 1, unless only
@@ -12,21 +14,25 @@ set -eu
 packages_of() {
     case $1 in
     build) echo build-essential pkg-config libsqlite3-dev libstb-dev libxxhash-dev \
-                libjpeg62-turbo-dev libpng-dev libwebp-dev ;;
+                libjpeg62-turbo-dev libpng-dev libwebp-dev liburing-dev ;;
     test) echo libcmocka-dev ;;
     torch) echo libtorch-dev libcjson-dev ;;
+    reference) echo python3-pil ;;
     checks) echo abigail-tools clang libclang-rt-dev llvm clang-format git ;;
-    *) echo "install-deps.sh: no such set: $1 (build, test, torch, checks)" >&2; exit 2 ;;
+    arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user ;;
+    *) echo "install-deps.sh: no such set: $1 (build, test, torch, reference, checks, arm64)" >&2; exit 2 ;;
     esac
 }
 
 needs_of() {
     case $1 in
     build) echo "a C17 compiler, GNU make, pkg-config, SQLite 3, stb_image, xxHash," \
-                "libjpeg(-turbo), libpng, libwebp (with headers)" ;;
+                "libjpeg(-turbo), libpng, libwebp, liburing (with headers)" ;;
     test) echo "cmocka" ;;
     torch) echo "libtorch, cJSON, a C++17 compiler (optional: the torch plugin)" ;;
+    reference) echo "Python 3 with Pillow (optional: what resizing is compared with)" ;;
     checks) echo "libabigail (abidiff), clang with its sanitizer runtime, clang-format, git" ;;
+    arm64) echo "a cross compiler for arm64 with its libc, qemu-aarch64 (user mode)" ;;
     esac
 }
 

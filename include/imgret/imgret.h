@@ -188,6 +188,9 @@ typedef struct imgret_open_options {
     uint32_t vector_type;        /* IMGRET_VECTOR_*; of a new database, else must agree */
     uint32_t threads;            /* for decoding and scanning; default: the CPUs it may use */
     uint32_t busy_timeout_ms;    /* wait for another writer; default 5,000; IMGRET_NO_WAIT */
+    /* RAM for codes and graphs of segments; default: as much as they want. Below that, part of them
+     * is read from disk by each query: slower, found as well. */
+    uint64_t index_ram_bytes;
 } imgret_open_options;
 
 /* Opens the database in folder `path` (made when missing, its parent must exist) and reads its
@@ -223,6 +226,12 @@ typedef struct imgret_stats {
     const char *model;          /* the extractor's specification, as in imgret_open_options */
     const char *model_identity; /* what makes two extractors the same; both live as long as db */
     const char *kernels;        /* SIMD family in use: "scalar", "avx2", "avx512", "neon" */
+    uint64_t delta_vector_count;   /* vectors not yet in a segment */
+    uint64_t segment_count;
+    uint64_t segment_vector_count; /* in segments; removed ones count until they are rebuilt */
+    uint64_t segment_bytes;        /* on disk */
+    uint64_t segment_ram_bytes;    /* codes, graph, ids and checks in RAM */
+    uint64_t disk_read_count;      /* reads that queries of this handle made */
 } imgret_stats;
 
 /* Fills `out` (its `size` set by the caller) with what the database and this handle hold. */
@@ -360,7 +369,9 @@ typedef struct imgret_query_options {
     uint32_t flags;   /* IMGRET_QUERY_* */
     double min_score; /* with IMGRET_QUERY_MIN_SCORE: no result below it */
     uint32_t k;       /* results wanted; default 10, at most 1,000,000 */
-    uint32_t reserved_zero;
+    /* Candidates that a search of a segment keeps: more finds more of the nearest and takes longer.
+     * Default 0: chosen by the library; at most 1,000,000. */
+    uint32_t effort;
     const char *where; /* only images that match this expression; default all */
     const imgret_param *params; /* param_count values for the parameters of `where`, no others */
     uint32_t param_count;
@@ -392,11 +403,38 @@ IMGRET_API int32_t imgret_query(imgret_results **out, imgret *db, const imgret_i
 /* Number of results; 0 for NULL. Any thread. */
 IMGRET_API uint64_t imgret_results_count(const imgret_results *results);
 
-/* The result at `index` (0 is the best), or NULL past the end. Lives as long as `results`. */
+/* The result at `index` (0 is the best), or NULL past the end. Lives as long as `results`. They are
+ * one array: the next result stands `size` bytes, a field of each, after this one. */
 IMGRET_API const imgret_hit *imgret_results_at(const imgret_results *results, uint64_t index);
 
 /* Frees results; NULL is allowed; also after the database was closed. */
 IMGRET_API void imgret_results_free(imgret_results *results);
+
+/* ---- Look after ------------------------------------------------------------------------------- */
+
+#define IMGRET_OPTIMIZE_FORCE 1u /* also when it would hardly pay */
+
+/* `done` goes from 0 to 1. Return 0 to go on, anything else to stop with IMGRET_INTERRUPTED. */
+typedef int32_t (*imgret_optimize_fn)(void *user, double done);
+
+typedef struct imgret_optimize_options {
+    uint32_t size;  /* sizeof(imgret_optimize_options) */
+    uint32_t flags; /* IMGRET_OPTIMIZE_* */
+    uint64_t memory_bytes_max; /* that building may take; default no limit */
+    imgret_optimize_fn on_progress; /* may be NULL */
+    void *user;
+} imgret_optimize_options;
+
+/* Moves vectors from memory into a segment: a file with a graph over them that is searched from
+ * disk, so that queries no longer compare every vector and the collection may outgrow RAM. Merges
+ * segments and erases removed vectors from them when enough has gathered; does nothing when it
+ * would not pay. Queries, adds and removals go on meanwhile; an interrupt or a crash leaves all as
+ * it was. One thread of one process at a time (IMGRET_BUSY). Needs disk space for the new segment
+ * beside the old ones. Dimensions from 2 to 4,096.
+ * Errors: BUSY, INTERRUPTED, LIMIT (memory_bytes_max: names the least that works), UNSUPPORTED
+ * (dimension), READ_ONLY, FULL, IO, CORRUPT, NO_MEMORY. */
+IMGRET_API int32_t imgret_optimize(imgret *db, const imgret_optimize_options *options,
+                                   imgret_error *error);
 
 /* ---- Look at what is there --------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #include "torch/layers.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
 
 namespace ir_torch {
 

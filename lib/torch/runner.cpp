@@ -4,6 +4,8 @@
 #include "torch/failure.h"
 
 #include <algorithm>
+#include <c10/core/GradMode.h>
+#include <c10/core/InferenceMode.h>
 #include <cstring>
 
 namespace ir_torch {
@@ -22,7 +24,7 @@ Runner::Runner(const std::string &path, const std::string &options_text, uint32_
     if (!pool.empty())
         pool_ = pool_from_name(pool);
     workers_->run(1, 1, [&](uint32_t) {
-        at::NoGradGuard no_grad; // not InferenceMode: its tensors could never be trained
+        c10::NoGradGuard no_grad; // not InferenceMode: its tensors could never be trained
         Weights weights(path);
         model_ = build_model(weights, options);
         options.refuse_unknown();

@@ -31,6 +31,10 @@ static int32_t check_query(imgret_query_options *options, imgret_error *error)
     if (options->k > K_MAX)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "imgret_query_options.k is %u, at most %d is possible", options->k, K_MAX);
+    if (options->effort > K_MAX)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options.effort is %u, at most %d is possible",
+                       options->effort, K_MAX);
     if (options->k == 0)
         options->k = 10;
     return IMGRET_OK;
@@ -142,7 +146,8 @@ int32_t imgret_get_stats(imgret *db, imgret_stats *out, imgret_error *error)
     status = ir_get_stats(db->database, &stats, error);
     ir_call_end(&call);
     return status ? status
-                  : ir_struct_write(out, &stats, sizeof stats, sizeof stats, "imgret_stats",
+                  : ir_struct_write(out, &stats, sizeof stats,
+                                    offsetof(imgret_stats, delta_vector_count), "imgret_stats",
                                     error);
 }
 

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+#include <stddef.h>
 #include <unistd.h>
 
 static int32_t check_options(const imgret_open_options *options, imgret_error *error)
@@ -33,8 +34,8 @@ int32_t imgret_open(imgret **out, const char *path, const imgret_open_options *o
         return status;
     *out = NULL;
     imgret_open_options wanted;
-    status = ir_options_read(&wanted, sizeof wanted, sizeof wanted, options, "imgret_open_options",
-                             error);
+    status = ir_options_read(&wanted, sizeof wanted, offsetof(imgret_open_options, index_ram_bytes),
+                             options, "imgret_open_options", error);
     if (!status && (!path || !path[0]))
         status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "the database's path is empty");
     if (!status)

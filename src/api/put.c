@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "engine/add.h"
 #include "engine/ingest.h"
+#include "engine/optimize.h"
 #include "engine/source.h"
 
 #define KINDS_TO_ADD                                                                              \
@@ -104,6 +105,25 @@ int32_t imgret_set_metadata(imgret *db, int64_t id, const char *metadata, imgret
     ir_call call;
     ir_call_begin(&call, &db->database->interrupts);
     status = ir_set_metadata(db->database, id, metadata, error);
+    ir_call_end(&call);
+    return status;
+}
+
+int32_t imgret_optimize(imgret *db, const imgret_optimize_options *options, imgret_error *error)
+{
+    imgret_optimize_options wanted;
+    int32_t status = ir_handle_check(db, error);
+    if (!status)
+        status = ir_options_read(&wanted, sizeof wanted, sizeof wanted, options,
+                                 "imgret_optimize_options", error);
+    if (!status && (wanted.flags & ~IMGRET_OPTIMIZE_FORCE))
+        status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_optimize_options.flags is 0x%x",
+                         wanted.flags);
+    if (status)
+        return status;
+    ir_call call;
+    ir_call_begin(&call, &db->database->interrupts);
+    status = ir_optimize(db->database, &wanted, &call, error);
     ir_call_end(&call);
     return status;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void *libc_alloc(void *user, uint64_t bytes)
 {
@@ -146,6 +147,15 @@ void ir_free_aligned(void *pointer)
     char *raw;
     memcpy(&raw, (char *)pointer - sizeof raw, sizeof raw);
     ir_free(raw);
+}
+
+void ir_advise_random(void *pointer, size_t bytes)
+{
+    const uintptr_t large_page = (uintptr_t)1 << 21;
+    uintptr_t start = ((uintptr_t)pointer + large_page - 1) & ~(large_page - 1);
+    uintptr_t end = ((uintptr_t)pointer + bytes) & ~(large_page - 1);
+    if (pointer && end > start)
+        madvise((void *)start, end - start, MADV_HUGEPAGE); /* a hint: its failure costs only time */
 }
 
 char *ir_strndup(const char *text, size_t length)

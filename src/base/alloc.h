@@ -21,6 +21,10 @@ void *ir_malloc_array(size_t count, size_t bytes);
 void *ir_malloc_aligned(size_t alignment, size_t bytes);
 void ir_free_aligned(void *pointer);
 
+/* A hint that fresh memory will be read at random: large pages save the processor most of its address
+ * look-ups. Before it is written; NULL is allowed. */
+void ir_advise_random(void *pointer, size_t bytes);
+
 /* Copies text; NULL in gives NULL out. */
 char *ir_strdup(const char *text);
 char *ir_strndup(const char *text, size_t length);

@@ -13,6 +13,11 @@ void ir_content_hash(const void *data, size_t bytes, uint8_t out[16])
     memcpy(out, canonical.digest, 16);
 }
 
+uint64_t ir_hash64(const void *data, size_t bytes, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(data, bytes, seed);
+}
+
 void ir_hex(const uint8_t *data, size_t bytes, char *out)
 {
     static const char digits[] = "0123456789abcdef";

@@ -8,6 +8,9 @@
 /* XXH3-128 in its canonical (big-endian) byte order. Not for secrets. */
 void ir_content_hash(const void *data, size_t bytes, uint8_t out[16]);
 
+/* XXH3-64 with a seed: checks pages against damage. */
+uint64_t ir_hash64(const void *data, size_t bytes, uint64_t seed);
+
 /* SHA-256, FIPS 180-4. */
 typedef struct ir_sha256 {
     uint32_t state[8];

@@ -14,7 +14,7 @@
 
 typedef struct ir_catalog ir_catalog;
 
-#define IR_CATALOG_FORMAT 2 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
+#define IR_CATALOG_FORMAT 3 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
 
 typedef struct ir_catalog_options {
     bool read_only;
@@ -177,6 +177,34 @@ int32_t ir_catalog_filter_regions(ir_catalog *catalog, const ir_catalog_filter *
 int32_t ir_catalog_filter_list(ir_catalog *catalog, const ir_catalog_filter *given,
                                const imgret_list_options *options, ir_catalog_record_fn on_record,
                                void *context, imgret_error *error);
+
+/* ---- Segments: files with the vectors of a range of regions, which are no longer pending ---- */
+
+typedef struct ir_catalog_segment {
+    int64_t id; /* the file's number, at least 1 */
+    int64_t first_region;
+    int64_t last_region;
+    uint64_t vector_count;
+    uint64_t file_bytes;
+    uint64_t identity; /* of the file's content */
+} ir_catalog_segment;
+
+/* The segments by ascending regions, in fresh memory (ir_free; NULL when there are none). */
+int32_t ir_catalog_get_segments(ir_catalog *catalog, ir_catalog_segment **out, uint32_t *count,
+                                imgret_error *error);
+
+/* Lists `added` in place of the segments replaced_ids, and forgets the pending vectors and (up to
+ * removal_mark) the removals that it covers. Within a transaction. */
+int32_t ir_catalog_replace_segments(ir_catalog *catalog, const ir_catalog_segment *added,
+                                    const int64_t *replaced_ids, uint32_t replaced_count,
+                                    int64_t removal_mark, imgret_error *error);
+
+/* The ids of all regions from `first` on, ascending, in fresh memory (ir_free). */
+int32_t ir_catalog_region_ids(ir_catalog *catalog, int64_t first, int64_t **out, uint64_t *count,
+                              imgret_error *error);
+
+/* The absolute path of the database's folder; lives as long as the catalogue. */
+const char *ir_catalog_folder(const ir_catalog *catalog);
 
 /* Images by ascending id; options as in imgret_list (all fields set). */
 int32_t ir_catalog_list(ir_catalog *catalog, const imgret_list_options *options,

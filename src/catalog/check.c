@@ -16,7 +16,14 @@ static const char *const rules[] = {
     "FROM regions WHERE NOT EXISTS (SELECT 1 FROM images WHERE id = regions.image)",
 
     "SELECT printf('region %d has no vector', id) FROM regions "
-    "WHERE NOT EXISTS (SELECT 1 FROM pending_vectors WHERE region = regions.id)",
+    "WHERE NOT EXISTS (SELECT 1 FROM pending_vectors WHERE region = regions.id) "
+    "AND NOT EXISTS (SELECT 1 FROM segments WHERE regions.id BETWEEN first_region AND last_region)",
+
+    "SELECT printf('vector %d is pending and in a segment', region) FROM pending_vectors "
+    "WHERE EXISTS (SELECT 1 FROM segments WHERE region BETWEEN first_region AND last_region)",
+
+    "SELECT printf('segments %d and %d overlap', a.id, b.id) FROM segments a JOIN segments b "
+    "ON a.id < b.id AND a.first_region <= b.last_region AND b.first_region <= a.last_region",
 
     "SELECT printf('vector %d has no region', region) FROM pending_vectors "
     "WHERE NOT EXISTS (SELECT 1 FROM regions WHERE id = pending_vectors.region)",

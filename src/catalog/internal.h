@@ -62,6 +62,12 @@ void ir_catalog_bind_attributes(ir_statement *statement, const imgret_attributes
 int32_t ir_catalog_read_attributes(ir_statement *statement, int column, bool *there,
                                    imgret_attributes *out, imgret_error *error);
 
+/* For the room's other writing files: whether this thread's transaction can still be written to, and
+ * the status of a write, passed on after it was noted (see `spoiled`). */
+int32_t ir_catalog_may_write(ir_catalog *catalog, imgret_error *error);
+int32_t ir_catalog_note_write(ir_catalog *catalog, int32_t status, imgret_error *failure,
+                              imgret_error *error);
+
 /* Takes the reader's lock and opens a snapshot; end it in any case but failure. */
 int32_t ir_catalog_begin_read(ir_catalog *catalog, imgret_error *error);
 void ir_catalog_end_read(ir_catalog *catalog);

@@ -44,9 +44,20 @@ static const char version_1[] =
     "  region INTEGER NOT NULL\n"
     ") STRICT;\n";
 
-/* Attributes; all NULL in what version 1 stored. The indexes are partial, because what has no
- * attribute need not be found by it. */
+/* Segments: files that hold the vectors of a range of regions, which are then no longer pending. */
 static const char version_2[] =
+    "CREATE TABLE segments (\n"
+    "  id INTEGER PRIMARY KEY,\n"
+    "  first_region INTEGER NOT NULL,\n"
+    "  last_region INTEGER NOT NULL,\n"
+    "  vector_count INTEGER NOT NULL,\n"
+    "  file_bytes INTEGER NOT NULL,\n"
+    "  identity INTEGER NOT NULL\n"
+    ") STRICT;\n";
+
+/* Attributes; all NULL in what earlier versions stored. The indexes are partial, because what has no
+ * attribute need not be found by it. */
+static const char version_3[] =
     "ALTER TABLE images ADD COLUMN brightness REAL;\n"
     "ALTER TABLE images ADD COLUMN contrast REAL;\n"
     "ALTER TABLE images ADD COLUMN saturation REAL;\n"
@@ -71,11 +82,11 @@ static const char version_2[] =
     "CREATE INDEX images_latitude ON images (latitude) WHERE latitude IS NOT NULL;\n"
     "CREATE INDEX images_label ON images (label) WHERE label IS NOT NULL;\n";
 
-static const char *const steps[] = {version_1, version_2};
+static const char *const steps[] = {version_1, version_2, version_3};
 
 _Static_assert(sizeof steps / sizeof steps[0] == IR_CATALOG_FORMAT, "one step for each version");
 
-const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 2};
+const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 3};
 
 /* One number from a statement that returns one row. */
 static int32_t query_int(ir_connection *connection, const char *sql, int64_t *out,

@@ -69,6 +69,14 @@ static const char *const texts[IR_SQL_COUNT] = {
                         "AND (?4 = 0 OR state = ?4) ORDER BY id LIMIT ?2",
     [IR_SQL_COUNTS] = "SELECT (SELECT count(*) FROM images), "
                       "(SELECT count(*) FROM images WHERE state = 2)",
+    [IR_SQL_SEGMENTS] = "SELECT id, first_region, last_region, vector_count, file_bytes, identity "
+                        "FROM segments ORDER BY first_region",
+    [IR_SQL_INSERT_SEGMENT] = "INSERT INTO segments (id, first_region, last_region, vector_count, "
+                              "file_bytes, identity) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [IR_SQL_DELETE_SEGMENT] = "DELETE FROM segments WHERE id = ?1",
+    [IR_SQL_DELETE_PENDING] = "DELETE FROM pending_vectors WHERE region <= ?1",
+    [IR_SQL_DELETE_REMOVALS] = "DELETE FROM removed_regions WHERE seq <= ?1 AND region <= ?2",
+    [IR_SQL_REGION_IDS] = "SELECT id FROM regions WHERE id >= ?1 ORDER BY id",
 };
 
 void ir_statement_start(ir_statement *statement, ir_connection *connection, ir_sql sql,

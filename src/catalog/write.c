@@ -356,3 +356,14 @@ int32_t ir_catalog_remove(ir_catalog *catalog, int64_t id, int64_t *removed_regi
         *removed_region = removed;
     return status;
 }
+
+int32_t ir_catalog_may_write(ir_catalog *catalog, imgret_error *error)
+{
+    return require_transaction(catalog, error);
+}
+
+int32_t ir_catalog_note_write(ir_catalog *catalog, int32_t status, imgret_error *failure,
+                              imgret_error *error)
+{
+    return spoil(catalog, status, failure, error);
+}

@@ -9,7 +9,13 @@
 
 #include <string.h>
 
-enum { CODING_PLAIN = 0, CODING_RLE8 = 1, CODING_RLE4 = 2, CODING_MASKS = 3, CODING_MASKS_ALPHA = 6 };
+enum {
+    CODING_PLAIN = 0,
+    CODING_RLE8 = 1,
+    CODING_RLE4 = 2,
+    CODING_MASKS = 3,
+    CODING_MASKS_ALPHA = 6
+};
 
 static int32_t unsupported(const ir_bmp *bmp, imgret_error *error)
 {

@@ -150,7 +150,8 @@ static bool is_tga(head file)
     if (h[1] != 0 || palette_start != 0 || palette_count != 0 || h[7] != 0)
         return false;
     if (kind == 3)
-        return (depth == 8 && alpha_bits == 0) || (depth == 16 && is_one_of(alpha_bits, 0, 8, 0, 8));
+        return (depth == 8 && alpha_bits == 0) ||
+               (depth == 16 && is_one_of(alpha_bits, 0, 8, 0, 8));
     return (is_one_of(depth, 15, 16, 15, 16) && alpha_bits <= 1) ||
            (depth == 24 && is_one_of(alpha_bits, 0, 8, 0, 8)) ||
            (depth == 32 && is_one_of(alpha_bits, 0, 8, 0, 8));

@@ -201,7 +201,8 @@ static int32_t check_size(session *s, ir_stb_header *header, ir_picture *out)
     return status;
 }
 
-static int32_t decode(session *s, ir_stb_header *header, ir_picture *out)
+/* Not inlined: its variables must not share a frame with setjmp. */
+static __attribute__((noinline)) int32_t decode(session *s, ir_stb_header *header, ir_picture *out)
 {
     int32_t status = check_size(s, header, out);
     if (status)
@@ -222,21 +223,36 @@ static int32_t decode(session *s, ir_stb_header *header, ir_picture *out)
     return status;
 }
 
+static int32_t decode_session(const ir_decode_job *job, ir_stb_header *header, ir_picture *out,
+                              imgret_error *error)
+{
+    session s = {.job = job, .error = error};
+    rewind_to(&s, 4 * (uint64_t)job->bytes + (1 << 20));
+    active = &s;
+    if (setjmp(s.escape) == 0)
+        s.status = decode(&s, header, out);
+    while (s.blocks.next)
+        stb_free(s.blocks.next->data);
+    active = NULL;
+    return s.status;
+}
+
 int32_t ir_decode_stb(const ir_decode_job *job, ir_picture *out, imgret_error *error)
 {
     ir_stb_header header;
     int32_t status = ir_stb_check(job, &header, error);
     if (status)
         return status;
-    session s = {.job = job, .error = error};
-    rewind_to(&s, 4 * (uint64_t)job->bytes + (1 << 20));
-    active = &s;
-    if (setjmp(s.escape) == 0)
-        s.status = decode(&s, &header, out);
-    while (s.blocks.next)
-        stb_free(s.blocks.next->data);
-    active = NULL;
-    if (s.status)
-        return s.status;
-    return ir_decode_turn(out, header.is_mirrored ? 2 : 1, error);
+    ir_decode_job trimmed = *job;
+    uint8_t *copy = NULL;
+    if (header.psd_pixels_at) {
+        status = ir_decode_check_size(job, header.width, header.height, out, error);
+        if (!status)
+            status = ir_stb_trim_psd(job, &header, &copy, &trimmed.bytes, error);
+        trimmed.data = copy;
+    }
+    if (!status)
+        status = decode_session(&trimmed, &header, out, error);
+    ir_free(copy);
+    return status ? status : ir_decode_turn(out, header.is_mirrored ? 2 : 1, error);
 }

@@ -1,5 +1,5 @@
-/* stb_check.c: reads the headers of GIF, TGA, PSD and HDR (and of PNG in builds without libpng)
- * strictly, because stb_image believes much that it should not. */
+/* stb_check.c: reads the headers of GIF, TGA and HDR (and of PNG in builds without libpng) strictly,
+ * because stb_image believes much that it should not. */
 #include "decode/stb.h"
 
 #include "base/error.h"
@@ -34,42 +34,6 @@ static int32_t check_tga(const ir_decode_job *job, ir_stb_header *out, imgret_er
     if (!is_packed && pixel_bytes > job->bytes - 18)
         return cut_short(job, error);
     return IMGRET_OK;
-}
-
-static int32_t check_psd_coding(const ir_decode_job *job, uint32_t coding, imgret_error *error)
-{
-    const uint8_t *data = job->data;
-    uint32_t channels = ir_load_be16(data + 12), bits = ir_load_be16(data + 22);
-    uint32_t mode = ir_load_be16(data + 24);
-    if (ir_load_be16(data + 4) != 1)
-        return ir_fail(error, IMGRET_UNSUPPORTED, "psd: version %u", ir_load_be16(data + 4));
-    if (mode != 3 || channels > 16)
-        return ir_fail(error, IMGRET_UNSUPPORTED, "psd: colour mode %u with %u channels", mode,
-                       channels);
-    if (channels < 3)
-        return ir_fail(error, IMGRET_BAD_IMAGE, "psd: %u channels of RGB", channels);
-    /* stb_image unpacks 16-bit samples as if they were 8-bit ones. */
-    if ((bits != 8 && bits != 16) || coding > 1 || (bits == 16 && coding == 1))
-        return ir_fail(error, IMGRET_UNSUPPORTED, "psd: %u bits a channel, compression %u", bits,
-                       coding);
-    return IMGRET_OK;
-}
-
-static int32_t check_psd(const ir_decode_job *job, ir_stb_header *out, imgret_error *error)
-{
-    if (job->bytes < 40)
-        return cut_short(job, error);
-    out->height = ir_load_be32(job->data + 14);
-    out->width = ir_load_be32(job->data + 18);
-    size_t at = 26;
-    for (int section = 0; section < 3; section++) { /* palette, resources, layers */
-        if (job->bytes - at < 4 || ir_load_be32(job->data + at) > job->bytes - at - 4)
-            return cut_short(job, error);
-        at += 4 + ir_load_be32(job->data + at);
-    }
-    if (job->bytes - at < 2)
-        return cut_short(job, error);
-    return check_psd_coding(job, ir_load_be16(job->data + at), error);
 }
 
 /* Reads digits; false when there are none or too many. */
@@ -122,7 +86,7 @@ int32_t ir_stb_check(const ir_decode_job *job, ir_stb_header *out, imgret_error 
     case 'j':
         return ir_stb_check_jpeg(job, error);
     default:
-        return strcmp(job->format, "psd") == 0 ? check_psd(job, out, error)
+        return strcmp(job->format, "psd") == 0 ? ir_stb_check_psd(job, out, error)
                                                : check_png(job, out, error);
     }
 }

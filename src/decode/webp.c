@@ -1,4 +1,4 @@
-/* webp.c: WebP by libwebp, lossy and lossless, alpha over white, the first frame of an animation. */
+/* webp.c: WebP by libwebp: lossy and lossless, alpha over white, an animation's first frame. */
 #include "decode/codec.h"
 
 #if IR_WITH_WEBP

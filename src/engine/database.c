@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "decode/decode.h"
+#include "engine/optimize.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,12 +278,12 @@ static int32_t settle_settings(ir_database *database, imgret_error *error)
 
 /* ---- in step with the catalogue ---- */
 
+/* Under delta_lock. A removed vector may be in the delta or in a segment: both are told. */
 static int32_t on_removal(void *context, int64_t region, imgret_error *error)
 {
-    (void)error;
     ir_database *database = context;
     ir_delta_remove(database->delta, region);
-    return IMGRET_OK;
+    return ir_tombstones_add(database->segments.tombstones, region, error);
 }
 
 static int32_t on_vector(void *context, int64_t region, const void *vector, size_t vector_bytes,
@@ -296,20 +297,44 @@ static int32_t on_vector(void *context, int64_t region, const void *vector, size
     return ir_delta_append(database->delta, region, vector, error);
 }
 
+/* Under delta_lock. The list of segments and the pending vectors are read one after the other: when
+ * something was committed in between (vectors may have moved from one to the other), once more. */
+static int32_t follow_catalog(ir_database *database, int64_t version, imgret_error *error)
+{
+    for (;;) {
+        int32_t status = ir_segments_follow(&database->segments, database->catalog,
+                                            database->delta, error);
+        if (!status)
+            status = ir_catalog_changes(database->catalog, ir_delta_last_id(database->delta),
+                                        &database->removal_mark, on_removal, on_vector, database,
+                                        error);
+        int64_t now = version;
+        if (!status)
+            status = ir_catalog_data_version(database->catalog, &now, error);
+        if (status)
+            return status;
+        if (now == version) {
+            database->data_version_seen = version;
+            return IMGRET_OK;
+        }
+        version = now;
+    }
+}
+
 int32_t ir_database_sync(ir_database *database, imgret_error *error)
 {
     pthread_mutex_lock(&database->delta_lock);
     int64_t version;
     int32_t status = ir_catalog_data_version(database->catalog, &version, error);
-    if (!status && version != database->data_version_seen) {
-        status = ir_catalog_changes(database->catalog, ir_delta_last_id(database->delta),
-                                    &database->removal_mark, on_removal, on_vector, database,
-                                    error);
-        if (!status)
-            database->data_version_seen = version;
-    }
+    if (!status && version != database->data_version_seen)
+        status = follow_catalog(database, version, error);
     pthread_mutex_unlock(&database->delta_lock);
     return status;
+}
+
+void ir_database_distrust(ir_database *database)
+{
+    database->data_version_seen = -1;
 }
 
 int32_t ir_database_begin(ir_database *database, imgret_error *error)
@@ -344,11 +369,11 @@ static void apply_changes(void *context)
         const ir_region_change *change = &commit->changes[i];
         if (change->added > ir_delta_last_id(delta))
             commit->status = ir_delta_append(delta, change->added, change->vector, commit->error);
-        if (change->removed)
-            ir_delta_remove(delta, change->removed);
+        if (change->removed && !commit->status)
+            commit->status = on_removal(commit->database, change->removed, commit->error);
     }
     if (commit->status) /* no memory: the next synchronisation fetches what is missing */
-        commit->database->data_version_seen = -1;
+        ir_database_distrust(commit->database);
     pthread_mutex_unlock(&commit->database->delta_lock);
 }
 
@@ -392,14 +417,11 @@ static int32_t prepare_handle(ir_database *database, const char *path,
 static int32_t open_catalog(ir_database *database, const char *path,
                             const imgret_open_options *options, imgret_error *error)
 {
-    uint32_t timeout_ms = options->busy_timeout_ms;
     ir_catalog_options catalog = {
         .read_only = database->read_only,
         .existing = (options->flags & IMGRET_OPEN_EXISTING) != 0,
         .fresh = (options->flags & IMGRET_OPEN_NEW) != 0,
-        .busy_timeout_ms = timeout_ms == 0                ? 5000
-                           : timeout_ms == IMGRET_NO_WAIT ? 0
-                                                          : timeout_ms,
+        .busy_timeout_ms = options->busy_timeout_ms,
         .stop = ir_call_current_stopped,
     };
     bool created;
@@ -409,6 +431,8 @@ static int32_t open_catalog(ir_database *database, const char *path,
     if (!status)
         status = ir_delta_create(&database->delta, database->dimension, database->metric,
                                  database->vector_type, error);
+    if (!status && !database->read_only)
+        ir_optimize_clean(database);
     return status ? status : ir_database_sync(database, error);
 }
 
@@ -421,7 +445,10 @@ int32_t ir_database_open(ir_database **out, const char *path, const imgret_open_
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to open %s", path);
     pthread_mutex_init(&database->extractor_lock, NULL);
     pthread_mutex_init(&database->delta_lock, NULL);
-    int32_t status = prepare_handle(database, path, options, error);
+    pthread_mutex_init(&database->optimize_lock, NULL);
+    int32_t status = ir_segments_init(&database->segments, options->index_ram_bytes, error);
+    if (!status)
+        status = prepare_handle(database, path, options, error);
     if (!status)
         status = open_catalog(database, path, options, error);
     if (status) {
@@ -438,8 +465,10 @@ void ir_database_close(ir_database *database)
         return;
     ir_catalog_close(database->catalog);
     ir_extractor_close(database->extractor);
+    ir_segments_close(&database->segments);
     ir_delta_free(database->delta);
     ir_pool_free(database->pool);
+    pthread_mutex_destroy(&database->optimize_lock);
     pthread_mutex_destroy(&database->delta_lock);
     pthread_mutex_destroy(&database->extractor_lock);
     ir_free(database->plugin_path);

@@ -1,12 +1,14 @@
 /* database.h: an open database: the catalogue on disk, the vectors in RAM, the extractor.
  *
  * Invariants:
- *  1. The catalogue is the truth. The delta holds what the catalogue's snapshot held when it was
- *     last synchronised: vectors of regions up to ir_delta_last_id, without the removed ones.
+ *  1. The catalogue is the truth. Delta and segments hold what the catalogue's snapshot held when
+ *     they were last synchronised: vectors of regions up to ir_delta_last_id, without the removed
+ *     ones (segments.h says which are where).
  *  2. Region ids ascend in the order of commits, across processes, since SQLite lets one writer in
  *     at a time. A writer synchronises the delta after it got the write lock and before it writes,
  *     so what it appends after its commit leaves no gap.
- *  3. Locks are taken in the order: catalogue writer, delta_lock, catalogue reader.
+ *  3. Locks are taken in the order: optimize_lock, catalogue writer, delta_lock, segments.layout,
+ *     catalogue reader.
  */
 #ifndef IR_ENGINE_DATABASE_H
 #define IR_ENGINE_DATABASE_H
@@ -14,6 +16,7 @@
 #include "base/pool.h"
 #include "catalog/catalog.h"
 #include "engine/call.h"
+#include "engine/segments.h"
 #include "extract/extract.h"
 #include "index/delta.h"
 
@@ -25,6 +28,7 @@
 typedef struct ir_database {
     ir_catalog *catalog;
     ir_delta *delta;
+    ir_segments segments;
     ir_pool *pool;
     imgret_limits limits;
     uint32_t metric;
@@ -44,10 +48,13 @@ typedef struct ir_database {
     int64_t data_version_seen;
     int64_t removal_mark;
 
+    pthread_mutex_t optimize_lock; /* one thread builds at a time */
+
     atomic_uint_fast64_t interrupts;
     atomic_uint_fast64_t query_count;
     atomic_uint_fast64_t query_us_total;
     atomic_uint_fast64_t scanned_count;
+    atomic_uint_fast64_t disk_read_count; /* of searches */
 } ir_database;
 
 /* `options` has passed ir_options_read. */
@@ -64,6 +71,9 @@ int32_t ir_database_extractor(ir_database *database, ir_extractor **out, imgret_
 
 /* Brings the delta up to what is committed, by this process and others. Cheap when nothing is. */
 int32_t ir_database_sync(ir_database *database, imgret_error *error);
+
+/* Lets a commit's thread say that what is in memory fell behind: the next synchronisation looks. */
+void ir_database_distrust(ir_database *database);
 
 /* Begins a transaction and synchronises (invariant 2). */
 int32_t ir_database_begin(ir_database *database, imgret_error *error);

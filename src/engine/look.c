@@ -65,6 +65,24 @@ int32_t ir_get(imgret_records **out, ir_database *database, int64_t id, imgret_e
     return IMGRET_OK;
 }
 
+static void fill_vector_stats(ir_database *database, imgret_stats *out)
+{
+    ir_segments *segments = &database->segments;
+    pthread_rwlock_rdlock(&segments->layout);
+    out->delta_vector_count = ir_delta_count(database->delta);
+    out->delta_ram_bytes = ir_delta_ram_bytes(database->delta);
+    out->segment_count = segments->count;
+    for (uint32_t i = 0; i < segments->count; i++) {
+        ir_segment_info info;
+        ir_segment_get_info(segments->open[i].file, &info);
+        out->segment_vector_count += info.vector_count;
+        out->segment_bytes += info.file_bytes;
+        out->segment_ram_bytes += info.sign_bytes + info.rank_bytes + info.graph_bytes +
+                                  info.id_bytes + info.check_bytes + info.other_bytes;
+    }
+    pthread_rwlock_unlock(&segments->layout);
+}
+
 int32_t ir_get_stats(ir_database *database, imgret_stats *out, imgret_error *error)
 {
     int32_t status = ir_database_sync(database, error);
@@ -77,10 +95,11 @@ int32_t ir_get_stats(ir_database *database, imgret_stats *out, imgret_error *err
     out->metric = database->metric;
     out->vector_type = database->vector_type;
     out->image_count = counts.image_count;
+    out->vector_count = counts.image_count; /* one region an image, today */
     out->failed_count = counts.failed_count;
     out->catalog_bytes = counts.file_bytes;
-    out->vector_count = ir_delta_count(database->delta);
-    out->delta_ram_bytes = ir_delta_ram_bytes(database->delta);
+    fill_vector_stats(database, out);
+    out->disk_read_count = atomic_load(&database->disk_read_count);
     out->query_count = atomic_load(&database->query_count);
     out->query_us_total = atomic_load(&database->query_us_total);
     out->scanned_count = atomic_load(&database->scanned_count);
@@ -160,6 +179,31 @@ static int32_t ignore_removal(void *context, int64_t region, imgret_error *error
     return 0;
 }
 
+static bool note_segment_problem(void *context, const char *message)
+{
+    return note_problem(context, message) != 0;
+}
+
+/* Reads every page of every segment. */
+static int32_t check_segments(check_context *check, imgret_error *error)
+{
+    ir_catalog_segment *listed;
+    uint32_t count;
+    int32_t status =
+        ir_catalog_get_segments(check->database->catalog, &listed, &count, error);
+    for (uint32_t i = 0; i < count && !status; i++) {
+        uint64_t problems;
+        char *path = ir_segments_path(check->database->catalog, listed[i].id);
+        if (!path)
+            status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
+        else
+            status = ir_segment_check(path, note_segment_problem, check, &problems, error);
+        ir_free(path);
+    }
+    ir_free(listed);
+    return status;
+}
+
 static int32_t gather_problems(check_context *check, imgret_error *error)
 {
     ir_database *database = check->database;
@@ -172,6 +216,8 @@ static int32_t gather_problems(check_context *check, imgret_error *error)
     if (!status)
         status = ir_catalog_changes(database->catalog, 0, &mark, ignore_removal, check_vector,
                                     check, error);
+    if (!status)
+        status = check_segments(check, error);
     return status > 0 ? IMGRET_OK : status; /* positive: note_problem had enough */
 }
 

@@ -17,12 +17,19 @@ static int32_t stored_vector(ir_database *database, int64_t id, int64_t *region,
     int32_t status = ir_catalog_image_region(database->catalog, id, region, error);
     if (status)
         return status;
+    void *copy = ir_malloc(ir_delta_vector_bytes(database->delta));
+    if (!copy)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
+    pthread_rwlock_rdlock(&database->segments.layout);
     const void *stored = ir_delta_get(database->delta, *region);
     if (!stored)
-        return ir_fail(error, IMGRET_NOT_FOUND, "%s: image %lld was removed", database->path,
-                       (long long)id);
-    ir_delta_decode(database->delta, stored, out);
-    return IMGRET_OK;
+        status = ir_segments_get(&database->segments, *region, copy, error);
+    if (!status)
+        ir_delta_decode(database->delta, stored ? stored : copy, out);
+    pthread_rwlock_unlock(&database->segments.layout);
+    ir_free(copy);
+    return status ? ir_fail_within(error, status, "%s: image %lld", database->path, (long long)id)
+                  : IMGRET_OK;
 }
 
 int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_error *error)
@@ -133,11 +140,38 @@ static int32_t filter_regions(ir_database *database, const ir_catalog_filter *fi
     return status;
 }
 
+/* The delta, compared exactly, and what the segments find, merged: under the layout's lock. */
+static int32_t search_all(ir_database *database, const ir_delta_query *query, uint32_t effort,
+                          ir_neighbor *neighbors, uint32_t *count, imgret_error *error)
+{
+    uint64_t scanned = 0;
+    ir_segments_query segments = {.base = query, .effort = effort};
+    pthread_rwlock_rdlock(&database->segments.layout);
+    int32_t status = ir_delta_search(database->delta, query, neighbors, count, &scanned, error);
+    if (!status)
+        status = ir_segments_search(&database->segments, &segments, neighbors, count, error);
+    pthread_rwlock_unlock(&database->segments.layout);
+    atomic_fetch_add(&database->scanned_count, scanned + segments.stats.reranks);
+    atomic_fetch_add(&database->disk_read_count, segments.stats.reads);
+    return status;
+}
+
+/* Vectors that are there to be found, or a few more. */
+static uint64_t vectors_at_most(ir_database *database)
+{
+    pthread_rwlock_rdlock(&database->segments.layout);
+    uint64_t count = ir_delta_count(database->delta);
+    for (uint32_t i = 0; i < database->segments.count; i++)
+        count += database->segments.open[i].listed.vector_count;
+    pthread_rwlock_unlock(&database->segments.layout);
+    return count;
+}
+
 static int32_t search(imgret_results **out, ir_database *database, const float *vector,
                       int64_t region, const allowed_regions *allowed,
                       const imgret_query_options *options, ir_call *call, imgret_error *error)
 {
-    uint64_t there = ir_delta_count(database->delta);
+    uint64_t there = vectors_at_most(database);
     if (allowed->ids && allowed->count < there)
         there = allowed->count;
     uint32_t k = options->k < there ? options->k : (uint32_t)there;
@@ -157,9 +191,7 @@ static int32_t search(imgret_results **out, ir_database *database, const float *
     if (!neighbors)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u neighbours", query.k);
     uint32_t count = 0;
-    uint64_t scanned = 0;
-    int32_t status = ir_delta_search(database->delta, &query, neighbors, &count, &scanned, error);
-    atomic_fetch_add(&database->scanned_count, scanned);
+    int32_t status = search_all(database, &query, options->effort, neighbors, &count, error);
     if (!status)
         status = gather_hits(out, database, neighbors, count, error);
     ir_free(neighbors);

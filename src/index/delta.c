@@ -277,7 +277,63 @@ const void *ir_delta_get(const ir_delta *delta, int64_t id)
 int64_t ir_delta_last_id(const ir_delta *delta)
 {
     uint64_t count = atomic_load_explicit(&delta->row_count, memory_order_acquire);
-    return count > 0 ? id_at(delta, count - 1) : 0;
+    int64_t last = count > 0 ? id_at(delta, count - 1) : 0, floor = atomic_load(&delta->floor_id);
+    return last > floor ? last : floor;
+}
+
+/* ---- Dropping what is in a segment now ---- */
+
+/* Copies the rows above `id` that are not removed into a fresh delta. */
+static int32_t copy_rows_above(const ir_delta *from, int64_t id, ir_delta *to,
+                               imgret_error *error)
+{
+    uint64_t count = atomic_load(&from->row_count);
+    int32_t status = IMGRET_OK;
+    for (uint64_t row = 0; !status && row < count; row++) {
+        const ir_delta_chunk *chunk = ir_delta_chunk_at(from, row / from->chunk_rows);
+        uint32_t at = (uint32_t)(row % from->chunk_rows);
+        if (chunk->ids[at] > id && atomic_load(&chunk->removed[at]) == 0)
+            status = ir_delta_append(to, chunk->ids[at], ir_delta_row(from, chunk, at), error);
+    }
+    return status;
+}
+
+static void swap_number(_Atomic uint64_t *a, _Atomic uint64_t *b)
+{
+    uint64_t old = atomic_load(a);
+    atomic_store(a, atomic_load(b));
+    atomic_store(b, old);
+}
+
+/* The handles stay, what they hold changes places. */
+static void swap_contents(ir_delta *a, ir_delta *b)
+{
+    for (uint32_t i = 0; i < IR_DELTA_SHELVES_MAX; i++) {
+        ir_delta_chunk **old = a->shelves[i];
+        a->shelves[i] = b->shelves[i];
+        b->shelves[i] = old;
+    }
+    swap_number(&a->row_count, &b->row_count);
+    swap_number(&a->removed_count, &b->removed_count);
+    swap_number(&a->ram_bytes, &b->ram_bytes);
+}
+
+int32_t ir_delta_drop(ir_delta *delta, int64_t id, imgret_error *error)
+{
+    ir_delta *rest;
+    int32_t status =
+        ir_delta_create(&rest, delta->dimension, delta->metric, delta->vector_type, error);
+    if (status)
+        return status;
+    atomic_store(&rest->floor_id, id);
+    status = copy_rows_above(delta, id, rest, error);
+    if (!status) {
+        int64_t last = ir_delta_last_id(delta);
+        swap_contents(delta, rest);
+        atomic_store(&delta->floor_id, last > id ? last : id); /* the last row may be removed */
+    }
+    ir_delta_free(rest);
+    return status;
 }
 
 uint64_t ir_delta_count(const ir_delta *delta)

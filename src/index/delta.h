@@ -57,7 +57,12 @@ bool ir_delta_remove(ir_delta *delta, int64_t id);
 /* The stored bytes of a vector that is not removed, or NULL. They live as long as `delta`. */
 const void *ir_delta_get(const ir_delta *delta, int64_t id);
 
-int64_t ir_delta_last_id(const ir_delta *delta); /* 0 when nothing was ever appended */
+/* Forgets all vectors up to `id` (they are in a segment now) and gives their memory back; ids up to
+ * it are refused from then on. No search and no other call may be running. On failure nothing has
+ * changed. */
+int32_t ir_delta_drop(ir_delta *delta, int64_t id, imgret_error *error);
+
+int64_t ir_delta_last_id(const ir_delta *delta); /* 0 when nothing was ever appended or dropped */
 uint64_t ir_delta_count(const ir_delta *delta);  /* vectors that are searched */
 uint64_t ir_delta_ram_bytes(const ir_delta *delta);
 

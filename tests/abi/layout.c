@@ -47,7 +47,7 @@ FIELD(imgret_limits, dimension_max, 4);
 FIELD(imgret_limits, file_bytes_max, 8);
 FIELD(imgret_limits, pixel_count_max, 16);
 
-SIZE(imgret_open_options, 48);
+SIZE(imgret_open_options, 56);
 FIELD(imgret_open_options, size, 0);
 FIELD(imgret_open_options, flags, 4);
 FIELD(imgret_open_options, model, 8);
@@ -57,8 +57,9 @@ FIELD(imgret_open_options, metric, 32);
 FIELD(imgret_open_options, vector_type, 36);
 FIELD(imgret_open_options, threads, 40);
 FIELD(imgret_open_options, busy_timeout_ms, 44);
+FIELD(imgret_open_options, index_ram_bytes, 48);
 
-SIZE(imgret_stats, 104);
+SIZE(imgret_stats, 152);
 FIELD(imgret_stats, size, 0);
 FIELD(imgret_stats, dimension, 4);
 FIELD(imgret_stats, metric, 8);
@@ -74,6 +75,19 @@ FIELD(imgret_stats, scanned_count, 72);
 FIELD(imgret_stats, model, 80);
 FIELD(imgret_stats, model_identity, 88);
 FIELD(imgret_stats, kernels, 96);
+FIELD(imgret_stats, delta_vector_count, 104);
+FIELD(imgret_stats, segment_count, 112);
+FIELD(imgret_stats, segment_vector_count, 120);
+FIELD(imgret_stats, segment_bytes, 128);
+FIELD(imgret_stats, segment_ram_bytes, 136);
+FIELD(imgret_stats, disk_read_count, 144);
+
+SIZE(imgret_optimize_options, 32);
+FIELD(imgret_optimize_options, size, 0);
+FIELD(imgret_optimize_options, flags, 4);
+FIELD(imgret_optimize_options, memory_bytes_max, 8);
+FIELD(imgret_optimize_options, on_progress, 16);
+FIELD(imgret_optimize_options, user, 24);
 
 SIZE(imgret_add_options, 24);
 FIELD(imgret_add_options, size, 0);
@@ -128,7 +142,7 @@ FIELD(imgret_query_options, size, 0);
 FIELD(imgret_query_options, flags, 4);
 FIELD(imgret_query_options, min_score, 8);
 FIELD(imgret_query_options, k, 16);
-FIELD(imgret_query_options, reserved_zero, 20);
+FIELD(imgret_query_options, effort, 20);
 FIELD(imgret_query_options, where, 24);
 FIELD(imgret_query_options, params, 32);
 FIELD(imgret_query_options, param_count, 40);
@@ -244,10 +258,11 @@ FIELD(imgret_backend_batch, pixels, 8);
 FIELD(imgret_backend_batch, embeddings, 16);
 FIELD(imgret_backend_batch, logits, 24);
 
-SIZE(imgret_backend_host, 16);
+SIZE(imgret_backend_host, 24);
 FIELD(imgret_backend_host, size, 0);
 FIELD(imgret_backend_host, abi, 4);
 FIELD(imgret_backend_host, log, 8);
+FIELD(imgret_backend_host, file_sha256, 16);
 
 SIZE(imgret_backend, 64);
 FIELD(imgret_backend, size, 0);

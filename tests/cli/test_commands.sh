@@ -121,7 +121,10 @@ for command in create add search show remove stats check; do
         '[ $status -eq 0 ] && [ "$(head -n 1 out)" = "Examples:" ] && grep -q "^  imgret $command" out'
     check "help $command is the same" 'cmp -s out other'
 done
-check "no line of help is wider than a terminal" '! "$IMGRET" help add | grep -q ".\{81\}"'
+for command in "" create add search show remove stats check; do
+    run "$IMGRET" help $command
+    check "no line of help $command is wider than a terminal" '! grep -q ".\{81\}" out'
+done
 run "$IMGRET" --version
 check "--version" '[ $status -eq 0 ] && grep -q "^imgret [0-9]*\.[0-9]*\.[0-9]*$" out'
 run "$IMGRET" serach t.imgret "$sunset"

@@ -240,7 +240,10 @@ static void check_user_file(const char *path, const char *name, outcome *result,
     tally *counts = context;
     bool is_picture = !ends_with(name, ".txt") && strcmp(name, "LICENSE") != 0 &&
                       strcmp(name, "ukbench09268_corrupt.jpg") != 0;
-    bool is_named = ends_with(name, ".tiff") || (!IR_WITH_WEBP && ends_with(name, ".webp"));
+    bool is_named = ends_with(name, ".tiff");
+#if !IR_WITH_WEBP
+    is_named = is_named || ends_with(name, ".webp");
+#endif
     int32_t expected = !is_picture ? IMGRET_BAD_IMAGE : is_named ? IMGRET_UNSUPPORTED : 0;
     if (result->status != expected)
         fail_msg("%s: status %d, '%s'", name, result->status, result->error.message);

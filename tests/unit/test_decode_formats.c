@@ -377,6 +377,34 @@ static void psd_that_stb_image_would_misread_is_refused(void **state)
     assert_fails(IMGRET_BAD_IMAGE, "cut short");
 }
 
+/* A fourth channel may be a saved selection: the merged colours stand as they are. */
+static void psd_channels_beyond_the_colours_are_ignored(void **state)
+{
+    (void)state;
+    static file_bytes plain;
+    make_psd(&plain);
+    file = plain;
+    file.data[13] = 4;
+    for (int i = 0; i < SCENE_WIDTH * SCENE_HEIGHT; i++)
+        put_le(&file, (uint32_t)i % 256, 1);
+    ir_picture picture = decoded();
+    assert_scene(&picture, 0);
+    ir_picture_free(&picture);
+    make_psd_rle(&plain); /* rows' lengths of four channels, then the channels */
+    size_t lengths_end = 40 + 3 * 2 * SCENE_HEIGHT;
+    file.count = 0;
+    put(&file, plain.data, lengths_end);
+    file.data[13] = 4;
+    for (int y = 0; y < SCENE_HEIGHT; y++)
+        put_be(&file, 2, 2);
+    put(&file, plain.data + lengths_end, plain.count - lengths_end);
+    for (int y = 0; y < SCENE_HEIGHT; y++)
+        put(&file, "\xE9\x33", 2);
+    picture = decoded();
+    assert_scene(&picture, 0);
+    ir_picture_free(&picture);
+}
+
 static void gif_whose_rows_are_missing_is_damaged(void **state)
 {
     (void)state;
@@ -466,6 +494,7 @@ int main(void)
         cmocka_unit_test(bmp_kinds_are_read),
         cmocka_unit_test(tga_is_turned_by_its_descriptor),
         cmocka_unit_test(psd_that_stb_image_would_misread_is_refused),
+        cmocka_unit_test(psd_channels_beyond_the_colours_are_ignored),
         cmocka_unit_test(gif_whose_rows_are_missing_is_damaged),
         cmocka_unit_test(pnm_kinds_are_read),
 #if IR_WITH_WEBP

@@ -402,6 +402,41 @@ static void older_callers_are_served(void **state)
     imgret_records_free(records);
 }
 
+/* The same from a segment on disk, by whichever way its number of matches calls for. */
+static void segments_keep_to_the_filter(void **state)
+{
+    fixture *f = *state;
+    static const struct {
+        const char *where;
+        uint64_t matches;
+    } cases[] = {{"id % 2 = 0", COUNT / 2}, {"id % 5 = 2", COUNT / 5}, {"id % 10 = 3", COUNT / 10},
+                 {"id % 100 = 7", COUNT / 100}, {"id IN (5, 1000, 1990)", 3}, {"0", 0}};
+    imgret_results *before[6];
+    for (size_t i = 0; i < 6; i++)
+        before[i] = query(f->db, 77777, 25, cases[i].where);
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_optimize_options options = {.size = sizeof options, .flags = IMGRET_OPTIMIZE_FORCE};
+    if (imgret_optimize(f->db, &options, &error) != IMGRET_OK)
+        fail_msg("%s", error.message);
+    for (size_t i = 0; i < 6; i++) {
+        uint64_t wanted = cases[i].matches < 25 ? cases[i].matches : 25, alike = 0;
+        imgret_results *after = query(f->db, 77777, 25, cases[i].where);
+        assert_int_equal(imgret_results_count(before[i]), wanted);
+        assert_int_equal(imgret_results_count(after), wanted);
+        for (uint64_t j = 0; j < wanted; j++)
+            for (uint64_t k = 0; k < wanted; k++)
+                alike += imgret_results_at(before[i], j)->id == imgret_results_at(after, k)->id;
+        if (alike * 20 < wanted * 19)
+            fail_msg("%s: %u of %u", cases[i].where, (unsigned)alike, (unsigned)wanted);
+        imgret_results_free(before[i]);
+        imgret_results_free(after);
+    }
+    assert_int_equal(imgret_remove(f->db, 1000, NULL), IMGRET_OK); /* a tombstone in the segment */
+    imgret_results *left = query(f->db, 77777, 25, "id IN (5, 1000, 1990)");
+    assert_int_equal(imgret_results_count(left), 2);
+    imgret_results_free(left);
+}
+
 static void out_of_memory_is_an_error(void **state)
 {
     const fixture *f = *state;
@@ -431,6 +466,7 @@ int main(void)
         cmocka_unit_test(older_callers_are_served),
         cmocka_unit_test(out_of_memory_is_an_error),
         cmocka_unit_test(writers_do_not_disturb),
+        cmocka_unit_test(segments_keep_to_the_filter),
     };
     return cmocka_run_group_tests_name("filter", tests, group_setup, group_teardown);
 }

@@ -1,0 +1,321 @@
+/* optimize.c: moving vectors from the delta into segments, and merging segments.
+ *
+ *   plan (which regions) -> build the file, everything else goes on -> one transaction lists it,
+ *   drops what it replaces and clears the pending rows -> searches switch -> old files are deleted
+ *
+ * Invariants:
+ *  1. segments/lock is held (flock) from before the plan until after the old files are gone, so no
+ *     two processes build, and nobody takes a file that is being built for a leftover.
+ *  2. A region removed while the file is built may be in it; its entry among the removals is younger
+ *     than `removal_mark` and stays.
+ */
+#include "engine/optimize.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    DELTA_WORTH = 4096, /* vectors: below, comparing them all takes under a millisecond */
+    SEGMENTS_MAX = 6    /* each is searched by every query: more are merged into one */
+};
+
+typedef struct plan {
+    ir_database *database;
+    const imgret_optimize_options *options;
+    ir_call *call;
+    int64_t *ids; /* regions of the new segment, ascending */
+    uint64_t id_count;
+    uint64_t next;
+    void *stored; /* one vector */
+    int64_t first_region;
+    int64_t last_region;
+    int64_t removal_mark;
+    int64_t replaced[SEGMENTS_MAX + 1];
+    uint32_t replaced_count;
+    int64_t number; /* of the new file */
+} plan;
+
+/* ---- one builder at a time ---- */
+
+static int32_t lock_folder(ir_database *database, int *out_fd, imgret_error *error)
+{
+    *out_fd = -1;
+    char *folder = ir_segments_folder(database->catalog);
+    char *path = folder ? ir_asprintf("%s/lock", folder) : NULL;
+    int32_t status = IMGRET_OK;
+    if (!path)
+        status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
+    else if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        status = ir_fail_errno(error, errno, "make folder", folder);
+    if (!status) {
+        *out_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (*out_fd < 0)
+            status = ir_fail_errno(error, errno, "open", path);
+        else if (flock(*out_fd, LOCK_EX | LOCK_NB) != 0)
+            status = ir_fail(error, IMGRET_BUSY, "%s: another process optimizes this database",
+                             database->path);
+    }
+    if (status && *out_fd >= 0) {
+        close(*out_fd);
+        *out_fd = -1;
+    }
+    ir_free(path);
+    ir_free(folder);
+    return status;
+}
+
+static bool is_listed(const ir_catalog_segment *listed, uint32_t count, const char *name)
+{
+    char *end;
+    long long number = strtoll(name, &end, 10);
+    if (end == name || strcmp(end, ".seg") != 0)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        if (listed[i].id == number)
+            return true;
+    return false;
+}
+
+/* Under the folder's lock. */
+static void delete_unlisted(ir_database *database)
+{
+    ir_catalog_segment *listed;
+    uint32_t count;
+    char *folder = ir_segments_folder(database->catalog);
+    if (!folder || ir_catalog_get_segments(database->catalog, &listed, &count, NULL) != IMGRET_OK) {
+        ir_free(folder);
+        return;
+    }
+    DIR *stream = opendir(folder);
+    struct dirent *entry;
+    while (stream && (entry = readdir(stream)) != NULL) {
+        if (!strstr(entry->d_name, ".seg") || is_listed(listed, count, entry->d_name))
+            continue;
+        if (unlinkat(dirfd(stream), entry->d_name, 0) == 0)
+            ir_log(IMGRET_LOG_INFO, "%s: deleted %s, which no catalogue lists", database->path,
+                   entry->d_name);
+    }
+    if (stream)
+        closedir(stream);
+    ir_free(listed);
+    ir_free(folder);
+}
+
+void ir_optimize_clean(ir_database *database)
+{
+    char *folder = ir_segments_folder(database->catalog);
+    int fd = -1;
+    bool there = folder && access(folder, F_OK) == 0;
+    ir_free(folder);
+    if (!there || lock_folder(database, &fd, NULL) != IMGRET_OK)
+        return;
+    delete_unlisted(database);
+    close(fd);
+}
+
+/* ---- the plan ---- */
+
+/* Decides between nothing, a segment of what is in the delta, and one of everything. A merge of all
+ * costs as much as building all again, so it waits until the new or the dead are a fair share. */
+static bool make_plan(plan *made)
+{
+    ir_database *database = made->database;
+    ir_segments *segments = &database->segments;
+    uint64_t fresh = ir_delta_count(database->delta), settled = 0;
+    uint64_t dead = ir_tombstones_count(segments->tombstones);
+    int64_t covered = 0;
+    for (uint32_t i = 0; i < segments->count; i++) {
+        settled += segments->open[i].listed.vector_count;
+        covered = segments->open[i].listed.last_region;
+        if (segments->open[i].listed.id >= made->number)
+            made->number = segments->open[i].listed.id;
+    }
+    made->number++;
+    bool force = (made->options->flags & IMGRET_OPTIMIZE_FORCE) != 0;
+    bool worn = settled > 0 && dead * 5 >= settled;
+    if (!force && fresh < DELTA_WORTH && !worn)
+        return false;
+    bool all = settled == 0 || fresh * 4 >= settled || worn || segments->count >= SEGMENTS_MAX;
+    made->first_region = all ? 1 : covered + 1;
+    made->last_region = ir_delta_last_id(database->delta);
+    made->removal_mark = all ? database->removal_mark : 0;
+    for (uint32_t i = 0; i < segments->count && all; i++)
+        made->replaced[made->replaced_count++] = segments->open[i].listed.id;
+    return force || fresh > 0 || worn;
+}
+
+static int32_t list_regions(plan *made, imgret_error *error)
+{
+    int32_t status = ir_catalog_region_ids(made->database->catalog, made->first_region, &made->ids,
+                                           &made->id_count, error);
+    while (made->id_count > 0 && made->ids[made->id_count - 1] > made->last_region)
+        made->id_count--; /* committed after the delta was synchronised: for next time */
+    if (status)
+        return status;
+    made->stored = ir_malloc(ir_delta_vector_bytes(made->database->delta));
+    return made->stored ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
+}
+
+/* ---- building ---- */
+
+/* ir_segment_next_fn. Nobody replaces segments or drops from the delta while this process builds. */
+static int32_t next_vector(void *context, int64_t *id, const void **stored, imgret_error *error)
+{
+    plan *made = context;
+    while (made->next < made->id_count) {
+        *id = made->ids[made->next++];
+        *stored = ir_delta_get(made->database->delta, *id);
+        if (*stored)
+            return 1;
+        imgret_error reason = IMGRET_ERROR_INIT;
+        int32_t status =
+            ir_segments_get(&made->database->segments, *id, made->stored, &reason);
+        *stored = made->stored;
+        if (!status)
+            return 1;
+        if (status != IMGRET_NOT_FOUND) /* else removed meanwhile */
+            return ir_fail(error, status, "%s", reason.message);
+    }
+    return 0;
+}
+
+static bool stop_or_report(void *context, double done)
+{
+    plan *made = context;
+    if (ir_call_stopped(made->call))
+        return true;
+    return made->options->on_progress &&
+           made->options->on_progress(made->options->user, done) != 0;
+}
+
+static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgret_error *error)
+{
+    ir_database *database = made->database;
+    ir_segment_spec spec = {
+        .dimension = database->dimension,
+        .metric = database->metric,
+        .vector_type = database->vector_type,
+        .seed = 1,
+        .memory_bytes_max = made->options->memory_bytes_max,
+        .pool = database->pool,
+        .stop = stop_or_report,
+        .context = made,
+    };
+    ir_segment_report report = {0};
+    int32_t status = ir_segment_build(path, &spec, next_vector, made, &report, error);
+    ir_segment *built = NULL;
+    if (!status) /* opening it checks it, before anything depends on it */
+        status = ir_segment_open(&built, path, &(ir_segment_open_options){0}, error);
+    if (status)
+        return status;
+    ir_segment_info info;
+    ir_segment_get_info(built, &info);
+    ir_segment_close(built);
+    *out = (ir_catalog_segment){
+        .id = made->number,
+        .first_region = made->first_region,
+        .last_region = made->last_region,
+        .vector_count = info.vector_count,
+        .file_bytes = info.file_bytes,
+        .identity = info.identity,
+    };
+    return IMGRET_OK;
+}
+
+/* ---- switching ---- */
+
+/* After the commit, under the writer's lock. When it fails here, the next synchronisation does it. */
+static void switch_over(void *context)
+{
+    ir_database *database = context;
+    imgret_error error = IMGRET_ERROR_INIT;
+    pthread_mutex_lock(&database->delta_lock);
+    if (ir_segments_follow(&database->segments, database->catalog, database->delta, &error)) {
+        ir_log(IMGRET_LOG_WARNING, "%s", error.message);
+        ir_database_distrust(database);
+    }
+    pthread_mutex_unlock(&database->delta_lock);
+}
+
+static int32_t list_segment(plan *made, const ir_catalog_segment *built, imgret_error *error)
+{
+    ir_database *database = made->database;
+    int32_t status = ir_database_begin(database, error);
+    if (status)
+        return status;
+    status = ir_catalog_replace_segments(database->catalog, built, made->replaced,
+                                         made->replaced_count, made->removal_mark, error);
+    if (status) {
+        ir_catalog_rollback(database->catalog);
+        return status;
+    }
+    return ir_catalog_commit(database->catalog, switch_over, database, error);
+}
+
+static int32_t carry_out(plan *made, imgret_error *error)
+{
+    char *path = ir_segments_path(made->database->catalog, made->number);
+    if (!path)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
+    ir_catalog_segment built;
+    int32_t status = build(made, path, &built, error);
+    if (!status)
+        status = list_segment(made, &built, error);
+    delete_unlisted(made->database); /* replaced files, or the one that could not be listed */
+    ir_free(path);
+    return status;
+}
+
+static int32_t optimize_locked(ir_database *database, const imgret_optimize_options *options,
+                               ir_call *call, imgret_error *error)
+{
+    plan made = {.database = database, .options = options, .call = call};
+    int32_t status = ir_database_sync(database, error);
+    bool pays = false;
+    if (!status) {
+        pthread_mutex_lock(&database->delta_lock);
+        pays = make_plan(&made);
+        pthread_mutex_unlock(&database->delta_lock);
+    }
+    if (pays) {
+        status = list_regions(&made, error);
+        if (!status)
+            status = carry_out(&made, error);
+    }
+    ir_free(made.stored);
+    ir_free(made.ids);
+    return status;
+}
+
+int32_t ir_optimize(ir_database *database, const imgret_optimize_options *options, ir_call *call,
+                    imgret_error *error)
+{
+    if (database->read_only)
+        return ir_fail(error, IMGRET_READ_ONLY, "%s is open for reading only", database->path);
+    if (database->dimension < 2 || database->dimension > 4096)
+        return ir_fail(error, IMGRET_UNSUPPORTED,
+                       "segments hold vectors of 2 to 4,096 dimensions, %s has %u",
+                       database->path, database->dimension);
+    if (pthread_mutex_trylock(&database->optimize_lock) != 0)
+        return ir_fail(error, IMGRET_BUSY, "%s is being optimized by another thread",
+                       database->path);
+    int fd;
+    int32_t status = lock_folder(database, &fd, error);
+    if (!status) {
+        status = optimize_locked(database, options, call, error);
+        close(fd);
+    }
+    pthread_mutex_unlock(&database->optimize_lock);
+    return status;
+}

@@ -1,0 +1,15 @@
+/* optimize.h: moving vectors from the delta into segments, and merging segments. */
+#ifndef IR_ENGINE_OPTIMIZE_H
+#define IR_ENGINE_OPTIMIZE_H
+
+#include "engine/database.h"
+
+/* `options` has passed ir_options_read. */
+int32_t ir_optimize(ir_database *database, const imgret_optimize_options *options, ir_call *call,
+                    imgret_error *error);
+
+/* Deletes segment files that the catalogue does not list: what a crash left of a build. Does nothing
+ * while some process builds. Failures are of no consequence. */
+void ir_optimize_clean(ir_database *database);
+
+#endif

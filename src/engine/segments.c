@@ -1,0 +1,371 @@
+/* segments.c: the segment files of an open database: following the catalogue's list, searching. */
+#include "engine/segments.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *ir_segments_folder(const ir_catalog *catalog)
+{
+    return ir_asprintf("%s/segments", ir_catalog_folder(catalog));
+}
+
+char *ir_segments_path(const ir_catalog *catalog, int64_t id)
+{
+    return ir_asprintf("%s/segments/%06lld.seg", ir_catalog_folder(catalog), (long long)id);
+}
+
+int32_t ir_segments_init(ir_segments *segments, uint64_t ram_bytes_max, imgret_error *error)
+{
+    memset(segments, 0, sizeof *segments);
+    segments->ram_bytes_max = ram_bytes_max;
+    /* Searches come all the time; a replacement must not wait for a moment without any. */
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&segments->layout, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
+    return ir_tombstones_create(&segments->tombstones, error);
+}
+
+static void close_all(ir_open_segment *open, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        ir_segment_close(open[i].file);
+    ir_free(open);
+}
+
+void ir_segments_close(ir_segments *segments)
+{
+    close_all(segments->open, segments->count);
+    ir_tombstones_free(segments->tombstones);
+    pthread_rwlock_destroy(&segments->layout);
+}
+
+static bool same_list(const ir_segments *segments, const ir_catalog_segment *listed,
+                      uint32_t count)
+{
+    bool same = segments->count == count;
+    for (uint32_t i = 0; i < count && same; i++)
+        same = segments->open[i].listed.id == listed[i].id &&
+               segments->open[i].listed.identity == listed[i].identity;
+    return same;
+}
+
+static int32_t open_one(ir_segments *segments, ir_catalog *catalog,
+                        const ir_catalog_segment *listed, uint64_t total_count,
+                        ir_open_segment *out, imgret_error *error)
+{
+    char *path = ir_segments_path(catalog, listed->id);
+    if (!path)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
+    double share = total_count ? (double)listed->vector_count / (double)total_count : 1;
+    ir_segment_open_options options = {
+        .ram_bytes_max = (uint64_t)((double)segments->ram_bytes_max * share)};
+    int32_t status = ir_segment_open(&out->file, path, &options, error);
+    if (!status) {
+        ir_segment_info info;
+        ir_segment_get_info(out->file, &info);
+        out->listed = *listed;
+        if (info.identity != listed->identity)
+            status = ir_fail(error, IMGRET_CORRUPT, "%s is another segment than the catalogue lists",
+                             path);
+    }
+    ir_free(path);
+    return status;
+}
+
+static int32_t open_list(ir_segments *segments, ir_catalog *catalog,
+                         const ir_catalog_segment *listed, uint32_t count, ir_open_segment **out,
+                         imgret_error *error)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < count; i++)
+        total += listed[i].vector_count;
+    ir_open_segment *open = ir_calloc(count ? count : 1, sizeof *open);
+    int32_t status =
+        open ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u segments", count);
+    for (uint32_t i = 0; i < count && !status; i++)
+        status = open_one(segments, catalog, &listed[i], total, &open[i], error);
+    if (status && open) {
+        close_all(open, count);
+        open = NULL;
+    }
+    *out = open;
+    return status;
+}
+
+/* Another process may replace the list between reading it and opening its files: then it is read
+ * again. */
+static int32_t open_current(ir_segments *segments, ir_catalog *catalog, ir_open_segment **open,
+                            uint32_t *count, bool *changed, imgret_error *error)
+{
+    int32_t status = IMGRET_NOT_FOUND;
+    for (int attempt = 0; attempt < 3 && status == IMGRET_NOT_FOUND; attempt++) {
+        ir_catalog_segment *listed;
+        status = ir_catalog_get_segments(catalog, &listed, count, error);
+        if (status)
+            return status;
+        *changed = !same_list(segments, listed, *count);
+        if (*changed)
+            status = open_list(segments, catalog, listed, *count, open, error);
+        ir_free(listed);
+    }
+    return status;
+}
+
+static int32_t add_tombstone(void *context, int64_t region, imgret_error *error)
+{
+    return ir_tombstones_add(context, region, error);
+}
+
+static int32_t ignore_vector(void *context, int64_t region, const void *vector,
+                             size_t vector_bytes, imgret_error *error)
+{
+    (void)context, (void)region, (void)vector, (void)vector_bytes, (void)error;
+    return IMGRET_OK;
+}
+
+/* The removals that the catalogue still lists: rebuilt segments no longer hold the others. */
+static int32_t read_tombstones(ir_catalog *catalog, ir_tombstones **out, imgret_error *error)
+{
+    int32_t status = ir_tombstones_create(out, error);
+    int64_t mark = 0;
+    if (!status)
+        status = ir_catalog_changes(catalog, INT64_MAX, &mark, add_tombstone, ignore_vector, *out,
+                                    error);
+    if (status) {
+        ir_tombstones_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+int32_t ir_segments_follow(ir_segments *segments, ir_catalog *catalog, ir_delta *delta,
+                           imgret_error *error)
+{
+    ir_open_segment *open = NULL;
+    uint32_t count;
+    bool changed;
+    int32_t status = open_current(segments, catalog, &open, &count, &changed, error);
+    if (status || !changed)
+        return status;
+    ir_tombstones *tombstones;
+    status = read_tombstones(catalog, &tombstones, error);
+    if (status) {
+        close_all(open, count);
+        return status;
+    }
+    pthread_rwlock_wrlock(&segments->layout);
+    if (count > 0)
+        status = ir_delta_drop(delta, open[count - 1].listed.last_region, error);
+    if (!status) {
+        ir_open_segment *old = segments->open;
+        uint32_t old_count = segments->count;
+        segments->open = open;
+        segments->count = count;
+        open = old;
+        count = old_count;
+        ir_tombstones *old_tombstones = segments->tombstones;
+        segments->tombstones = tombstones;
+        tombstones = old_tombstones;
+    }
+    pthread_rwlock_unlock(&segments->layout);
+    ir_tombstones_free(tombstones);
+    close_all(open, count);
+    return status;
+}
+
+int32_t ir_segments_get(ir_segments *segments, int64_t region, void *stored, imgret_error *error)
+{
+    if (!ir_tombstones_has(segments->tombstones, region))
+        for (uint32_t i = 0; i < segments->count; i++) {
+            const ir_catalog_segment *listed = &segments->open[i].listed;
+            if (region >= listed->first_region && region <= listed->last_region)
+                return ir_segment_get(segments->open[i].file, region, stored, error);
+        }
+    return ir_fail(error, IMGRET_NOT_FOUND, "region %lld has no vector", (long long)region);
+}
+
+/* ---- searching ---- */
+
+/* Matches of a filter in one segment up to which their vectors are fetched and compared one by one:
+ * a walk over the graph would touch more than that many nodes to meet as few. */
+enum { FETCHED_MAX = 256 };
+
+/* The ids of a filter that one segment may hold; NULL: there is no filter. */
+typedef struct {
+    const ir_segments *segments;
+    const int64_t *ids;
+    uint64_t count;
+} allowed_here;
+
+/* How many of the ascending `ids` are below `id`. */
+static uint64_t count_below(const int64_t *ids, uint64_t count, int64_t id)
+{
+    uint64_t low = 0, high = count;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (ids[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_wanted(void *context, int64_t id)
+{
+    const allowed_here *allowed = context;
+    if (ir_tombstones_has(allowed->segments->tombstones, id))
+        return false;
+    uint64_t at = allowed->ids ? count_below(allowed->ids, allowed->count, id) : 0;
+    return !allowed->ids || (at < allowed->count && allowed->ids[at] == id);
+}
+
+static allowed_here allowed_in(const ir_segments *segments, const ir_catalog_segment *listed,
+                               const ir_delta_query *asked)
+{
+    allowed_here out = {segments, NULL, 0};
+    if (!asked->allowed)
+        return out;
+    uint64_t first = count_below(asked->allowed, asked->allowed_count, listed->first_region);
+    uint64_t end = listed->last_region < INT64_MAX
+                       ? count_below(asked->allowed, asked->allowed_count,
+                                     listed->last_region + 1)
+                       : asked->allowed_count;
+    out.ids = asked->allowed + first;
+    out.count = end - first;
+    return out;
+}
+
+/* Compares a few vectors of a segment exactly, in a delta made of them. */
+static int32_t search_fetched(ir_segment *file, const allowed_here *allowed,
+                              const ir_delta_query *asked, ir_neighbor *out, uint32_t *count,
+                              ir_search_stats *stats, imgret_error *error)
+{
+    ir_segment_info info;
+    ir_delta *delta;
+    uint64_t scanned = 0;
+    ir_segment_get_info(file, &info);
+    int32_t status = ir_delta_create(&delta, info.dimension, info.metric, info.vector_type, error);
+    if (status)
+        return status;
+    void *stored = ir_malloc(ir_delta_vector_bytes(delta));
+    if (!stored)
+        status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
+    for (uint64_t i = 0; i < allowed->count && !status; i++) {
+        imgret_error reason = IMGRET_ERROR_INIT;
+        if (asked->stop && asked->stop(asked->stop_context))
+            status = ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
+        else if (ir_tombstones_has(allowed->segments->tombstones, allowed->ids[i]))
+            continue;
+        else
+            status = ir_segment_get(file, allowed->ids[i], stored, &reason);
+        if (status == IMGRET_NOT_FOUND) { /* removed before the segment was built */
+            status = IMGRET_OK;
+            continue;
+        }
+        stats->reads++;
+        if (status && reason.code)
+            ir_fail(error, status, "%s", reason.message);
+        if (!status)
+            status = ir_delta_append(delta, allowed->ids[i], stored, error);
+    }
+    ir_delta_query query = *asked;
+    query.allowed = NULL;
+    query.allowed_count = 0;
+    if (!status)
+        status = ir_delta_search(delta, &query, out, count, &scanned, error);
+    stats->reranks += scanned;
+    ir_free(stored);
+    ir_delta_free(delta);
+    return status;
+}
+
+/* As much wider as matches are rarer; the walk widens on its own where that was too little. */
+static uint32_t scaled_effort(const ir_search *search, const ir_catalog_segment *listed,
+                              uint64_t matches)
+{
+    enum { EFFORT_DEFAULT = 64, EFFORT_MAX = 1000000 };
+    double effort = search->effort ? search->effort : EFFORT_DEFAULT;
+    if (effort <= search->k)
+        effort = search->k + 1.0;
+    effort *= (double)listed->vector_count / (double)matches;
+    double most = (double)listed->vector_count < EFFORT_MAX ? (double)listed->vector_count
+                                                            : EFFORT_MAX;
+    return (uint32_t)(effort < most ? effort : most);
+}
+
+static int32_t search_one(ir_segments *segments, uint32_t index, const ir_search *wanted,
+                          ir_segments_query *query, ir_neighbor *out, uint32_t *count,
+                          imgret_error *error)
+{
+    ir_open_segment *open = &segments->open[index];
+    allowed_here allowed = allowed_in(segments, &open->listed, query->base);
+    *count = 0;
+    if (query->base->allowed && allowed.count == 0)
+        return IMGRET_OK;
+    if (query->base->allowed && allowed.count <= FETCHED_MAX)
+        return search_fetched(open->file, &allowed, query->base, out, count, &query->stats, error);
+    ir_search search = *wanted;
+    search.allowed = allowed.ids || ir_tombstones_count(segments->tombstones) ? is_wanted : NULL;
+    search.allowed_context = &allowed;
+    if (allowed.ids)
+        search.effort = scaled_effort(wanted, &open->listed, allowed.count);
+    return ir_segment_search(open->file, &search, out, count, &query->stats, error);
+}
+
+static int compare_neighbors(const void *a, const void *b)
+{
+    const ir_neighbor *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Merges `more` into `found` and keeps the best k above score_min. */
+static void merge(const ir_delta_query *asked, ir_neighbor *found, uint32_t *count,
+                  ir_neighbor *more, uint32_t more_count, ir_neighbor *room)
+{
+    uint32_t total = 0;
+    memcpy(room, found, *count * sizeof *room);
+    total = *count;
+    for (uint32_t i = 0; i < more_count; i++)
+        if (more[i].score >= asked->score_min)
+            room[total++] = more[i];
+    qsort(room, total, sizeof *room, compare_neighbors);
+    *count = total < asked->k ? total : asked->k;
+    memcpy(found, room, *count * sizeof *room);
+}
+
+int32_t ir_segments_search(ir_segments *segments, ir_segments_query *query, ir_neighbor *found,
+                           uint32_t *count, imgret_error *error)
+{
+    const ir_delta_query *asked = query->base;
+    if (segments->count == 0)
+        return IMGRET_OK;
+    ir_neighbor *more = ir_malloc_array((size_t)asked->k * 3, sizeof *more);
+    if (!more)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u neighbours", asked->k);
+    ir_search search = {
+        .vector = asked->vector,
+        .k = asked->k,
+        .effort = query->effort,
+        .excluded_id = asked->excluded_id,
+        .stop = asked->stop,
+        .stop_context = asked->stop_context,
+    };
+    int32_t status = IMGRET_OK;
+    for (uint32_t i = 0; i < segments->count && !status; i++) {
+        uint32_t more_count = 0;
+        status = search_one(segments, i, &search, query, more, &more_count, error);
+        if (!status)
+            merge(asked, found, count, more, more_count, more + asked->k);
+    }
+    ir_free(more);
+    return status;
+}

@@ -1,0 +1,61 @@
+/* segments.h: the segment files of an open database, and how searches and replacing them agree.
+ *
+ * Invariants:
+ *  1. Every region's vector is in the delta or in exactly one segment: a segment covers the regions
+ *     from first_region to last_region, the delta has what lies above the last segment.
+ *  2. Who searches or fetches vectors holds `layout` for reading; who replaces segments (and drops
+ *     from the delta what they cover) holds it for writing, for an instant: building goes on before.
+ *  3. Regions that were removed stay in their segment until it is rebuilt; `tombstones` has them.
+ */
+#ifndef IR_ENGINE_SEGMENTS_H
+#define IR_ENGINE_SEGMENTS_H
+
+#include "catalog/catalog.h"
+#include "index/delta.h"
+#include "index/segment.h"
+#include "index/tombstones.h"
+
+#include <pthread.h>
+
+typedef struct ir_open_segment {
+    ir_catalog_segment listed;
+    ir_segment *file;
+} ir_open_segment;
+
+typedef struct ir_segments {
+    pthread_rwlock_t layout;
+    ir_open_segment *open; /* by ascending regions */
+    uint32_t count;
+    ir_tombstones *tombstones;
+    uint64_t ram_bytes_max; /* for codes and graphs of all segments; 0: no limit */
+} ir_segments;
+
+int32_t ir_segments_init(ir_segments *segments, uint64_t ram_bytes_max, imgret_error *error);
+void ir_segments_close(ir_segments *segments);
+
+/* Brings the open segments in line with the catalogue's list, and delta and tombstones with them:
+ * opens what is new, closes what is gone. Takes `layout` for writing where something changed. The
+ * caller holds the lock that keeps others from appending and from adding tombstones. */
+int32_t ir_segments_follow(ir_segments *segments, ir_catalog *catalog, ir_delta *delta,
+                           imgret_error *error);
+
+/* The stored vector of a region that is in a segment; NOT_FOUND when none covers it. Under
+ * `layout`. */
+int32_t ir_segments_get(ir_segments *segments, int64_t region, void *stored, imgret_error *error);
+
+typedef struct ir_segments_query {
+    const ir_delta_query *base; /* what is asked */
+    uint32_t effort;            /* 0: the default */
+    ir_search_stats stats;      /* added to */
+} ir_segments_query;
+
+/* Adds what the segments find to the `*count` neighbours in `found` (room for base->k), and keeps
+ * the best k. Under `layout`. */
+int32_t ir_segments_search(ir_segments *segments, ir_segments_query *query, ir_neighbor *found,
+                           uint32_t *count, imgret_error *error);
+
+/* "FOLDER/segments" and the file of a segment, in fresh memory. */
+char *ir_segments_folder(const ir_catalog *catalog);
+char *ir_segments_path(const ir_catalog *catalog, int64_t id);
+
+#endif

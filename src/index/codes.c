@@ -1,0 +1,397 @@
+/* codes.c: RaBitQ encoding and estimation. */
+#include "index/codes.h"
+
+#include "base/half.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SIGN_TAIL_BYTES = 8, RANK_TAIL_BYTES = 12, CHUNK = 64 };
+
+/* Steps of the uniform quantizer with least error for a normal distribution, by bits; the
+ * coordinates of a randomly rotated residual are nearly normal. */
+static const float best_step[IR_CODE_BITS_MAX + 1] = {0,       1.596f,  0.9957f, 0.5860f, 0.3352f,
+                                                      0.1881f, 0.1041f, 0.0569f, 0.0308f};
+
+ir_code_shape ir_code_shape_of(uint32_t dimension, uint32_t bits)
+{
+    ir_code_shape shape = {.dimension = dimension, .bits = bits};
+    shape.sign_stride = dimension / 8 + SIGN_TAIL_BYTES;
+    shape.rank_stride = bits > 1 ? (size_t)dimension * (bits - 1) / 8 + RANK_TAIL_BYTES : 0;
+    return shape;
+}
+
+/* What encoding one vector at one number of bits gives. */
+typedef struct fit {
+    double product; /* <v, r> */
+    double squares; /* |v|^2 */
+} fit;
+
+static inline uint32_t level_of(float value, float inverse_step, float middle, float top)
+{
+    float level = value * inverse_step + middle;
+    level = !(level > 0) ? 0 : level > top ? top : level; /* also for NaN */
+    return (uint32_t)level;
+}
+
+static fit measure(const float *residual, uint32_t n, uint32_t bits, float step)
+{
+    float inverse = 1.0f / step, middle = (float)(1u << (bits - 1));
+    float top = (float)((1u << bits) - 1);
+    fit sums[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
+    for (uint32_t j = 0; j < n; j += 4)
+        for (uint32_t lane = 0; lane < 4; lane++) {
+            float value = residual[j + lane];
+            float v = (float)level_of(value, inverse, middle, top) + 0.5f - middle;
+            sums[lane].product += (double)(v * value);
+            sums[lane].squares += (double)(v * v);
+        }
+    return (fit){sums[0].product + sums[1].product + sums[2].product + sums[3].product,
+                 sums[0].squares + sums[1].squares + sums[2].squares + sums[3].squares};
+}
+
+/* The step whose grid vector is nearest in angle. */
+static float choose_step(const float *residual, uint32_t n, uint32_t bits, double norm)
+{
+    static const float tries[] = {0.8f, 0.9f, 1.0f, 1.12f, 1.3f};
+    float sigma = (float)(norm / sqrt((double)n));
+    float best = sigma * best_step[bits];
+    double best_cosine = -1;
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+        float step = sigma * best_step[bits] * tries[i];
+        fit sums = measure(residual, n, bits, step);
+        double cosine = sums.product / sqrt(sums.squares);
+        if (cosine > best_cosine) {
+            best_cosine = cosine;
+            best = step;
+        }
+    }
+    return best;
+}
+
+static void pack_crumbs(uint8_t *out, const uint8_t *levels, uint32_t n, uint32_t shift)
+{
+    uint32_t quarter = n / 4;
+    for (uint32_t j = 0; j < quarter; j++) {
+        uint32_t byte = 0;
+        for (uint32_t part = 0; part < 4; part++)
+            byte |= (uint32_t)(levels[part * quarter + j] >> shift & 3) << (2 * part);
+        out[j] = (uint8_t)byte;
+    }
+}
+
+static void pack_bits(uint8_t *out, const uint8_t *levels, uint32_t n, uint32_t shift)
+{
+    for (uint32_t j = 0; j < n; j += 8) {
+        uint32_t byte = 0;
+        for (uint32_t bit = 0; bit < 8; bit++)
+            byte |= (uint32_t)(levels[j + bit] >> shift & 1) << bit;
+        out[j / 8] = (uint8_t)byte;
+    }
+}
+
+/* Levels of all dimensions and <c, v>, for one number of bits. */
+static fit quantize(const ir_code_source *source, uint32_t n, uint32_t bits, float step,
+                    uint8_t *levels, double *centroid_product)
+{
+    float inverse = 1.0f / step, middle = (float)(1u << (bits - 1));
+    float top = (float)((1u << bits) - 1);
+    fit sums = {0, 0};
+    double with_centroid = 0;
+    for (uint32_t j = 0; j < n; j++) {
+        uint32_t level = level_of(source->residual[j], inverse, middle, top);
+        double v = (double)level + 0.5 - (double)middle;
+        levels[j] = (uint8_t)level;
+        sums.product += v * (double)source->residual[j];
+        sums.squares += v * v;
+        with_centroid += v * (double)source->centroid[j];
+    }
+    *centroid_product = with_centroid;
+    return sums;
+}
+
+/* Half precision, clamped; errors are rounded up so that no error becomes nothing. */
+static uint16_t half_above(double value)
+{
+    if (!(value < (double)IR_HALF_MAX))
+        return 0x7BFF;
+    uint16_t half = ir_half_from_float((float)value);
+    return half < 0x7BFF && (double)ir_half_to_float(half) < value ? (uint16_t)(half + 1) : half;
+}
+
+static void write_sign_tail(const ir_code_shape *shape, const ir_code_source *source,
+                            double norm_squared, fit sums, double centroid_product, uint8_t *record)
+{
+    uint8_t *tail = record + shape->dimension / 8;
+    /* Grid values of +-1/2: the query's product is taken with the signs themselves. */
+    double slope = sums.product > 0 ? -2 * norm_squared / sums.product : 0;
+    double cosine = sums.product > 0
+                        ? sums.product / sqrt(sums.squares * norm_squared)
+                        : 1;
+    uint16_t slope_half = ir_half_from_float((float)fmax(slope, -(double)IR_HALF_MAX));
+    float rounded = ir_half_to_float(slope_half);
+    float base = (float)(norm_squared - (double)rounded * centroid_product +
+                         (double)source->key_offset);
+    memcpy(tail, &base, 4);
+    memcpy(tail + 4, &slope_half, 2);
+    tail[6] = (uint8_t)source->centroid_index;
+    tail[7] = (uint8_t)(255 * fmin(cosine, 1));
+}
+
+static void write_rank_tail(const ir_code_shape *shape, const ir_code_source *source,
+                            double norm_squared, fit sums, double centroid_product, uint8_t *record)
+{
+    uint8_t *tail = record + (size_t)shape->dimension * (shape->bits - 1) / 8;
+    double slope = sums.product > 0 ? -2 * norm_squared / sums.product : 0;
+    float slope_float = (float)slope;
+    float base = (float)(norm_squared - (double)slope_float * centroid_product +
+                         (double)source->key_offset);
+    double error = 0;
+    if (sums.product > 0) {
+        double excess = norm_squared * sums.squares / (sums.product * sums.product) - 1;
+        error = sqrt(norm_squared * fmax(excess, 0) / (double)(shape->dimension - 1));
+    }
+    uint16_t error_half = half_above(error), norm_half = half_above(sqrt(norm_squared));
+    memcpy(tail, &base, 4);
+    memcpy(tail + 4, &slope_float, 4);
+    memcpy(tail + 8, &error_half, 2);
+    memcpy(tail + 10, &norm_half, 2);
+}
+
+static double squared_norm(const float *values, uint32_t n)
+{
+    double sum = 0;
+    for (uint32_t j = 0; j < n; j++)
+        sum += (double)values[j] * (double)values[j];
+    return sum;
+}
+
+void ir_code_encode(const ir_code_shape *shape, const ir_code_source *source, uint8_t *sign_record,
+                    uint8_t *rank_record)
+{
+    uint8_t levels[4096];
+    uint32_t n = shape->dimension;
+    double norm_squared = squared_norm(source->residual, n);
+    double centroid_product = 0;
+    bool zero = norm_squared < 1e-30; /* the vector is the centroid: its key needs no code */
+    if (zero)
+        norm_squared = 0;
+    fit sums = {0, 0};
+    memset(levels, 0, n);
+    if (!zero)
+        sums = quantize(source, n, 1, 1, levels, &centroid_product);
+    pack_bits(sign_record, levels, n, 0);
+    write_sign_tail(shape, source, norm_squared, sums, centroid_product, sign_record);
+    if (shape->bits == 1)
+        return;
+    if (!zero) {
+        float step = choose_step(source->residual, n, shape->bits, sqrt(norm_squared));
+        sums = quantize(source, n, shape->bits, step, levels, &centroid_product);
+    }
+    uint32_t left = shape->bits - 1;
+    uint8_t *out = rank_record;
+    for (; left >= 2; left -= 2, out += n / 4)
+        pack_crumbs(out, levels, n, left - 2);
+    if (left == 1)
+        pack_bits(out, levels, n, 0);
+    write_rank_tail(shape, source, norm_squared, sums, centroid_product, rank_record);
+}
+
+uint32_t ir_code_centroid(const ir_code_shape *shape, const uint8_t *sign_record)
+{
+    return sign_record[shape->dimension / 8 + 6];
+}
+
+/* ---- Queries ---------------------------------------------------------------------------------- */
+
+static size_t plane_stride(const ir_code_shape *shape)
+{
+    return (shape->dimension / 8 + 63) / 64 * 64;
+}
+
+static size_t padded(size_t bytes)
+{
+    return (bytes + IR_CODE_SLACK_BYTES + 63) / 64 * 64;
+}
+
+size_t ir_code_query_bytes(const ir_code_shape *shape)
+{
+    return 4 * plane_stride(shape) + padded(shape->dimension) + padded(shape->dimension * 4ull) +
+           padded(IR_CENTROIDS_MAX * 4ull);
+}
+
+/* 4-bit numbers -7..7 as bit planes. Clipping and rounding shrink the query a little: scaling its
+ * steps by |q|^2 / <q, rounded> keeps products unbiased. */
+static void prepare_planes(ir_code_query *query, const ir_code_shape *shape, uint8_t *planes,
+                           double norm_squared)
+{
+    uint32_t n = shape->dimension;
+    size_t stride = plane_stride(shape);
+    float step = best_step[4] * (float)sqrt(norm_squared / n);
+    float inverse = step > 0 ? 1.0f / step : 0;
+    double product = 0, squares = 0;
+    int32_t sum = 0;
+    memset(planes, 0, 4 * stride);
+    for (uint32_t j = 0; j < n; j++) {
+        float scaled = query->rotated[j] * inverse;
+        scaled = !(scaled > -7) ? -7 : scaled > 7 ? 7 : scaled;
+        int32_t value = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
+        product += (double)value * (double)query->rotated[j];
+        squares += (double)(value * value);
+        sum += value;
+        for (uint32_t plane = 0; plane < 4; plane++)
+            planes[plane * stride + j / 8] |=
+                (uint8_t)(((uint32_t)value >> plane & 1) << (j % 8));
+    }
+    double scale = product > 0 ? norm_squared / product : 0;
+    /* Signs are v = bit - 1/2. */
+    query->sign_scale = (float)scale;
+    query->sign_shift = (float)(-0.5 * scale * sum);
+    query->sign_noise = (float)sqrt(fmax(scale * scale * squares - norm_squared, 0) / n);
+    query->operand.planes = planes;
+    query->operand.plane_stride = stride;
+}
+
+static void prepare_bytes(ir_code_query *query, const ir_code_shape *shape, int8_t *bytes)
+{
+    uint32_t n = shape->dimension;
+    float largest = 0;
+    for (uint32_t j = 0; j < n; j++)
+        largest = fmaxf(largest, fabsf(query->rotated[j]));
+    float inverse = largest > 0 ? 127.0f / largest : 0;
+    float scale = largest / 127.0f;
+    int32_t sum = 0;
+    for (uint32_t j = 0; j < n; j++) {
+        float scaled = query->rotated[j] * inverse;
+        scaled = !(scaled > -127) ? -127 : scaled > 127 ? 127 : scaled;
+        bytes[j] = (int8_t)(int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
+        sum += bytes[j];
+    }
+    memset(bytes + n, 0, IR_CODE_SLACK_BYTES);
+    float middle = ((float)(1u << shape->bits) - 1) / 2;
+    query->rank_scale = scale;
+    query->rank_shift = -middle * scale * (float)sum;
+    query->rank_noise = scale * 0.288675f; /* a uniform rounding error: 1 / sqrt(12) */
+    query->operand.bytes = bytes;
+}
+
+void ir_code_query_prepare(ir_code_query *out, const ir_code_shape *shape, const float *rotated,
+                           const float *centroids, uint32_t centroid_count, void *memory)
+{
+    const ir_code_kernels *kernels = ir_code_kernels_get();
+    uint32_t n = shape->dimension;
+    uint8_t *at = memory;
+    uint8_t *planes = at;
+    at += 4 * plane_stride(shape);
+    int8_t *bytes = (int8_t *)at;
+    at += padded(n);
+    out->rotated = (float *)(void *)at;
+    at += padded(n * 4ull);
+    out->centroid_keys = (float *)(void *)at;
+    memcpy(out->rotated, rotated, n * sizeof rotated[0]);
+    out->operand.dimension = n;
+    double norm_squared = (double)kernels->dot(rotated, rotated, n);
+    prepare_planes(out, shape, planes, norm_squared);
+    prepare_bytes(out, shape, bytes);
+    /* A record may name any of them: damage must not lead outside. */
+    memset(out->centroid_keys, 0, IR_CENTROIDS_MAX * sizeof out->centroid_keys[0]);
+    for (uint32_t k = 0; k < centroid_count; k++) {
+        const float *c = centroids + (size_t)k * n;
+        float squares = kernels->dot(c, c, n), product = kernels->dot(rotated, c, n);
+        float sum = (float)norm_squared + squares - 2 * product;
+        out->centroid_keys[k] = sum > 0 ? sum : 0;
+    }
+}
+
+/* The part of q - c perpendicular to r decides how far the estimate of <q - c, r> may be off;
+ * the estimate itself tells the parallel part. */
+static float perpendicular(const ir_code_query *query, float distance_squared,
+                           float residual_product, float norm)
+{
+    if (!query->plain || !(norm > 0))
+        return distance_squared;
+    float parallel = residual_product / norm;
+    float left = distance_squared - parallel * parallel;
+    return left > 0 ? left : 0;
+}
+
+void ir_code_estimate_signs(const ir_code_shape *shape, const ir_code_query *query,
+                            const ir_code_rows *signs, float *keys, float *errors)
+{
+    const ir_code_kernels *kernels = ir_code_kernels_get();
+    size_t tail_at = shape->dimension / 8;
+    float n = (float)shape->dimension;
+    for (uint32_t first = 0; first < signs->count; first += CHUNK) {
+        int32_t sums[CHUNK];
+        ir_code_rows part = *signs;
+        part.count = signs->count - first < CHUNK ? signs->count - first : CHUNK;
+        if (signs->ids)
+            part.ids = signs->ids + first;
+        else
+            part.base = signs->base + first * signs->stride;
+        kernels->bits_dot(&query->operand, &part, sums);
+        for (uint32_t i = 0; i < part.count; i++) {
+            const uint8_t *tail = ir_code_row(&part, i) + tail_at;
+            float base;
+            uint16_t slope_half;
+            memcpy(&base, tail, 4);
+            memcpy(&slope_half, tail + 4, 2);
+            float slope = ir_half_to_float(slope_half);
+            float product = (float)sums[i] * query->sign_scale + query->sign_shift;
+            float to_centroid = query->centroid_keys[tail[6]];
+            float key = base + to_centroid + slope * product;
+            keys[first + i] = key;
+            if (!errors)
+                continue;
+            float cosine = ((float)tail[7] + 0.5f) / 255.0f;
+            /* slope = -2 |r|^2 / <v, r> = -4 |r| / (cosine sqrt(n)), for v of +-1/2. */
+            float norm = -slope * cosine * sqrtf(n) / 4;
+            float spread = 1 / (cosine * cosine) - 1;
+            float residual_product = (norm * norm + to_centroid - key) / 2;
+            float variance = norm * norm * (spread > 0 ? spread : 0) / (n - 1) *
+                             perpendicular(query, to_centroid, residual_product, norm);
+            float noise = norm / cosine * query->sign_noise;
+            errors[first + i] = 2 * sqrtf(variance + noise * noise);
+        }
+    }
+}
+
+void ir_code_estimate(const ir_code_shape *shape, const ir_code_query *query,
+                      const ir_code_rows *signs, const ir_code_rows *ranks, float *keys,
+                      float *errors)
+{
+    const ir_code_kernels *kernels = ir_code_kernels_get();
+    size_t sign_tail = shape->dimension / 8;
+    size_t rank_tail = (size_t)shape->dimension * (shape->bits - 1) / 8;
+    for (uint32_t first = 0; first < signs->count; first += CHUNK) {
+        int32_t sums[CHUNK];
+        ir_code_rows sign_part = *signs, rank_part = *ranks;
+        sign_part.count = signs->count - first < CHUNK ? signs->count - first : CHUNK;
+        rank_part.count = sign_part.count;
+        sign_part.base = signs->base + (signs->ids ? 0 : first * signs->stride);
+        rank_part.base = ranks->base + (signs->ids ? 0 : first * ranks->stride);
+        sign_part.ids = rank_part.ids = signs->ids ? signs->ids + first : NULL;
+        kernels->levels_dot(&query->operand, &sign_part, &rank_part, shape->bits, sums);
+        for (uint32_t i = 0; i < sign_part.count; i++) {
+            const uint8_t *tail = ir_code_row(&rank_part, i) + rank_tail;
+            uint32_t centroid = ir_code_row(&sign_part, i)[sign_tail + 6];
+            float base, slope;
+            uint16_t error_half, norm_half;
+            memcpy(&base, tail, 4);
+            memcpy(&slope, tail + 4, 4);
+            float product = (float)sums[i] * query->rank_scale + query->rank_shift;
+            float to_centroid = query->centroid_keys[centroid];
+            float key = base + to_centroid + slope * product;
+            keys[first + i] = key;
+            if (!errors)
+                continue;
+            memcpy(&error_half, tail + 8, 2);
+            memcpy(&norm_half, tail + 10, 2);
+            float error = ir_half_to_float(error_half), norm = ir_half_to_float(norm_half);
+            float residual_product = (norm * norm + to_centroid - key) / 2;
+            float across = perpendicular(query, to_centroid, residual_product, norm);
+            float noise = norm * query->rank_noise;
+            errors[first + i] = 2 * sqrtf(error * error * across + noise * noise);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+/* graph_walk.c: distances between rows, the search for a new node's neighbours, and pruning. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "index/graph_parts.h"
+#include "kernels/code_kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct row_tail {
+    float norm_squared; /* of the 8-bit numbers, scaled: equal rows have distance 0 exactly */
+    float scale;
+    float extra;
+    uint32_t zero;
+} row_tail;
+
+size_t ir_graph_row_bytes(uint32_t dimension)
+{
+    return dimension + sizeof(row_tail);
+}
+
+void ir_graph_row_encode(const float *vector, uint32_t dimension, float extra, uint8_t *row)
+{
+    float largest = 0;
+    for (uint32_t j = 0; j < dimension; j++)
+        largest = fmaxf(largest, fabsf(vector[j]));
+    float inverse = largest > 0 ? 127.0f / largest : 0;
+    int64_t squares = 0;
+    for (uint32_t j = 0; j < dimension; j++) {
+        float scaled = vector[j] * inverse;
+        scaled = !(scaled > -127) ? -127 : scaled > 127 ? 127 : scaled;
+        int32_t value = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
+        squares += value * value;
+        row[j] = (uint8_t)(value + 128);
+    }
+    row_tail tail = {.scale = largest / 127.0f, .extra = extra};
+    tail.norm_squared = tail.scale * tail.scale * (float)squares;
+    memcpy(row + dimension, &tail, sizeof tail);
+}
+
+int32_t ir_graph_scratch_create(ir_graph_scratch *out, const ir_graph_spec *spec,
+                                imgret_error *error)
+{
+    memset(out, 0, sizeof *out);
+    out->query = ir_calloc(spec->rows->dimension + IR_CODE_SLACK_BYTES, 1);
+    out->beam.entries = ir_malloc_array(spec->beam, sizeof out->beam.entries[0]);
+    out->candidates = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->candidates[0]);
+    out->ids = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->ids[0]);
+    out->products = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->products[0]);
+    out->distances = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->distances[0]);
+    if (!out->query || !out->beam.entries || !out->candidates || !out->ids || !out->products ||
+        !out->distances || !ir_visited_reserve(&out->visited, 4096))
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to build a graph");
+    return IMGRET_OK;
+}
+
+void ir_graph_scratch_free(ir_graph_scratch *scratch)
+{
+    ir_free(scratch->query);
+    ir_free(scratch->beam.entries);
+    ir_free(scratch->candidates);
+    ir_free(scratch->ids);
+    ir_free(scratch->products);
+    ir_free(scratch->distances);
+    ir_free(scratch->visited.table);
+}
+
+static row_tail tail_of(const ir_graph_rows *rows, uint32_t slot)
+{
+    row_tail tail;
+    memcpy(&tail, rows->base + slot * rows->stride + rows->dimension, sizeof tail);
+    return tail;
+}
+
+void ir_graph_measure_from(ir_graph_scratch *scratch, const ir_graph_rows *rows, uint32_t slot)
+{
+    const uint8_t *row = rows->base + slot * rows->stride;
+    int32_t sum = 0;
+    for (uint32_t j = 0; j < rows->dimension; j++) {
+        int8_t value = (int8_t)(row[j] - 128);
+        scratch->query[j] = value;
+        sum += value;
+    }
+    row_tail tail = tail_of(rows, slot);
+    scratch->query_sum = sum;
+    scratch->query_norm = tail.norm_squared;
+    scratch->query_scale = tail.scale;
+    scratch->query_extra = tail.extra;
+}
+
+void ir_graph_measure(ir_graph_scratch *scratch, const ir_graph_rows *rows, const uint32_t *ids,
+                      uint32_t count)
+{
+    ir_code_rows codes = {rows->base, rows->stride, ids, count};
+    ir_code_kernels_get()->bytes_dot(scratch->query, rows->dimension, &codes, scratch->products);
+    for (uint32_t i = 0; i < count; i++) {
+        row_tail tail = tail_of(rows, ids[i]);
+        float product = (float)(scratch->products[i] - 128 * scratch->query_sum);
+        float extra = tail.extra - scratch->query_extra;
+        float distance = scratch->query_norm + tail.norm_squared -
+                         2 * scratch->query_scale * tail.scale * product + extra * extra;
+        scratch->distances[i] = distance > 0 ? distance : 0;
+    }
+}
+
+/* Of equally near candidates the lower slot comes first, so that the order is settled. */
+static int nearer_first(const void *left, const void *right)
+{
+    const ir_beam_entry *a = left, *b = right;
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return a->slot < b->slot ? -1 : a->slot > b->slot;
+}
+
+void ir_graph_sort_candidates(ir_graph_scratch *scratch)
+{
+    if (scratch->candidate_count > 1)
+        qsort(scratch->candidates, scratch->candidate_count, sizeof scratch->candidates[0],
+              nearer_first);
+}
+
+static void look_at(ir_graph_scratch *scratch, const ir_graph_draft *draft, const uint32_t *ids,
+                    uint32_t count)
+{
+    if (!ir_visited_reserve(&scratch->visited, count)) {
+        scratch->out_of_memory = true;
+        return;
+    }
+    uint32_t fresh = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (ir_visited_add(&scratch->visited, ids[i]))
+            scratch->ids[fresh++] = ids[i];
+    ir_graph_measure(scratch, draft->spec->rows, scratch->ids, fresh);
+    for (uint32_t i = 0; i < fresh; i++)
+        ir_beam_insert(&scratch->beam, scratch->distances[i], 0, scratch->ids[i]);
+}
+
+void ir_graph_walk(ir_graph_scratch *scratch, const ir_graph_draft *draft, uint32_t slot,
+                   uint32_t start)
+{
+    ir_visited_clear(&scratch->visited);
+    scratch->beam.count = scratch->beam.first_open = 0;
+    scratch->beam.capacity = draft->spec->beam;
+    scratch->candidate_count = 0;
+    ir_graph_measure_from(scratch, draft->spec->rows, slot);
+    ir_visited_add(&scratch->visited, slot);
+    uint32_t starts[2] = {start, draft->entries[0]};
+    look_at(scratch, draft, starts, 2);
+    const ir_beam_entry *next;
+    while (!scratch->out_of_memory && (next = ir_beam_next(&scratch->beam)) != NULL) {
+        ir_beam_entry entry = {next->key, 0, next->slot & IR_BEAM_SLOT};
+        if (scratch->candidate_count < IR_GRAPH_CANDIDATES_MAX)
+            scratch->candidates[scratch->candidate_count++] = entry;
+        look_at(scratch, draft, draft->edges + (size_t)entry.slot * draft->room,
+                draft->degrees[entry.slot]);
+    }
+    ir_graph_sort_candidates(scratch);
+}
+
+uint32_t ir_graph_prune(ir_graph_scratch *scratch, const ir_graph_spec *spec, uint32_t *out)
+{
+    ir_beam_entry *left = scratch->candidates;
+    uint32_t left_count = scratch->candidate_count, chosen = 0;
+    uint32_t passed[IR_GRAPH_CANDIDATES_MAX];
+    uint32_t passed_count = 0;
+    float alpha_squared = spec->alpha * spec->alpha;
+    while (left_count > 0 && chosen < spec->degree) {
+        uint32_t nearest = left[0].slot;
+        out[chosen++] = nearest;
+        for (uint32_t i = 1; i < left_count; i++)
+            scratch->ids[i - 1] = left[i].slot;
+        ir_graph_measure_from(scratch, spec->rows, nearest);
+        ir_graph_measure(scratch, spec->rows, scratch->ids, left_count - 1);
+        uint32_t kept = 0;
+        for (uint32_t i = 1; i < left_count; i++) {
+            if (alpha_squared * scratch->distances[i - 1] <= left[i].key)
+                passed[passed_count++] = left[i].slot;
+            else
+                left[kept++] = left[i];
+        }
+        left_count = kept;
+    }
+    /* A node among near duplicates would be left with one neighbour: the nearest that were passed
+     * over keep it connected. They are not sorted as a whole, but begin with the nearest. */
+    for (uint32_t i = 0; i < passed_count && chosen < spec->degree / 2; i++)
+        out[chosen++] = passed[i];
+    return chosen;
+}

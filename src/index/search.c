@@ -1,0 +1,370 @@
+/* search.c: one query's way through a segment: the walk over codes, and what to read.
+ *
+ * The walk keeps a beam of the nearest nodes by the codes in RAM. A neighbour's coarse key (1 bit a
+ * dimension) decides whether its full key is worth computing: only if, within its error, it could
+ * enter the beam. After the walk a candidate's vector is read only where the code cannot tell
+ * whether it belongs to the k nearest.
+ */
+#include "index/search.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EFFORT_DEFAULT = 64, STOP_EVERY_HOPS = 64, ENTRIES_MAX = 3 };
+
+/* Standard deviations of the coarse key that a neighbour is given before it is passed over. */
+static const float coarse_slack = 1.0f;
+static const float certainty_default = 2.0f;
+
+int32_t ir_walk_tools_create(ir_walk_tools *out, const ir_segment *segment, imgret_error *error)
+{
+    uint32_t room = segment->header.degree + segment->header.entry_count;
+    memset(out, 0, sizeof *out);
+    out->neighbors = ir_malloc_array(room, sizeof out->neighbors[0]);
+    out->fresh = ir_malloc_array(room, sizeof out->fresh[0]);
+    out->passed = ir_malloc_array(room, sizeof out->passed[0]);
+    out->keys = ir_malloc_array(room, sizeof out->keys[0]);
+    out->errors = ir_malloc_array(room, sizeof out->errors[0]);
+    if (!out->neighbors || !out->fresh || !out->passed || !out->keys || !out->errors)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
+    return IMGRET_OK;
+}
+
+void ir_walk_tools_free(ir_walk_tools *tools)
+{
+    ir_free(tools->neighbors);
+    ir_free(tools->fresh);
+    ir_free(tools->passed);
+    ir_free(tools->keys);
+    ir_free(tools->errors);
+}
+
+int32_t ir_query_create(ir_query *out, const ir_segment *segment, imgret_error *error)
+{
+    memset(out, 0, sizeof *out);
+    out->code_memory = ir_malloc_aligned(64, ir_code_query_bytes(&segment->shape));
+    out->loaded = ir_malloc_array(segment->header.dimension, sizeof out->loaded[0]);
+    out->rotated = ir_malloc_array(segment->shape.dimension, sizeof out->rotated[0]);
+    if (!out->code_memory || !out->loaded || !out->rotated ||
+        !ir_visited_reserve(&out->visited, 512))
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
+    return IMGRET_OK;
+}
+
+void ir_query_free(ir_query *query)
+{
+    ir_free_aligned(query->code_memory);
+    ir_free(query->loaded);
+    ir_free(query->rotated);
+    ir_free(query->beam.entries);
+    ir_free(query->visited.table);
+    ir_free(query->candidates);
+}
+
+static int32_t start_beam(ir_query *query, uint32_t width, imgret_error *error)
+{
+    if (width > query->beam_room) {
+        ir_beam_entry *grown = ir_realloc(query->beam.entries, width * sizeof grown[0]);
+        if (!grown)
+            return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u candidates", width);
+        query->beam.entries = grown;
+        query->beam_room = width;
+    }
+    query->beam.capacity = width;
+    query->beam.count = query->beam.first_open = 0;
+    return IMGRET_OK;
+}
+
+/* Estimates the nodes in tools->fresh and offers them to the beam. */
+static void offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools, uint32_t count)
+{
+    ir_code_rows signs = {segment->signs, segment->shape.sign_stride, tools->fresh, count};
+    ir_code_estimate_signs(&segment->shape, &query->code, &signs, tools->keys, tools->errors);
+    query->stats.sign_estimates += count;
+    uint32_t *passed = tools->fresh;
+    if (segment->ranks) {
+        uint32_t passed_count = 0;
+        float worst = ir_beam_worst(&query->beam);
+        passed = tools->passed;
+        for (uint32_t i = 0; i < count; i++)
+            if (tools->keys[i] - coarse_slack * tools->errors[i] < worst)
+                passed[passed_count++] = tools->fresh[i];
+        ir_code_rows ranks = {segment->ranks, segment->shape.rank_stride, passed, passed_count};
+        signs.ids = passed;
+        signs.count = count = passed_count;
+        ir_code_estimate(&segment->shape, &query->code, &signs, &ranks, tools->keys,
+                         tools->errors);
+        query->stats.rank_estimates += count;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        ir_beam_insert(&query->beam, tools->keys[i], tools->errors[i], passed[i]);
+}
+
+/* The entries nearest by their centroid: a key for each is at hand before anything is computed. */
+static uint32_t choose_entries(const ir_query *query, const ir_segment *segment, uint32_t *out)
+{
+    uint32_t count = 0;
+    float keys[ENTRIES_MAX];
+    for (uint32_t i = 0; i < segment->header.entry_count; i++) {
+        uint32_t slot = segment->entries[i];
+        uint32_t centroid = ir_code_centroid(&segment->shape,
+                                             segment->signs + slot * segment->shape.sign_stride);
+        float key = query->code.centroid_keys[centroid];
+        uint32_t at = count < ENTRIES_MAX ? count++ : ENTRIES_MAX;
+        for (; at > 0 && key < keys[at - 1]; at--)
+            if (at < ENTRIES_MAX) {
+                keys[at] = keys[at - 1];
+                out[at] = out[at - 1];
+            }
+        if (at < ENTRIES_MAX) {
+            keys[at] = key;
+            out[at] = slot;
+        }
+    }
+    return count;
+}
+
+int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                        uint32_t slot, const uint8_t *row, imgret_error *error)
+{
+    const ir_search *search = query->search;
+    bool damaged = false;
+    if (search->stop && query->stats.hops % STOP_EVERY_HOPS == 0 &&
+        search->stop(search->stop_context))
+        return ir_fail(error, IMGRET_INTERRUPTED, "the search was stopped");
+    query->stats.hops++;
+    uint32_t near = ir_segment_neighbors(segment, row, slot, tools->neighbors, &damaged);
+    if (damaged)
+        return ir_fail(error, IMGRET_CORRUPT, "%s: page %llu: the graph of slot %u leads outside",
+                       segment->path, (unsigned long long)ir_segment_graph_page(segment, slot),
+                       slot);
+    if (!ir_visited_reserve(&query->visited, near))
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < near; i++)
+        if (ir_visited_add(&query->visited, tools->neighbors[i]))
+            tools->fresh[count++] = tools->neighbors[i];
+    offer(query, segment, tools, count);
+    return IMGRET_OK;
+}
+
+/* The row that will probably be needed next is on its way while something else is computed. */
+static void fetch_next_row(const ir_query *query, const ir_segment *segment)
+{
+    if (query->beam.first_open >= query->beam.count)
+        return;
+    uint32_t likely = query->beam.entries[query->beam.first_open].slot & IR_BEAM_SLOT;
+    const uint8_t *row = ir_segment_row(segment, likely);
+    if (row) {
+        __builtin_prefetch(row);
+        __builtin_prefetch(row + segment->graph_stride - 1);
+    }
+}
+
+/* Expands the nearest open nodes; those without a row in RAM are asked for, a few at a time. */
+static int32_t follow(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                      imgret_error *error)
+{
+    const ir_beam_entry *next;
+    while (query->nodes_wanted_count + query->nodes_pending < IR_QUERY_NODES_MAX &&
+           (next = ir_beam_next(&query->beam)) != NULL) {
+        uint32_t slot = next->slot & IR_BEAM_SLOT;
+        const uint8_t *row = ir_segment_row(segment, slot);
+        if (!row) {
+            query->nodes_wanted[query->nodes_wanted_count++] = slot;
+            continue;
+        }
+        int32_t status = ir_query_expand(query, segment, tools, slot, row, error);
+        if (status)
+            return status;
+        fetch_next_row(query, segment);
+    }
+    return IMGRET_OK;
+}
+
+static int32_t begin_walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                          imgret_error *error)
+{
+    uint64_t all = segment->header.vector_count;
+    int32_t status = start_beam(query, (uint32_t)(query->width < all ? query->width : all), error);
+    if (status)
+        return status;
+    ir_visited_clear(&query->visited);
+    query->others_offered = false;
+    uint32_t count = choose_entries(query, segment, tools->fresh);
+    for (uint32_t i = 0; i < count; i++)
+        ir_visited_add(&query->visited, tools->fresh[i]);
+    offer(query, segment, tools, count);
+    return IMGRET_OK;
+}
+
+/* What was reached does not fill the beam: the rest is reached from the other entries. */
+static int32_t offer_other_entries(ir_query *query, const ir_segment *segment,
+                                   ir_walk_tools *tools, imgret_error *error)
+{
+    query->others_offered = true;
+    if (!ir_visited_reserve(&query->visited, segment->header.entry_count))
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < segment->header.entry_count; i++)
+        if (ir_visited_add(&query->visited, segment->entries[i]))
+            tools->fresh[count++] = segment->entries[i];
+    offer(query, segment, tools, count);
+    return IMGRET_OK;
+}
+
+/* The beam's allowed entries become the candidates. */
+static int32_t gather(ir_query *query, const ir_segment *segment, imgret_error *error)
+{
+    const ir_search *search = query->search;
+    if (query->beam.count > query->candidate_room) {
+        ir_candidate *grown = ir_realloc(query->candidates,
+                                         query->beam.count * sizeof grown[0]);
+        if (!grown)
+            return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u candidates",
+                           query->beam.count);
+        query->candidates = grown;
+        query->candidate_room = query->beam.count;
+    }
+    query->candidate_count = 0;
+    for (uint32_t i = 0; i < query->beam.count; i++) {
+        const ir_beam_entry *entry = &query->beam.entries[i];
+        uint32_t slot = entry->slot & IR_BEAM_SLOT;
+        int64_t id = ir_segment_id(segment, slot);
+        if ((search->excluded_id && id == search->excluded_id) ||
+            (search->allowed && !search->allowed(search->allowed_context, id)))
+            continue;
+        double score = ir_space_score(&segment->space, (double)entry->key, query->squared);
+        query->candidates[query->candidate_count++] =
+            (ir_candidate){score, id, entry->key, entry->error, slot, false, false};
+    }
+    return IMGRET_OK;
+}
+
+/* Marks what has to be read: what the codes cannot place above or below the k-th, and, where exact
+ * scores are asked for, every likely result. */
+static void choose_reads(ir_query *query)
+{
+    const ir_search *search = query->search;
+    uint32_t count = query->candidate_count, k = search->k;
+    float certainty = search->certainty > 0 ? search->certainty : certainty_default;
+    bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
+    float border = INFINITY; /* with no more than k candidates all are results */
+    if (count > k)
+        border = (query->candidates[k - 1].key + query->candidates[k].key) / 2;
+    for (uint32_t i = 0; i < count; i++) {
+        ir_candidate *candidate = &query->candidates[i];
+        bool open = fabsf(candidate->key - border) <= certainty * candidate->error;
+        candidate->wanted = open || (exact && i < k);
+    }
+}
+
+/* The walk came to its end: settles the candidates, or begins a wider walk where too many were not
+ * allowed, in the end over everything. */
+static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                        imgret_error *error)
+{
+    if (!query->others_offered && query->beam.count < query->beam.capacity)
+        return offer_other_entries(query, segment, tools, error);
+    int32_t status = gather(query, segment, error);
+    if (status)
+        return status;
+    uint64_t k = query->search->k;
+    uint64_t needed = query->width / 2 > k ? query->width / 2 : k;
+    if (query->candidate_count < needed && query->width < segment->header.vector_count &&
+        query->beam.count == query->beam.capacity) {
+        query->width *= 2;
+        return begin_walk(query, segment, tools, error);
+    }
+    choose_reads(query);
+    query->walking = false;
+    return IMGRET_OK;
+}
+
+int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                         imgret_error *error)
+{
+    while (query->walking) {
+        int32_t status = follow(query, segment, tools, error);
+        if (status)
+            return status;
+        if (query->nodes_wanted_count + query->nodes_pending > 0)
+            return IMGRET_OK;
+        status = end_walk(query, segment, tools, error);
+        if (status)
+            return status;
+    }
+    return IMGRET_OK;
+}
+
+int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                       imgret_error *error)
+{
+    const ir_search *search = query->search;
+    query->candidate_count = query->next_wanted = query->pending = 0;
+    query->nodes_wanted_count = query->nodes_pending = 0;
+    query->walking = false;
+    query->status = IMGRET_OK;
+    memset(&query->stats, 0, sizeof query->stats);
+    if (segment->header.vector_count == 0)
+        return IMGRET_OK;
+    query->squared = ir_space_load_query(&segment->space, search->vector, query->loaded);
+    ir_space_rotate(&segment->space, query->loaded, query->rotated);
+    float length = ir_code_kernels_get()->dot(query->rotated, query->rotated,
+                                              segment->shape.dimension);
+    if (!isfinite(length))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s: the query vector is not finite, or too "
+                       "long beside the vectors stored", segment->path);
+    query->code.plain = segment->header.metric != IMGRET_METRIC_INNER_PRODUCT;
+    ir_code_query_prepare(&query->code, &segment->shape, query->rotated, segment->centroids,
+                          segment->header.centroid_count, query->code_memory);
+    query->width = search->effort ? search->effort : EFFORT_DEFAULT;
+    if (query->width <= search->k)
+        query->width = search->k + 1ull;
+    query->walking = true;
+    int32_t status = begin_walk(query, segment, tools, error);
+    return status ? status : ir_query_advance(query, segment, tools, error);
+}
+
+void ir_query_settle(ir_query *query, const ir_segment *segment, uint32_t candidate,
+                     const uint8_t *record)
+{
+    ir_candidate *settled = &query->candidates[candidate];
+    settled->score = ir_space_exact_score(&segment->space, query->search->vector, query->squared,
+                                          record, query->loaded);
+    settled->exact = true;
+    query->stats.reranks++;
+}
+
+static int best_first(const void *left, const void *right)
+{
+    const ir_candidate *a = left, *b = right;
+    if (a->score != b->score)
+        return a->score > b->score ? -1 : 1;
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+void ir_query_finish(ir_query *query)
+{
+    const ir_search *search = query->search;
+    ir_search_result *result = query->result;
+    result->status = query->status;
+    result->count = 0;
+    if (query->status)
+        return;
+    bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
+    uint32_t count = 0;
+    /* An unread candidate is certainly in or certainly out. */
+    for (uint32_t i = 0; i < query->candidate_count; i++)
+        if (query->candidates[i].exact || (!exact && i < search->k))
+            query->candidates[count++] = query->candidates[i];
+    if (count > 1)
+        qsort(query->candidates, count, sizeof query->candidates[0], best_first);
+    for (uint32_t i = 0; i < count && i < search->k; i++)
+        result->neighbors[result->count++] =
+            (ir_neighbor){query->candidates[i].id, query->candidates[i].score};
+}

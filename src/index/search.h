@@ -1,0 +1,81 @@
+/* search.h: one query's way through a segment: the walk over codes, and what to read. */
+#ifndef IR_INDEX_SEARCH_H
+#define IR_INDEX_SEARCH_H
+
+#include "index/segment_state.h"
+
+/* A vector that may be among the results. */
+typedef struct ir_candidate {
+    double score; /* estimated until it was read */
+    int64_t id;
+    float key, error;
+    uint32_t slot;
+    bool wanted; /* to be read */
+    bool exact;
+} ir_candidate;
+
+/* Rows of the graph that one query waits for at most. */
+#define IR_QUERY_NODES_MAX 4
+
+/* One query in flight; its memory is used again by the next. */
+typedef struct ir_query {
+    const ir_search *search; /* the caller's; NULL: idle */
+    ir_search_result *result;
+    ir_code_query code;
+    void *code_memory;
+    float *loaded; /* the query normalised; then centred and spent */
+    float *rotated;
+    double squared; /* the query's squared length */
+    ir_beam beam;
+    uint32_t beam_room;
+    ir_visited visited;
+    uint64_t width;      /* of the beam as wished; at most the number of vectors is used */
+    bool walking;        /* the candidates are not settled yet */
+    bool others_offered; /* all entries were offered, not the nearest alone */
+    uint32_t nodes_wanted[IR_QUERY_NODES_MAX]; /* slots whose rows are to be read */
+    uint32_t nodes_wanted_count;
+    uint32_t nodes_pending; /* such reads in flight */
+    ir_candidate *candidates;
+    uint32_t candidate_count, candidate_room;
+    uint32_t next_wanted; /* candidates before it are queued or need no read */
+    uint32_t pending;     /* reads in flight, of rows and vectors */
+    int32_t status;
+    ir_search_stats stats;
+} ir_query;
+
+/* Room to work in that the queries of one thread share. */
+typedef struct ir_walk_tools {
+    uint32_t *neighbors; /* degree each */
+    uint32_t *fresh;
+    uint32_t *passed;
+    float *keys;
+    float *errors;
+} ir_walk_tools;
+
+int32_t ir_walk_tools_create(ir_walk_tools *out, const ir_segment *segment, imgret_error *error);
+void ir_walk_tools_free(ir_walk_tools *tools);
+
+int32_t ir_query_create(ir_query *out, const ir_segment *segment, imgret_error *error);
+void ir_query_free(ir_query *query);
+
+/* Prepares the query in query->search and walks as far as RAM goes: see ir_query_advance. */
+int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                       imgret_error *error);
+
+/* Walks on until rows are missing (nodes_wanted, to be read by the caller), or to the end: walking
+ * is false then, and the candidates are there, nearest first, those to be read marked. */
+int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                         imgret_error *error);
+
+/* Expands a node whose row was read; ir_query_advance follows. */
+int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                        uint32_t slot, const uint8_t *row, imgret_error *error);
+
+/* The exact score of a candidate, from its record. */
+void ir_query_settle(ir_query *query, const ir_segment *segment, uint32_t candidate,
+                     const uint8_t *record);
+
+/* The best k into the result, once no read is pending. */
+void ir_query_finish(ir_query *query);
+
+#endif

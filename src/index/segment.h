@@ -1,0 +1,138 @@
+/* segment.h: an immutable file of vectors with a graph over them, searched from disk. */
+#ifndef IR_INDEX_SEGMENT_H
+#define IR_INDEX_SEGMENT_H
+
+#include "base/pool.h"
+#include "index/delta.h"
+#include "io/io.h"
+
+#include <imgret/imgret.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct ir_segment ir_segment;
+
+/* ---- Building ------------------------------------------------------------------------------- */
+
+typedef struct ir_segment_spec {
+    uint32_t dimension;      /* 2 to 4,096 */
+    uint32_t metric;         /* IMGRET_METRIC_* */
+    uint32_t vector_type;    /* IMGRET_VECTOR_* */
+    uint32_t code_bits;      /* 1 to 8; 0: 5 */
+    uint32_t degree;         /* of the graph; 0: 32 */
+    uint32_t beam;           /* candidates while building; 0: 96 */
+    float alpha;             /* of the pruning; 0: 1.05 */
+    uint32_t centroid_count; /* 1 to 256; 0: by the number of vectors */
+    uint64_t seed;
+    uint64_t memory_bytes_max; /* 0: no limit */
+    ir_pool *pool;
+    /* Called now and then on the calling thread with the share that is done; true stops with
+     * IMGRET_INTERRUPTED. NULL: never. */
+    bool (*stop)(void *context, double done);
+    void *context;
+} ir_segment_spec;
+
+/* Gives the next vector: 1 with *id (ascending strictly) and *stored (dimension values of the
+ * vector type, valid until the next call), 0 at the end, or a negative status with `error`. */
+typedef int32_t (*ir_segment_next_fn)(void *context, int64_t *id, const void **stored,
+                                      imgret_error *error);
+
+typedef struct ir_segment_report {
+    uint64_t vector_count;
+    uint64_t file_bytes;
+    uint64_t memory_bytes; /* most that building took */
+    uint64_t encode_us, graph_us, total_us;
+} ir_segment_report;
+
+/* Builds the file `path`; until it is durable it has the name `path`.tmp. Equal vectors, ids, spec
+ * and seed give the same file, whatever the number of threads. `report` may be NULL.
+ * Errors: INVALID_ARGUMENT (not finite, ids not ascending), LIMIT (memory: names the least that
+ * works), INTERRUPTED, FULL, IO, NO_MEMORY, and what `next` returned. */
+int32_t ir_segment_build(const char *path, const ir_segment_spec *spec, ir_segment_next_fn next,
+                         void *next_context, ir_segment_report *report, imgret_error *error);
+
+/* ---- Opening -------------------------------------------------------------------------------- */
+
+typedef struct ir_segment_open_options {
+    uint64_t ram_bytes_max; /* for codes and graph; 0: no limit. Filled in this order: sign codes,
+                             * graph, rank codes; the rest of the graph is read while searching */
+    uint32_t io_kind;       /* IR_IO_* */
+    ir_io_fault_fn fault;   /* with IR_IO_FAULTY */
+    void *fault_context;
+} ir_segment_open_options;
+
+/* Opens and checks a segment. Errors: NOT_FOUND, CORRUPT (names file and page), VERSION_TOO_NEW,
+ * LIMIT (RAM: names the least that works), IO, NO_MEMORY. Close *out with ir_segment_close. */
+int32_t ir_segment_open(ir_segment **out, const char *path, const ir_segment_open_options *options,
+                        imgret_error *error);
+void ir_segment_close(ir_segment *segment);
+
+typedef struct ir_segment_info {
+    uint64_t vector_count;
+    uint64_t file_bytes;
+    uint32_t dimension, metric, vector_type, code_bits, degree, centroid_count;
+    uint64_t sign_bytes, rank_bytes, graph_bytes, id_bytes, check_bytes, other_bytes; /* RAM */
+    uint64_t graph_bytes_on_disk; /* read while searching */
+    uint32_t code_bits_in_ram;
+    uint32_t io_kind; /* IR_IO_* in use, 0 before the first search */
+    bool direct;      /* reads pass by the page cache */
+    uint64_t identity; /* of the content; the catalogue may compare it */
+} ir_segment_info;
+
+void ir_segment_get_info(const ir_segment *segment, ir_segment_info *out);
+
+/* Copies the stored vector of `id`; NOT_FOUND when it is not in the segment. Any thread. */
+int32_t ir_segment_get(ir_segment *segment, int64_t id, void *stored, imgret_error *error);
+
+/* Reads the whole file; each problem is reported with a one-line message that lives until the
+ * callback returns; it returns true to stop. */
+int32_t ir_segment_check(const char *path, bool (*problem)(void *context, const char *message),
+                         void *context, uint64_t *problem_count, imgret_error *error);
+
+/* ---- Searching ------------------------------------------------------------------------------ */
+
+/* Flags of a search. */
+#define IR_SEARCH_ESTIMATED 1u /* results certain to be in are not read: their scores are estimates */
+
+typedef struct ir_search {
+    const float *vector; /* `dimension` finite floats */
+    uint32_t k;          /* at least 1 */
+    uint32_t flags;      /* IR_SEARCH_* */
+    uint32_t effort;     /* width of the beam; 0: a default; never less than k */
+    float certainty;     /* standard deviations that settle a candidate unread; 0: 2 */
+    int64_t excluded_id; /* not among the results; 0: none */
+    /* Whether an id may be a result: tombstones and filters. NULL: every id. Any thread. */
+    bool (*allowed)(void *context, int64_t id);
+    void *allowed_context;
+    bool (*stop)(void *context); /* asked now and then, from any thread; NULL: never */
+    void *stop_context;
+} ir_search;
+
+typedef struct ir_search_stats {
+    uint64_t reads, read_bytes; /* of the graph included */
+    uint64_t graph_reads;
+    uint64_t hops;            /* nodes expanded */
+    uint64_t sign_estimates;  /* coarse keys */
+    uint64_t rank_estimates;  /* keys from all code bits in RAM */
+    uint64_t reranks;         /* exact distances */
+    uint64_t wait_us;         /* this thread waited for the disk with nothing else to do */
+} ir_search_stats;
+
+typedef struct ir_search_result {
+    ir_neighbor *neighbors; /* room for k, given by the caller */
+    uint32_t count;
+    int32_t status; /* of this query; in a batch the others go on */
+} ir_search_result;
+
+/* Finds the k nearest by (score descending, id ascending). stats (may be NULL) are added to. Any
+ * thread. Errors: IO, CORRUPT (a page that was read is damaged), INTERRUPTED, NO_MEMORY. */
+int32_t ir_segment_search(ir_segment *segment, const ir_search *search, ir_neighbor *out,
+                          uint32_t *out_count, ir_search_stats *stats, imgret_error *error);
+
+/* The same for many queries, several at once on each thread of `pool`. Returns the first status
+ * that is not IMGRET_OK; results[i].status tells each. */
+int32_t ir_segment_search_batch(ir_segment *segment, const ir_search *searches, uint32_t count,
+                                ir_search_result *results, ir_pool *pool, ir_search_stats *stats,
+                                imgret_error *error);
+
+#endif

@@ -1,0 +1,528 @@
+/* segment_build.c: from a stream of vectors to a segment file.
+ *
+ * 1. The vectors go to the file as they come; their mean and lengths are summed up on the way.
+ * 2. A sample, read back, gives the unit and the centroids.
+ * 3. All are read back in blocks and coded, for search and (8 bits) for building the graph.
+ * 4. The graph is built; the sections follow the vectors; the file gets its name.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "index/codes.h"
+#include "index/graph.h"
+#include "index/kmeans.h"
+#include "index/segment.h"
+#include "index/segment_pages.h"
+#include "index/space.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+enum { BLOCK_VECTORS = 2048, PART_VECTORS = 32, SAMPLE_FLOATS_MAX = 1 << 23, STOP_EVERY = 4096 };
+
+typedef struct build {
+    ir_segment_spec spec;
+    ir_segment_header header;
+    ir_page_writer *writer;
+    ir_space space;
+    ir_code_shape shape;
+    int64_t *ids;
+    uint64_t id_room;
+    double *sums;       /* of the loaded vectors */
+    double squared_max; /* longest vector's squared length */
+    float *mean;
+    float *centroids;
+    float *centroid_squares;
+    uint8_t *signs, *ranks;
+    uint32_t *group_of;
+    ir_graph_rows rows;
+    ir_graph graph;
+    uint8_t *block; /* stored vectors being coded */
+    uint32_t block_first, block_count;
+} build;
+
+static uint64_t now_us(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+static bool stopped(const build *b, double done)
+{
+    return b->spec.stop && b->spec.stop(b->spec.context, done);
+}
+
+static int32_t interrupted(imgret_error *error)
+{
+    return ir_fail(error, IMGRET_INTERRUPTED, "building the index was stopped");
+}
+
+static int32_t out_of_memory(const build *b, imgret_error *error)
+{
+    return ir_fail(error, IMGRET_NO_MEMORY, "no memory to index %llu vectors",
+                   (unsigned long long)b->header.vector_count);
+}
+
+static int32_t read_spec(build *b, const ir_segment_spec *spec, imgret_error *error)
+{
+    b->spec = *spec;
+    b->spec.code_bits = spec->code_bits ? spec->code_bits : 5;
+    b->spec.degree = spec->degree ? spec->degree : 32;
+    b->spec.beam = spec->beam ? spec->beam : 96;
+    b->spec.alpha = spec->alpha > 0 ? spec->alpha : 1.05f;
+    if (b->spec.code_bits > IR_CODE_BITS_MAX)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%u code bits: 1 to 8 are possible",
+                       spec->code_bits);
+    if (spec->centroid_count > IR_CENTROIDS_MAX)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%u centroids: 1 to %d are possible",
+                       spec->centroid_count, IR_CENTROIDS_MAX);
+    if (spec->metric < IMGRET_METRIC_COSINE || spec->metric > IMGRET_METRIC_L2 ||
+        (spec->vector_type != IMGRET_VECTOR_F16 && spec->vector_type != IMGRET_VECTOR_F32))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "metric %u, vector type %u", spec->metric,
+                       spec->vector_type);
+    b->space.dimension = spec->dimension;
+    b->space.metric = spec->metric;
+    b->space.vector_type = spec->vector_type;
+    b->space.unit = 1;
+    int32_t status = ir_rotation_create(&b->space.rotation, spec->dimension, spec->seed, error);
+    if (status)
+        return status;
+    b->shape = ir_code_shape_of(ir_rotation_dimension(b->space.rotation), b->spec.code_bits);
+    return IMGRET_OK;
+}
+
+/* Records do not cross pages where that costs little space: then every read is one page. */
+static void lay_out_records(ir_segment_header *header, size_t record_bytes)
+{
+    uint32_t per_page = (uint32_t)(IR_PAGE_BYTES / record_bytes);
+    if (per_page > 0 && IR_PAGE_BYTES - per_page * record_bytes <= IR_PAGE_BYTES / 4) {
+        header->records_per_page = per_page;
+        header->record_stride = record_bytes;
+    } else {
+        header->record_stride = (record_bytes + 511) / 512 * 512;
+    }
+}
+
+static uint64_t record_offset(const ir_segment_header *header, uint64_t slot)
+{
+    uint64_t per_page = header->records_per_page;
+    if (per_page == 0)
+        return IR_PAGE_BYTES + slot * header->record_stride;
+    return IR_PAGE_BYTES + slot / per_page * IR_PAGE_BYTES + slot % per_page * header->record_stride;
+}
+
+static int32_t note_vector(build *b, int64_t id, const void *stored, float *loaded,
+                           imgret_error *error)
+{
+    uint64_t slot = b->header.vector_count;
+    if (slot > 0 && id <= b->ids[slot - 1])
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "id %lld after %lld: ids must ascend",
+                       (long long)id, (long long)b->ids[slot - 1]);
+    if (slot == b->id_room) {
+        uint64_t room = b->id_room ? 2 * b->id_room : 1024;
+        int64_t *grown = ir_realloc(b->ids, room * sizeof grown[0]);
+        if (!grown)
+            return out_of_memory(b, error);
+        b->ids = grown;
+        b->id_room = room;
+    }
+    if (slot == IR_SLOTS_MAX)
+        return ir_fail(error, IMGRET_LIMIT, "a segment takes %u vectors", IR_SLOTS_MAX);
+    double squared = ir_space_load(&b->space, stored, loaded);
+    if (!isfinite(squared))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "vector of id %lld is not finite or too long", (long long)id);
+    for (uint32_t j = 0; j < b->space.dimension; j++)
+        b->sums[j] += (double)loaded[j];
+    b->squared_max = squared > b->squared_max ? squared : b->squared_max;
+    b->ids[slot] = id;
+    b->header.vector_count++;
+    return IMGRET_OK;
+}
+
+static int32_t take_vectors(build *b, ir_segment_next_fn next, void *next_context,
+                            imgret_error *error)
+{
+    size_t bytes = ir_space_stored_bytes(&b->space);
+    float loaded[IR_DIMENSION_MAX];
+    lay_out_records(&b->header, bytes);
+    for (;;) {
+        int64_t id;
+        const void *stored;
+        int32_t status = next(next_context, &id, &stored, error);
+        if (status <= 0) {
+            b->header.sections[IR_SECTION_VECTORS].bytes =
+                record_offset(&b->header, b->header.vector_count) - IR_PAGE_BYTES;
+            return status ? status : ir_page_write_end(b->writer, error);
+        }
+        if (b->header.vector_count % STOP_EVERY == 0 && stopped(b, 0))
+            return interrupted(error);
+        uint64_t gap = record_offset(&b->header, b->header.vector_count) -
+                       ir_page_writer_offset(b->writer);
+        status = note_vector(b, id, stored, loaded, error);
+        if (!status)
+            status = ir_page_write(b->writer, NULL, gap, error);
+        if (!status)
+            status = ir_page_write(b->writer, stored, bytes, error);
+        if (status)
+            return status;
+    }
+}
+
+/* The unit is the root of the mean squared length of a sample, centred: codes then are of numbers
+ * near 1, whatever the vectors' scale. */
+static int32_t take_sample(build *b, float **out, uint32_t *out_count, imgret_error *error)
+{
+    uint32_t n = b->shape.dimension;
+    uint64_t count = b->header.vector_count, room = SAMPLE_FLOATS_MAX / n;
+    uint32_t taken = (uint32_t)(count < room ? count : room);
+    float *sample = ir_malloc_array((size_t)taken * n, sizeof sample[0]);
+    uint8_t stored[IR_DIMENSION_MAX * 4];
+    float loaded[IR_DIMENSION_MAX];
+    if (!sample)
+        return out_of_memory(b, error);
+    double squares = 0;
+    for (uint32_t i = 0; i < taken; i++) {
+        uint64_t slot = (uint64_t)((unsigned __int128)i * count / taken);
+        int32_t status = ir_page_read_back(b->writer, record_offset(&b->header, slot), stored,
+                                           ir_space_stored_bytes(&b->space), error);
+        if (status) {
+            ir_free(sample);
+            return status;
+        }
+        float *row = sample + (size_t)i * n;
+        ir_space_load(&b->space, stored, loaded);
+        ir_space_rotate(&b->space, loaded, row);
+        for (uint32_t j = 0; j < n; j++)
+            squares += (double)row[j] * (double)row[j];
+    }
+    float unit = (float)sqrt(squares / taken);
+    b->space.unit = unit > 1e-18f ? unit : 1;
+    for (size_t i = 0; i < (size_t)taken * n; i++)
+        sample[i] /= b->space.unit;
+    *out = sample;
+    *out_count = taken;
+    return IMGRET_OK;
+}
+
+static uint32_t choose_centroid_count(const build *b, uint32_t sample_count)
+{
+    uint32_t wanted = b->spec.centroid_count;
+    if (wanted == 0)
+        wanted = b->header.vector_count < 256 ? 1 : 64;
+    uint32_t most = sample_count / 16 > 0 ? sample_count / 16 : 1;
+    return wanted < most ? wanted : most;
+}
+
+static int32_t find_centroids(build *b, imgret_error *error)
+{
+    uint64_t count = b->header.vector_count;
+    for (uint32_t j = 0; j < b->space.dimension && count > 0; j++)
+        b->mean[j] = (float)(b->sums[j] / (double)count);
+    b->header.centroid_count = 1;
+    b->centroids = ir_calloc(IR_CENTROIDS_MAX, b->shape.dimension * sizeof b->centroids[0]);
+    b->centroid_squares = ir_calloc(IR_CENTROIDS_MAX, sizeof b->centroid_squares[0]);
+    if (!b->centroids || !b->centroid_squares)
+        return out_of_memory(b, error);
+    if (count == 0)
+        return IMGRET_OK;
+    float *sample;
+    uint32_t taken;
+    int32_t status = take_sample(b, &sample, &taken, error);
+    if (status)
+        return status;
+    b->header.centroid_count = choose_centroid_count(b, taken);
+    status = ir_kmeans(sample, taken, b->shape.dimension, b->header.centroid_count, b->spec.seed,
+                       b->spec.pool, b->centroids, error);
+    ir_free(sample);
+    ir_centroid_squares(b->centroids, b->header.centroid_count, b->shape.dimension,
+                        b->centroid_squares);
+    return status;
+}
+
+static void code_vector(build *b, uint32_t slot, const uint8_t *stored)
+{
+    float loaded[IR_DIMENSION_MAX], rotated[IR_DIMENSION_MAX];
+    uint32_t n = b->shape.dimension;
+    double squared = ir_space_load(&b->space, stored, loaded);
+    ir_space_rotate(&b->space, loaded, rotated);
+    double unit_squared = (double)b->space.unit * (double)b->space.unit;
+    /* One more coordinate makes all vectors equally long: then the nearest by L2 are those of
+     * greatest inner product. */
+    double extra = b->space.metric == IMGRET_METRIC_INNER_PRODUCT
+                       ? sqrt(fmax(b->squared_max - squared, 0) / unit_squared)
+                       : 0;
+    ir_graph_row_encode(rotated, n, (float)extra, b->rows.base + slot * b->rows.stride);
+    uint32_t nearest = ir_nearest_centroid(rotated, b->centroids, b->centroid_squares,
+                                           b->header.centroid_count, n);
+    const float *centroid = b->centroids + (size_t)nearest * n;
+    for (uint32_t j = 0; j < n; j++)
+        rotated[j] -= centroid[j];
+    ir_code_source source = {rotated, centroid, nearest, ir_space_key_offset(&b->space, squared)};
+    b->group_of[slot] = nearest;
+    ir_code_encode(&b->shape, &source, b->signs + slot * b->shape.sign_stride,
+                   b->ranks + slot * b->shape.rank_stride);
+}
+
+static void code_part(void *context, uint32_t part)
+{
+    build *b = context;
+    uint64_t first_offset = record_offset(&b->header, b->block_first);
+    uint32_t end = (part + 1) * PART_VECTORS;
+    for (uint32_t i = part * PART_VECTORS; i < end && i < b->block_count; i++) {
+        uint32_t slot = b->block_first + i;
+        code_vector(b, slot, b->block + (record_offset(&b->header, slot) - first_offset));
+    }
+}
+
+static int32_t allocate_codes(build *b, imgret_error *error)
+{
+    uint64_t count = b->header.vector_count;
+    b->rows.stride = ir_graph_row_bytes(b->shape.dimension);
+    b->rows.count = (uint32_t)count;
+    b->rows.dimension = b->shape.dimension;
+    b->rows.base = ir_malloc_array(count, b->rows.stride);
+    b->signs = ir_malloc_array(count, b->shape.sign_stride);
+    b->ranks = ir_malloc_array(count, b->shape.rank_stride);
+    b->group_of = ir_malloc_array(count, sizeof b->group_of[0]);
+    /* Blocks begin with a record, not with a page: their pages' length at most. */
+    b->block = ir_malloc(record_offset(&b->header, BLOCK_VECTORS) + IR_PAGE_BYTES);
+    ir_advise_random(b->rows.base, count * b->rows.stride);
+    if (!b->rows.base || !b->signs || !b->ranks || !b->group_of || !b->block)
+        return out_of_memory(b, error);
+    return IMGRET_OK;
+}
+
+static int32_t code_all(build *b, imgret_error *error)
+{
+    uint32_t count = (uint32_t)b->header.vector_count;
+    int32_t status = allocate_codes(b, error);
+    for (uint32_t first = 0; !status && first < count; first += BLOCK_VECTORS) {
+        if (stopped(b, 0.3 * first / count))
+            return interrupted(error);
+        b->block_first = first;
+        b->block_count = count - first < BLOCK_VECTORS ? count - first : BLOCK_VECTORS;
+        uint64_t offset = record_offset(&b->header, first);
+        uint64_t last = record_offset(&b->header, first + b->block_count - 1);
+        status = ir_page_read_back(b->writer, offset, b->block,
+                                   last - offset + ir_space_stored_bytes(&b->space), error);
+        if (!status)
+            ir_pool_run(b->spec.pool, code_part, b,
+                        (b->block_count + PART_VECTORS - 1) / PART_VECTORS);
+    }
+    return status;
+}
+
+static bool graph_stop(void *context, double done)
+{
+    return stopped(context, 0.3 + 0.7 * done);
+}
+
+static int32_t build_graph(build *b, imgret_error *error)
+{
+    ir_graph_spec spec = {
+        .rows = &b->rows,
+        .degree = b->spec.degree,
+        .beam = b->spec.beam,
+        .alpha = b->spec.alpha,
+        .seed = b->spec.seed,
+        .group_of = b->group_of,
+        .group_count = b->header.centroid_count,
+        .pool = b->spec.pool,
+        .stop = graph_stop,
+        .context = b,
+    };
+    return ir_graph_build(&b->graph, &spec, error);
+}
+
+static int32_t write_section(build *b, uint32_t section, const void *data, size_t bytes,
+                             imgret_error *error)
+{
+    b->header.sections[section].offset = ir_page_writer_offset(b->writer);
+    b->header.sections[section].bytes = bytes;
+    int32_t status = ir_page_write(b->writer, data, bytes, error);
+    return status ? status : ir_page_write_end(b->writer, error);
+}
+
+/* Appends the low `bits` bits of `value` at bit `at` of zeroed memory. */
+static void put_bits(uint8_t *out, uint64_t at, uint32_t bits, uint64_t value)
+{
+    for (uint32_t done = 0; done < bits;) {
+        uint32_t room = 8 - (uint32_t)((at + done) % 8);
+        uint32_t part = bits - done < room ? bits - done : room;
+        uint64_t piece = value >> done & ((1u << part) - 1);
+        out[(at + done) / 8] |= (uint8_t)(piece << ((at + done) % 8));
+        done += part;
+    }
+}
+
+static int32_t write_ids(build *b, imgret_error *error)
+{
+    uint64_t count = b->header.vector_count;
+    b->header.id_base = count ? b->ids[0] : 0;
+    uint64_t base = (uint64_t)b->header.id_base;
+    uint64_t most = count ? (uint64_t)b->ids[count - 1] - base - (count - 1) : 0;
+    uint32_t bits = ir_bits_for(most, 0);
+    b->header.id_bits = bits > 56 ? 64 : bits;
+    size_t bytes = b->header.id_bits ? (count * b->header.id_bits + 7) / 8 + 8 : 0;
+    uint8_t *packed = ir_calloc(1, bytes);
+    if (!packed)
+        return out_of_memory(b, error);
+    for (uint64_t slot = 0; slot < count; slot++)
+        put_bits(packed, slot * b->header.id_bits, b->header.id_bits,
+                 (uint64_t)b->ids[slot] - base - slot);
+    int32_t status = write_section(b, IR_SECTION_IDS, packed, bytes, error);
+    ir_free(packed);
+    return status;
+}
+
+static int32_t write_graph(build *b, imgret_error *error)
+{
+    uint64_t count = b->header.vector_count;
+    uint32_t degree = b->spec.degree;
+    b->header.degree = degree;
+    b->header.slot_bits = ir_bits_for(count ? count - 1 : 0, 1);
+    uint32_t stride = ir_graph_row_stride(&b->header);
+    uint32_t per_page = ir_graph_rows_per_page(&b->header);
+    uint8_t page[IR_PAGE_BYTES];
+    uint64_t start = ir_page_writer_offset(b->writer);
+    int32_t status = IMGRET_OK;
+    for (uint64_t first = 0; !status && first < count; first += per_page) {
+        memset(page, 0, sizeof page);
+        for (uint64_t slot = first; slot < first + per_page && slot < count; slot++)
+            for (uint32_t e = 0; e < degree; e++)
+                put_bits(page + (slot - first) * stride, (uint64_t)e * b->header.slot_bits,
+                         b->header.slot_bits, b->graph.edges[slot * degree + e]);
+        status = ir_page_write(b->writer, page, sizeof page, error);
+    }
+    b->header.sections[IR_SECTION_GRAPH].offset = start;
+    b->header.sections[IR_SECTION_GRAPH].bytes = ir_page_writer_offset(b->writer) - start;
+    return status ? status : ir_page_write_end(b->writer, error);
+}
+
+static int32_t write_sections(build *b, imgret_error *error)
+{
+    size_t count = b->header.vector_count;
+    int32_t status = write_ids(b, error);
+    if (!status)
+        status = write_section(b, IR_SECTION_MEAN, b->mean,
+                               b->space.dimension * sizeof b->mean[0], error);
+    if (!status)
+        status = write_section(b, IR_SECTION_CENTROIDS, b->centroids,
+                               (size_t)b->header.centroid_count * b->shape.dimension *
+                                   sizeof b->centroids[0],
+                               error);
+    if (!status)
+        status = write_section(b, IR_SECTION_SIGNS, b->signs, count * b->shape.sign_stride, error);
+    if (!status)
+        status = write_section(b, IR_SECTION_RANKS, b->ranks, count * b->shape.rank_stride, error);
+    if (!status)
+        status = write_graph(b, error);
+    b->header.entry_count = b->graph.entry_count;
+    if (!status)
+        status = write_section(b, IR_SECTION_ENTRIES, b->graph.entries,
+                               b->graph.entry_count * sizeof b->graph.entries[0], error);
+    return status;
+}
+
+static void fill_header(build *b)
+{
+    memcpy(b->header.magic, IR_SEGMENT_MAGIC, 8);
+    b->header.version = IR_SEGMENT_VERSION;
+    b->header.endian = IR_SEGMENT_ENDIAN;
+    b->header.dimension = b->space.dimension;
+    b->header.metric = b->space.metric;
+    b->header.vector_type = b->space.vector_type;
+    b->header.code_dimension = b->shape.dimension;
+    b->header.code_bits = b->shape.bits;
+    b->header.unit = b->space.unit;
+    b->header.rotation_seed = b->spec.seed;
+    b->header.sections[IR_SECTION_VECTORS].offset = IR_PAGE_BYTES;
+}
+
+static uint64_t memory_needed(const build *b)
+{
+    uint64_t count = b->header.vector_count;
+    uint64_t codes = b->shape.sign_stride + b->shape.rank_stride + 2 * sizeof b->ids[0] + 4;
+    uint64_t fixed = SAMPLE_FLOATS_MAX * 4ull + BLOCK_VECTORS * b->header.record_stride +
+                     IR_CENTROIDS_MAX * 4ull * b->shape.dimension + (4u << 20);
+    return fixed + count * codes +
+           ir_graph_build_bytes(count, b->shape.dimension, b->spec.degree,
+                                ir_pool_thread_count(b->spec.pool));
+}
+
+static void release(build *b)
+{
+    ir_page_writer_free(b->writer);
+    ir_rotation_free(b->space.rotation);
+    ir_graph_free(&b->graph);
+    ir_free(b->ids);
+    ir_free(b->sums);
+    ir_free(b->mean);
+    ir_free(b->centroids);
+    ir_free(b->centroid_squares);
+    ir_free(b->signs);
+    ir_free(b->ranks);
+    ir_free(b->group_of);
+    ir_free(b->rows.base);
+    ir_free(b->block);
+}
+
+static int32_t run(build *b, const char *path, ir_segment_next_fn next, void *next_context,
+                   ir_segment_report *report, imgret_error *error)
+{
+    uint64_t start_us = now_us();
+    b->sums = ir_calloc(b->space.dimension, sizeof b->sums[0]);
+    b->mean = ir_calloc(b->space.dimension, sizeof b->mean[0]);
+    if (!b->sums || !b->mean)
+        return out_of_memory(b, error);
+    b->space.mean = b->mean;
+    int32_t status = ir_page_writer_create(&b->writer, path, error);
+    if (!status)
+        status = take_vectors(b, next, next_context, error);
+    if (status)
+        return status;
+    report->memory_bytes = memory_needed(b);
+    if (b->spec.memory_bytes_max && report->memory_bytes > b->spec.memory_bytes_max)
+        return ir_fail(error, IMGRET_LIMIT, "indexing %llu vectors takes %llu bytes of memory, "
+                       "the limit is %llu", (unsigned long long)b->header.vector_count,
+                       (unsigned long long)report->memory_bytes,
+                       (unsigned long long)b->spec.memory_bytes_max);
+    status = find_centroids(b, error);
+    if (!status)
+        status = code_all(b, error);
+    uint64_t coded_us = now_us();
+    report->encode_us = coded_us - start_us;
+    if (!status)
+        status = build_graph(b, error);
+    report->graph_us = now_us() - coded_us;
+    fill_header(b);
+    if (!status)
+        status = write_sections(b, error);
+    if (!status)
+        status = ir_page_writer_commit(b->writer, &b->header, error);
+    report->vector_count = b->header.vector_count;
+    report->file_bytes = b->header.page_count * IR_PAGE_BYTES;
+    report->total_us = now_us() - start_us;
+    return status;
+}
+
+int32_t ir_segment_build(const char *path, const ir_segment_spec *spec, ir_segment_next_fn next,
+                         void *next_context, ir_segment_report *report, imgret_error *error)
+{
+    ir_segment_report unwanted;
+    if (!report)
+        report = &unwanted;
+    memset(report, 0, sizeof *report);
+    build *b = ir_calloc(1, sizeof *b);
+    if (!b)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to build an index");
+    int32_t status = read_spec(b, spec, error);
+    if (!status)
+        status = run(b, path, next, next_context, report, error);
+    release(b);
+    ir_free(b);
+    return status;
+}

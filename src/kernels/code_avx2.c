@@ -1,0 +1,168 @@
+/* code_avx2.c: kernels over codes for AVX2 (which comes with POPCNT). */
+#include "kernels/code_families.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+static inline int32_t sum_lanes(__m256i sum)
+{
+    __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4E));
+    half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1));
+    return _mm_cvtsi128_si32(half);
+}
+
+static inline int32_t count_common(uint64_t a, const uint8_t *plane)
+{
+    uint64_t b;
+    memcpy(&b, plane, 8);
+    return (int32_t)_mm_popcnt_u64(a & b);
+}
+
+static void bits_dot(const ir_code_operand *query, const ir_code_rows *rows, int32_t *out)
+{
+    size_t bytes = query->dimension / 8;
+    size_t step = query->plane_stride;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const uint8_t *row = ir_code_row(rows, i);
+        int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+        for (size_t at = 0; at < bytes; at += 8) {
+            uint64_t bits = 0;
+            memcpy(&bits, row + at, bytes - at >= 8 ? 8 : bytes - at);
+            const uint8_t *plane = query->planes + at;
+            sum0 += count_common(bits, plane);
+            sum1 += count_common(bits, plane + step);
+            sum2 += count_common(bits, plane + 2 * step);
+            sum3 += count_common(bits, plane + 3 * step);
+        }
+        out[i] = sum0 + 2 * sum1 + 4 * sum2 - 8 * sum3;
+    }
+}
+
+/* 32 bits of a row, each widened to a byte of 0 or 1. */
+static inline __m256i widen_bits(uint32_t bits)
+{
+    const __m256i byte_of = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2,
+                                             2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+    const __m256i bit_of = _mm256_set1_epi64x((long long)0x8040201008040201ull);
+    __m256i spread = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), byte_of);
+    __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit_of), bit_of);
+    return _mm256_and_si256(set, _mm256_set1_epi8(1));
+}
+
+/* Unsigned bytes of at most 3, so that pairs cannot overflow 16 bits. */
+static inline __m256i add_products(__m256i sum, __m256i small, const int8_t *query)
+{
+    __m256i pairs = _mm256_maddubs_epi16(small,
+                                         _mm256_loadu_si256((const __m256i *)(const void *)query));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+static int32_t bits_bytes_dot(const uint8_t *row, const int8_t *query, size_t n)
+{
+    __m256i sum = _mm256_setzero_si256();
+    for (size_t j = 0; j < n; j += 32) {
+        uint32_t bits = 0;
+        memcpy(&bits, row + j / 8, n - j >= 32 ? 4 : (n - j) / 8);
+        sum = add_products(sum, widen_bits(bits), query + j);
+    }
+    return sum_lanes(sum);
+}
+
+static int32_t crumbs_dot(const uint8_t *row, const int8_t *query, size_t quarter)
+{
+    const __m256i three = _mm256_set1_epi8(3);
+    __m256i sum = _mm256_setzero_si256();
+    for (size_t j = 0; j < quarter; j += 32) {
+        uint8_t tail[32] = {0};
+        const uint8_t *from = row + j;
+        if (quarter - j < 32)
+            from = memcpy(tail, from, quarter - j);
+        __m256i crumbs = _mm256_loadu_si256((const __m256i *)(const void *)from);
+        const int8_t *q = query + j;
+        sum = add_products(sum, _mm256_and_si256(crumbs, three), q);
+        sum = add_products(sum, _mm256_and_si256(_mm256_srli_epi16(crumbs, 2), three), q + quarter);
+        sum = add_products(sum, _mm256_and_si256(_mm256_srli_epi16(crumbs, 4), three),
+                           q + 2 * quarter);
+        sum = add_products(sum, _mm256_and_si256(_mm256_srli_epi16(crumbs, 6), three),
+                           q + 3 * quarter);
+    }
+    return sum_lanes(sum);
+}
+
+static void levels_dot(const ir_code_operand *query, const ir_code_rows *signs,
+                       const ir_code_rows *rests, uint32_t bits, int32_t *out)
+{
+    size_t n = query->dimension;
+    for (uint32_t i = 0; i < signs->count; i++) {
+        const uint8_t *rest = ir_code_row(rests, i);
+        int32_t sum = bits_bytes_dot(ir_code_row(signs, i), query->bytes, n);
+        uint32_t left = bits - 1;
+        for (; left >= 2; left -= 2, rest += n / 4)
+            sum = 4 * sum + crumbs_dot(rest, query->bytes, n / 4);
+        if (left == 1)
+            sum = 2 * sum + bits_bytes_dot(rest, query->bytes, n);
+        out[i] = sum;
+    }
+}
+
+static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, int32_t *out)
+{
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const uint8_t *row = ir_code_row(rows, i);
+        __m256i sum = _mm256_setzero_si256();
+        size_t j = 0;
+        for (; j + 16 <= n; j += 16) {
+            __m256i a = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(row + j)));
+            __m256i b =
+                _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(bytes + j)));
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+        }
+        int32_t total = sum_lanes(sum);
+        for (; j < n; j++)
+            total += row[j] * bytes[j];
+        out[i] = total;
+    }
+}
+
+static void fht(float *values, size_t n)
+{
+    for (size_t half = 1; half < n && half < 8; half *= 2)
+        for (size_t block = 0; block < n; block += 2 * half)
+            for (size_t j = block; j < block + half; j++) {
+                float a = values[j], b = values[j + half];
+                values[j] = a + b;
+                values[j + half] = a - b;
+            }
+    for (size_t half = 8; half < n; half *= 2)
+        for (size_t block = 0; block < n; block += 2 * half)
+            for (size_t j = block; j < block + half; j += 8) {
+                __m256 a = _mm256_loadu_ps(values + j), b = _mm256_loadu_ps(values + j + half);
+                _mm256_storeu_ps(values + j, _mm256_add_ps(a, b));
+                _mm256_storeu_ps(values + j + half, _mm256_sub_ps(a, b));
+            }
+}
+
+static float dot(const float *a, const float *b, size_t n)
+{
+    __m256 sum = _mm256_setzero_ps();
+    size_t j = 0;
+    for (; j + 8 <= n; j += 8)
+        sum = _mm256_fmadd_ps(_mm256_loadu_ps(a + j), _mm256_loadu_ps(b + j), sum);
+    float lanes[8], total = 0;
+    _mm256_storeu_ps(lanes, sum);
+    for (int i = 0; i < 8; i++)
+        total += lanes[i];
+    for (; j < n; j++)
+        total += a[j] * b[j];
+    return total;
+}
+
+const ir_code_kernels ir_code_avx2 = {
+    .name = "avx2",
+    .bits_dot = bits_dot,
+    .levels_dot = levels_dot,
+    .bytes_dot = bytes_dot,
+    .fht = fht,
+    .dot = dot,
+};

@@ -1,0 +1,208 @@
+/* code_avx512.c: kernels over codes for AVX-512 with VPOPCNTDQ and VNNI. */
+#include "kernels/code_families.h"
+
+#include <immintrin.h>
+
+enum { LINES_AHEAD = 24, LINE_BYTES = 64 };
+
+/* Rows to fetch ahead: as many lines as a core keeps on their way from memory. */
+static inline uint32_t rows_ahead(size_t bytes)
+{
+    uint32_t ahead = (uint32_t)(LINES_AHEAD / (bytes / LINE_BYTES + 1));
+    return ahead > 2 ? ahead : 2;
+}
+
+/* Rows come in no order the processor could foresee. */
+static inline void prefetch_row(const ir_code_rows *rows, uint32_t i, size_t bytes)
+{
+    if (i >= rows->count)
+        return;
+    const uint8_t *row = ir_code_row(rows, i);
+    for (size_t at = 0; at < bytes; at += LINE_BYTES)
+        _mm_prefetch((const char *)row + at, _MM_HINT_T0);
+    _mm_prefetch((const char *)row + bytes, _MM_HINT_T0); /* the numbers behind the bits */
+}
+
+static inline __mmask64 first_bytes(size_t count)
+{
+    return count >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << count) - 1;
+}
+
+static inline __m512i load_bytes(const uint8_t *from, size_t left)
+{
+    return left >= 64 ? _mm512_loadu_si512(from)
+                      : _mm512_maskz_loadu_epi8(first_bytes(left), from);
+}
+
+static void bits_dot(const ir_code_operand *query, const ir_code_rows *rows, int32_t *out)
+{
+    size_t bytes = query->dimension / 8;
+    size_t step = query->plane_stride;
+    uint32_t ahead = rows_ahead(bytes);
+    for (uint32_t i = 0; i < ahead; i++)
+        prefetch_row(rows, i, bytes);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        prefetch_row(rows, i + ahead, bytes);
+        const uint8_t *row = ir_code_row(rows, i);
+        __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+        for (size_t at = 0; at < bytes; at += 64) {
+            __m512i bits = load_bytes(row + at, bytes - at);
+            const uint8_t *plane = query->planes + at;
+            __m512i hit0 = _mm512_and_si512(bits, _mm512_loadu_si512(plane));
+            __m512i hit1 = _mm512_and_si512(bits, _mm512_loadu_si512(plane + step));
+            __m512i hit2 = _mm512_and_si512(bits, _mm512_loadu_si512(plane + 2 * step));
+            __m512i hit3 = _mm512_and_si512(bits, _mm512_loadu_si512(plane + 3 * step));
+            sum0 = _mm512_add_epi64(sum0, _mm512_popcnt_epi64(hit0));
+            sum1 = _mm512_add_epi64(sum1, _mm512_popcnt_epi64(hit1));
+            sum2 = _mm512_add_epi64(sum2, _mm512_popcnt_epi64(hit2));
+            sum3 = _mm512_add_epi64(sum3, _mm512_popcnt_epi64(hit3));
+        }
+        __m512i low = _mm512_add_epi64(sum0, _mm512_slli_epi64(sum1, 1));
+        __m512i high = _mm512_sub_epi64(_mm512_slli_epi64(sum2, 2), _mm512_slli_epi64(sum3, 3));
+        out[i] = (int32_t)_mm512_reduce_add_epi64(_mm512_add_epi64(low, high));
+    }
+}
+
+/* Sum of query bytes where the row's bit is set, added to `sum`, each times `weight`. */
+static inline __m512i add_bits(__m512i sum, const uint8_t *row, const int8_t *query, size_t n,
+                               int weight)
+{
+    __m512i ones = _mm512_set1_epi8((char)weight);
+    size_t j = 0;
+    for (; j + 64 <= n; j += 64) {
+        uint64_t bits;
+        __builtin_memcpy(&bits, row + j / 8, 8);
+        sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_mov_epi8(bits, ones),
+                                  _mm512_loadu_si512(query + j));
+    }
+    if (j < n) {
+        uint64_t bits = 0;
+        __builtin_memcpy(&bits, row + j / 8, (n - j) / 8);
+        sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_mov_epi8(bits, ones),
+                                  _mm512_loadu_si512(query + j));
+    }
+    return sum;
+}
+
+static inline __m512i add_crumbs(__m512i sum, const uint8_t *row, const int8_t *query,
+                                 size_t quarter)
+{
+    __m512i three = _mm512_set1_epi8(3);
+    __m512i other = _mm512_setzero_si512();
+    for (size_t j = 0; j < quarter; j += 64) {
+        __m512i crumbs = load_bytes(row + j, quarter - j);
+        const int8_t *from = query + j;
+        __m512i u0 = _mm512_and_si512(crumbs, three);
+        __m512i u1 = _mm512_and_si512(_mm512_srli_epi16(crumbs, 2), three);
+        __m512i u2 = _mm512_and_si512(_mm512_srli_epi16(crumbs, 4), three);
+        __m512i u3 = _mm512_and_si512(_mm512_srli_epi16(crumbs, 6), three);
+        sum = _mm512_dpbusd_epi32(sum, u0, _mm512_loadu_si512(from));
+        other = _mm512_dpbusd_epi32(other, u1, _mm512_loadu_si512(from + quarter));
+        sum = _mm512_dpbusd_epi32(sum, u2, _mm512_loadu_si512(from + 2 * quarter));
+        other = _mm512_dpbusd_epi32(other, u3, _mm512_loadu_si512(from + 3 * quarter));
+    }
+    return _mm512_add_epi32(sum, other);
+}
+
+static void levels_dot(const ir_code_operand *query, const ir_code_rows *signs,
+                       const ir_code_rows *rests, uint32_t bits, int32_t *out)
+{
+    size_t n = query->dimension;
+    size_t rest_bytes = n * (bits - 1) / 8;
+    uint32_t ahead = rows_ahead(rest_bytes);
+    for (uint32_t i = 0; i < ahead; i++)
+        prefetch_row(rests, i, rest_bytes);
+    for (uint32_t i = 0; i < signs->count; i++) {
+        prefetch_row(rests, i + ahead, rest_bytes);
+        const uint8_t *rest = ir_code_row(rests, i);
+        uint32_t left = bits - 1;
+        __m512i sum = add_bits(_mm512_setzero_si512(), ir_code_row(signs, i), query->bytes, n, 1);
+        for (; left >= 2; left -= 2, rest += n / 4)
+            sum = add_crumbs(_mm512_slli_epi32(sum, 2), rest, query->bytes, n / 4);
+        if (left == 1)
+            sum = add_bits(_mm512_slli_epi32(sum, 1), rest, query->bytes, n, 1);
+        out[i] = _mm512_reduce_add_epi32(sum);
+    }
+}
+
+static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, int32_t *out)
+{
+    uint32_t ahead = rows_ahead(n);
+    for (uint32_t i = 0; i < ahead; i++)
+        prefetch_row(rows, i, n);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        prefetch_row(rows, i + ahead, n);
+        const uint8_t *row = ir_code_row(rows, i);
+        __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0;
+        size_t j = 0;
+        for (; j + 128 <= n; j += 128) {
+            sum0 = _mm512_dpbusd_epi32(sum0, _mm512_loadu_si512(row + j),
+                                       _mm512_loadu_si512(bytes + j));
+            sum1 = _mm512_dpbusd_epi32(sum1, _mm512_loadu_si512(row + j + 64),
+                                       _mm512_loadu_si512(bytes + j + 64));
+        }
+        for (; j < n; j += 64)
+            sum0 = _mm512_dpbusd_epi32(sum0, load_bytes(row + j, n - j),
+                                       _mm512_maskz_loadu_epi8(first_bytes(n - j), bytes + j));
+        out[i] = _mm512_reduce_add_epi32(_mm512_add_epi32(sum0, sum1));
+    }
+}
+
+/* Butterflies of distance `half` inside one register: partner lanes by a permutation, and the
+ * sign of the upper partner turned. */
+static inline __m512 butterfly(__m512 x, __m512i partner, __mmask16 upper)
+{
+    __m512 other = _mm512_permutexvar_ps(partner, x);
+    return _mm512_add_ps(other, _mm512_mask_sub_ps(x, upper, _mm512_setzero_ps(), x));
+}
+
+static inline __m512 fht16(__m512 x)
+{
+    __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    x = butterfly(x, _mm512_xor_si512(lane, _mm512_set1_epi32(1)), 0xAAAA);
+    x = butterfly(x, _mm512_xor_si512(lane, _mm512_set1_epi32(2)), 0xCCCC);
+    x = butterfly(x, _mm512_xor_si512(lane, _mm512_set1_epi32(4)), 0xF0F0);
+    return butterfly(x, _mm512_xor_si512(lane, _mm512_set1_epi32(8)), 0xFF00);
+}
+
+static void fht(float *values, size_t n)
+{
+    if (n < 16) {
+        ir_code_scalar.fht(values, n);
+        return;
+    }
+    for (size_t j = 0; j < n; j += 16)
+        _mm512_storeu_ps(values + j, fht16(_mm512_loadu_ps(values + j)));
+    for (size_t half = 16; half < n; half *= 2)
+        for (size_t block = 0; block < n; block += 2 * half)
+            for (size_t j = block; j < block + half; j += 16) {
+                __m512 a = _mm512_loadu_ps(values + j), b = _mm512_loadu_ps(values + j + half);
+                _mm512_storeu_ps(values + j, _mm512_add_ps(a, b));
+                _mm512_storeu_ps(values + j + half, _mm512_sub_ps(a, b));
+            }
+}
+
+static float dot(const float *a, const float *b, size_t n)
+{
+    __m512 sum0 = _mm512_setzero_ps(), sum1 = sum0;
+    size_t j = 0;
+    for (; j + 32 <= n; j += 32) {
+        sum0 = _mm512_fmadd_ps(_mm512_loadu_ps(a + j), _mm512_loadu_ps(b + j), sum0);
+        sum1 = _mm512_fmadd_ps(_mm512_loadu_ps(a + j + 16), _mm512_loadu_ps(b + j + 16), sum1);
+    }
+    for (; j < n; j += 16) {
+        __mmask16 lanes = n - j >= 16 ? 0xFFFF : (__mmask16)((1u << (n - j)) - 1);
+        sum0 = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(lanes, a + j),
+                               _mm512_maskz_loadu_ps(lanes, b + j), sum0);
+    }
+    return _mm512_reduce_add_ps(_mm512_add_ps(sum0, sum1));
+}
+
+const ir_code_kernels ir_code_avx512 = {
+    .name = "avx512",
+    .bits_dot = bits_dot,
+    .levels_dot = levels_dot,
+    .bytes_dot = bytes_dot,
+    .fht = fht,
+    .dot = dot,
+};

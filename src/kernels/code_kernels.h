@@ -1,0 +1,62 @@
+/* code_kernels.h: SIMD kernels over quantized codes and for the random rotation. */
+#ifndef IR_KERNELS_CODE_KERNELS_H
+#define IR_KERNELS_CODE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes that may be read (not written) past a query's planes or floats of codes; rows are read
+ * exactly. */
+#define IR_CODE_SLACK_BYTES 64
+
+/* A query ready for codes of `dimension` dimensions (a multiple of 8). */
+typedef struct ir_code_operand {
+    const uint8_t *planes; /* 4 bit planes of 4-bit two's complement numbers, low bit first */
+    size_t plane_stride;   /* bytes from one plane to the next */
+    const int8_t *bytes;   /* the same query in 8 bits, one byte a dimension */
+    uint32_t dimension;
+} ir_code_operand;
+
+/* Where the codes lie: row i starts at base + ids[i] * stride. */
+typedef struct ir_code_rows {
+    const uint8_t *base;
+    size_t stride;
+    const uint32_t *ids; /* NULL: rows 0, 1, 2, ... */
+    uint32_t count;
+} ir_code_rows;
+
+/* Every family computes exactly what "scalar" does (all but `fht` in integers). */
+typedef struct ir_code_kernels {
+    const char *name;
+
+    /* out[i] = sum of the 4-bit query numbers where the row's bit is set. */
+    void (*bits_dot)(const ir_code_operand *query, const ir_code_rows *rows, int32_t *out);
+
+    /* out[i] = sum of u[j] * query.bytes[j], where u has `bits` bits: its highest from row i of
+     * `signs` (bit j), the others from row i of `rests`: planes of 2 bits from high to low, in
+     * each byte j of dimension / 4 the dimensions j, j + dimension / 4, ... from the low bits up;
+     * and a last plane of 1 bit when `bits` is even. Adds nothing to signs' ids: both use theirs. */
+    void (*levels_dot)(const ir_code_operand *query, const ir_code_rows *signs,
+                       const ir_code_rows *rests, uint32_t bits, int32_t *out);
+
+    /* out[i] = sum of row[j] * bytes[j] over n, rows of unsigned bytes. */
+    void (*bytes_dot)(const int8_t *bytes, size_t n, const ir_code_rows *rows, int32_t *out);
+
+    /* Walsh-Hadamard transform in place, not scaled; n is a power of two. */
+    void (*fht)(float *values, size_t n);
+
+    float (*dot)(const float *a, const float *b, size_t n);
+} ir_code_kernels;
+
+/* The family for this CPU; the environment variable IMGRET_KERNELS names a lesser one. Any thread. */
+const ir_code_kernels *ir_code_kernels_get(void);
+
+/* The family of that name, or NULL when the build or this CPU lacks it. */
+const ir_code_kernels *ir_code_kernels_named(const char *name);
+
+static inline const uint8_t *ir_code_row(const ir_code_rows *rows, uint32_t i)
+{
+    return rows->base + (size_t)(rows->ids ? rows->ids[i] : i) * rows->stride;
+}
+
+#endif

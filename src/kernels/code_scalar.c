@@ -1,0 +1,104 @@
+/* code_scalar.c: the reference of every kernel over codes. */
+#include "kernels/code_families.h"
+
+#include <string.h>
+
+static int32_t plane_dot(const uint8_t *row, const uint8_t *plane, size_t bytes)
+{
+    int32_t sum = 0;
+    size_t at = 0;
+    for (; at + 8 <= bytes; at += 8) {
+        uint64_t a, b;
+        memcpy(&a, row + at, 8);
+        memcpy(&b, plane + at, 8);
+        sum += __builtin_popcountll(a & b);
+    }
+    for (; at < bytes; at++)
+        sum += __builtin_popcount((unsigned)(row[at] & plane[at]));
+    return sum;
+}
+
+static void bits_dot(const ir_code_operand *query, const ir_code_rows *rows, int32_t *out)
+{
+    size_t bytes = query->dimension / 8;
+    const uint8_t *plane = query->planes;
+    size_t step = query->plane_stride;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const uint8_t *row = ir_code_row(rows, i);
+        out[i] = plane_dot(row, plane, bytes) + 2 * plane_dot(row, plane + step, bytes) +
+                 4 * plane_dot(row, plane + 2 * step, bytes) -
+                 8 * plane_dot(row, plane + 3 * step, bytes);
+    }
+}
+
+static int32_t bits_bytes_dot(const uint8_t *row, const int8_t *query, size_t n)
+{
+    int32_t sum = 0;
+    for (size_t j = 0; j < n; j++)
+        sum += (row[j / 8] >> (j % 8) & 1) * query[j];
+    return sum;
+}
+
+static int32_t crumbs_dot(const uint8_t *row, const int8_t *query, size_t quarter)
+{
+    int32_t sum = 0;
+    for (size_t j = 0; j < quarter; j++)
+        for (size_t part = 0; part < 4; part++)
+            sum += (row[j] >> (2 * part) & 3) * query[part * quarter + j];
+    return sum;
+}
+
+static void levels_dot(const ir_code_operand *query, const ir_code_rows *signs,
+                       const ir_code_rows *rests, uint32_t bits, int32_t *out)
+{
+    size_t n = query->dimension;
+    for (uint32_t i = 0; i < signs->count; i++) {
+        const uint8_t *rest = ir_code_row(rests, i);
+        int32_t sum = bits_bytes_dot(ir_code_row(signs, i), query->bytes, n);
+        uint32_t left = bits - 1;
+        for (; left >= 2; left -= 2, rest += n / 4)
+            sum = 4 * sum + crumbs_dot(rest, query->bytes, n / 4);
+        if (left == 1)
+            sum = 2 * sum + bits_bytes_dot(rest, query->bytes, n);
+        out[i] = sum;
+    }
+}
+
+static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, int32_t *out)
+{
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const uint8_t *row = ir_code_row(rows, i);
+        int32_t sum = 0;
+        for (size_t j = 0; j < n; j++)
+            sum += row[j] * bytes[j];
+        out[i] = sum;
+    }
+}
+
+static void fht(float *values, size_t n)
+{
+    for (size_t half = 1; half < n; half *= 2)
+        for (size_t block = 0; block < n; block += 2 * half)
+            for (size_t j = block; j < block + half; j++) {
+                float a = values[j], b = values[j + half];
+                values[j] = a + b;
+                values[j + half] = a - b;
+            }
+}
+
+static float dot(const float *a, const float *b, size_t n)
+{
+    float sum = 0;
+    for (size_t j = 0; j < n; j++)
+        sum += a[j] * b[j];
+    return sum;
+}
+
+const ir_code_kernels ir_code_scalar = {
+    .name = "scalar",
+    .bits_dot = bits_dot,
+    .levels_dot = levels_dot,
+    .bytes_dot = bytes_dot,
+    .fht = fht,
+    .dot = dot,
+};

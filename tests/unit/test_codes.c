@@ -1,0 +1,297 @@
+/* test_codes.c: kernels over codes against the scalar ones; estimates unbiased and within bounds. */
+#include "testing.h"
+
+#include "base/random.h"
+#include "index/codes.h"
+#include "index/rotate.h"
+
+#include <math.h>
+
+static float normal(uint64_t *seed)
+{
+    double sum = 0;
+    for (int i = 0; i < 12; i++)
+        sum += ir_random_unit(seed);
+    return (float)(sum - 6);
+}
+
+/* ---- Kernels ---------------------------------------------------------------------------------- */
+
+enum { ROWS = 9, N_MAX = 1040 };
+
+typedef struct codes {
+    uint8_t rows[ROWS * N_MAX];
+    uint8_t rests[ROWS * N_MAX];
+    uint8_t planes[4 * 256];
+    int8_t bytes[N_MAX + IR_CODE_SLACK_BYTES];
+    uint32_t ids[ROWS];
+} codes;
+
+static void fill(codes *c, uint64_t seed)
+{
+    uint8_t *all = (uint8_t *)c;
+    for (size_t i = 0; i < offsetof(codes, ids); i++)
+        all[i] = (uint8_t)ir_random_next(&seed);
+    for (uint32_t i = 0; i < ROWS; i++)
+        c->ids[i] = (uint32_t)ir_random_below(&seed, ROWS);
+}
+
+static void compare_family(const ir_code_kernels *family, const codes *c, uint32_t n)
+{
+    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
+    ir_code_operand query = {c->planes, 256, c->bytes, n};
+    int32_t expected[ROWS], found[ROWS];
+    ir_code_rows rows = {c->rows, n / 8 + 3, c->ids, ROWS};
+    scalar->bits_dot(&query, &rows, expected);
+    family->bits_dot(&query, &rows, found);
+    assert_memory_equal(expected, found, sizeof found);
+    for (uint32_t bits = 2; bits <= IR_CODE_BITS_MAX; bits++) {
+        ir_code_rows rests = {c->rests, n * (bits - 1) / 8 + 1, c->ids, ROWS};
+        scalar->levels_dot(&query, &rows, &rests, bits, expected);
+        family->levels_dot(&query, &rows, &rests, bits, found);
+        assert_memory_equal(expected, found, sizeof found);
+    }
+    ir_code_rows whole = {c->rests, N_MAX, NULL, ROWS};
+    scalar->bytes_dot(c->bytes, n, &whole, expected);
+    family->bytes_dot(c->bytes, n, &whole, found);
+    assert_memory_equal(expected, found, sizeof found);
+}
+
+static void compare_floats(const ir_code_kernels *family, uint32_t n)
+{
+    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
+    static float a[4096], b[4096];
+    uint64_t seed = n;
+    for (uint32_t j = 0; j < n; j++)
+        a[j] = b[j] = normal(&seed);
+    float expected = scalar->dot(a, b, n);
+    assert_true(fabsf(expected - family->dot(a, b, n)) <= 1e-4f * expected);
+    for (uint32_t block = 1; block <= n; block *= 2) {
+        scalar->fht(a, block);
+        family->fht(b, block);
+        for (uint32_t j = 0; j < block; j++)
+            assert_true(fabsf(a[j] - b[j]) <= 1e-5f * (float)(block * block));
+        memcpy(a, b, sizeof a);
+        for (uint32_t j = 0; j < block; j++)
+            a[j] = b[j] = b[j] / sqrtf((float)block);
+    }
+}
+
+static void families_agree_with_scalar(void **state)
+{
+    (void)state;
+    const char *names[] = {"avx2", "avx512"};
+    static codes c;
+    for (size_t i = 0; i < 2; i++) {
+        const ir_code_kernels *family = ir_code_kernels_named(names[i]);
+        if (!family) {
+            print_message("%s: not on this machine\n", names[i]);
+            continue;
+        }
+        for (uint32_t n = 8; n <= N_MAX; n += 8) {
+            fill(&c, n);
+            compare_family(family, &c, n);
+        }
+        compare_floats(family, 4096);
+        compare_floats(family, 37);
+    }
+    assert_null(ir_code_kernels_named("none"));
+}
+
+/* The reference itself, against the definition. */
+static void scalar_levels_are_what_the_layout_says(void **state)
+{
+    (void)state;
+    enum { N = 16 };
+    uint8_t sign[2] = {0x01, 0x80}, rest[4] = {0x1B, 0, 0, 0xC0};
+    int8_t query[N + IR_CODE_SLACK_BYTES] = {0};
+    uint32_t levels[N] = {4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4};
+    levels[0] += 3, levels[4] += 2, levels[8] += 1, levels[15] += 3; /* 0x1B: 3, 2, 1, 0 */
+    for (uint32_t j = 0; j < N; j++) {
+        memset(query, 0, sizeof query);
+        query[j] = 1;
+        ir_code_operand operand = {.bytes = query, .dimension = N};
+        ir_code_rows signs = {sign, 2, NULL, 1}, rests = {rest, 4, NULL, 1};
+        int32_t found;
+        ir_code_kernels_named("scalar")->levels_dot(&operand, &signs, &rests, 3, &found);
+        assert_int_equal(found, levels[j]);
+    }
+}
+
+/* ---- Estimates -------------------------------------------------------------------------------- */
+
+typedef struct trial {
+    double error_mean;                                 /* signed, by the mean truth */
+    double ratio_square_mean, beyond_two, beyond_four; /* in given deviations */
+    double relative; /* sum of errors by sum of truths */
+} trial;
+
+enum { VECTORS = 200, QUERIES = 20 };
+
+/* Codes random vectors at one of two centroids and compares keys with true squared distances. */
+static trial try_codes(uint32_t dimension, uint32_t bits, uint64_t seed, bool coarse)
+{
+    static float x[VECTORS][4096], q[4096], raw[4096], centroids[2 * 4096], residual[4096];
+    static uint8_t signs[VECTORS * 600], ranks[VECTORS * 4200];
+    static _Alignas(64) uint8_t memory[64 * 1024];
+    ir_rotation *rotation;
+    assert_int_equal(ir_rotation_create(&rotation, dimension, seed, NULL), 0);
+    uint32_t n = ir_rotation_dimension(rotation);
+    ir_code_shape shape = ir_code_shape_of(n, bits);
+    assert_true(ir_code_query_bytes(&shape) <= sizeof memory);
+    for (uint32_t c = 0; c < 2; c++) {
+        for (uint32_t j = 0; j < dimension; j++)
+            raw[j] = 0.5f * normal(&seed);
+        ir_rotate(rotation, raw, centroids + c * n);
+    }
+    for (uint32_t i = 0; i < VECTORS; i++) {
+        const float *centroid = centroids + (i % 2) * n;
+        for (uint32_t j = 0; j < dimension; j++)
+            raw[j] = normal(&seed) * (j % 5 ? 1 : 3);
+        ir_rotate(rotation, raw, x[i]);
+        for (uint32_t j = 0; j < n; j++)
+            residual[j] = x[i][j] - centroid[j];
+        ir_code_source source = {residual, centroid, i % 2, 0};
+        ir_code_encode(&shape, &source, signs + i * shape.sign_stride,
+                       ranks + i * shape.rank_stride);
+    }
+    trial sums = {0, 0, 0, 0, 0};
+    double truth_sum = 0;
+    for (uint32_t t = 0; t < QUERIES; t++) {
+        for (uint32_t j = 0; j < dimension; j++)
+            raw[j] = normal(&seed);
+        ir_rotate(rotation, raw, q);
+        ir_code_query query = {.plain = true};
+        ir_code_query_prepare(&query, &shape, q, centroids, 2, memory);
+        query.plain = true;
+        ir_code_rows sign_rows = {signs, shape.sign_stride, NULL, VECTORS};
+        ir_code_rows rank_rows = {ranks, shape.rank_stride, NULL, VECTORS};
+        float keys[VECTORS], errors[VECTORS];
+        if (coarse)
+            ir_code_estimate_signs(&shape, &query, &sign_rows, keys, errors);
+        else
+            ir_code_estimate(&shape, &query, &sign_rows, &rank_rows, keys, errors);
+        for (uint32_t i = 0; i < VECTORS; i++) {
+            double truth = 0;
+            for (uint32_t j = 0; j < n; j++)
+                truth += pow((double)x[i][j] - (double)q[j], 2);
+            double off = (double)keys[i] - truth;
+            double ratio = fabs(off) / ((double)errors[i] + 1e-6 * truth);
+            double count = VECTORS * QUERIES;
+            truth_sum += truth;
+            sums.error_mean += off;
+            sums.relative += fabs(off);
+            sums.ratio_square_mean += ratio * ratio / count;
+            sums.beyond_two += (ratio > 2) / count;
+            sums.beyond_four += (ratio > 4) / count;
+        }
+    }
+    ir_rotation_free(rotation);
+    sums.error_mean /= truth_sum;
+    sums.relative /= truth_sum;
+    return sums;
+}
+
+static void estimates_are_unbiased_and_their_errors_true(void **state)
+{
+    (void)state;
+    const uint32_t dimensions[] = {16, 33, 100, 128, 300, 784, 1536, 2048};
+    for (size_t i = 0; i < sizeof dimensions / sizeof dimensions[0]; i++)
+        for (uint32_t bits = 1; bits <= IR_CODE_BITS_MAX; bits++) {
+            trial found = try_codes(dimensions[i], bits, 100 * dimensions[i] + bits, bits == 1);
+            /* The mean of some thousand estimates lies far nearer to the truth than one does. */
+            assert_true(fabs(found.error_mean) < 0.15 * found.relative + 1e-6);
+            /* A deviation is neither too small nor a wide bound: its square is the error's mean. */
+            assert_true(found.ratio_square_mean > 0.3 && found.ratio_square_mean < 1.7);
+            assert_true(found.beyond_two < 0.09);
+            assert_true(found.beyond_four < 0.004);
+        }
+}
+
+static void small_dimensions_work(void **state)
+{
+    (void)state;
+    for (uint32_t dimension = 2; dimension < 16; dimension++)
+        for (uint32_t bits = 2; bits <= IR_CODE_BITS_MAX; bits += 3) {
+            trial found = try_codes(dimension, bits, dimension, false);
+            assert_true(found.relative < 1.2 / (double)(1 << bits));
+        }
+}
+
+static void more_bits_err_less(void **state)
+{
+    (void)state;
+    double before = try_codes(256, 1, 9, true).relative;
+    for (uint32_t bits = 2; bits <= 6; bits++) {
+        double now = try_codes(256, bits, 9, false).relative;
+        assert_true(now < 0.65 * before);
+        before = now;
+    }
+}
+
+static void a_vector_at_its_centroid_has_an_exact_key(void **state)
+{
+    (void)state;
+    enum { N = 64 };
+    static _Alignas(64) uint8_t memory[8192];
+    float centroid[N], zero[N] = {0}, q[N];
+    uint64_t seed = 3;
+    for (uint32_t j = 0; j < N; j++) {
+        centroid[j] = normal(&seed);
+        q[j] = normal(&seed);
+    }
+    ir_code_shape shape = ir_code_shape_of(N, 5);
+    uint8_t sign[64], rank[128];
+    ir_code_source source = {zero, centroid, 0, 0};
+    ir_code_encode(&shape, &source, sign, rank);
+    ir_code_query query;
+    query.plain = true;
+    ir_code_query_prepare(&query, &shape, q, centroid, 1, memory);
+    ir_code_rows signs = {sign, shape.sign_stride, NULL, 1}, ranks = {rank, shape.rank_stride, NULL, 1};
+    float key, error, coarse_key, coarse_error;
+    ir_code_estimate(&shape, &query, &signs, &ranks, &key, &error);
+    ir_code_estimate_signs(&shape, &query, &signs, &coarse_key, &coarse_error);
+    assert_true(fabsf(key - query.centroid_keys[0]) < 1e-4f && error == 0);
+    assert_true(fabsf(coarse_key - query.centroid_keys[0]) < 1e-4f && coarse_error == 0);
+}
+
+static void a_zero_query_is_no_trouble(void **state)
+{
+    (void)state;
+    enum { N = 64 };
+    static _Alignas(64) uint8_t memory[8192];
+    float centroid[N] = {0}, residual[N], q[N] = {0};
+    uint64_t seed = 4;
+    double squares = 0;
+    for (uint32_t j = 0; j < N; j++) {
+        residual[j] = normal(&seed);
+        squares += (double)residual[j] * (double)residual[j];
+    }
+    ir_code_shape shape = ir_code_shape_of(N, 4);
+    uint8_t sign[64], rank[128];
+    ir_code_source source = {residual, centroid, 0, 0};
+    ir_code_encode(&shape, &source, sign, rank);
+    ir_code_query query;
+    query.plain = true;
+    ir_code_query_prepare(&query, &shape, q, centroid, 1, memory);
+    ir_code_rows signs = {sign, shape.sign_stride, NULL, 1}, ranks = {rank, shape.rank_stride, NULL, 1};
+    float key;
+    ir_code_estimate(&shape, &query, &signs, &ranks, &key, NULL);
+    assert_true(fabs((double)key - squares) < 1e-3);
+    ir_code_estimate_signs(&shape, &query, &signs, &key, NULL);
+    assert_true(fabs((double)key - squares) < 1e-3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(families_agree_with_scalar),
+        cmocka_unit_test(scalar_levels_are_what_the_layout_says),
+        cmocka_unit_test(estimates_are_unbiased_and_their_errors_true),
+        cmocka_unit_test(small_dimensions_work),
+        cmocka_unit_test(more_bits_err_less),
+        cmocka_unit_test(a_vector_at_its_centroid_has_an_exact_key),
+        cmocka_unit_test(a_zero_query_is_no_trouble),
+    };
+    return cmocka_run_group_tests_name("codes", tests, NULL, NULL);
+}
