@@ -22,6 +22,8 @@ WITH_PNG       ?= 1
 WITH_WEBP      ?= 1
 # Disk reads by io_uring; without it, or where the kernel forbids it, by threads.
 WITH_URING     ?= 1
+# Learning a PCA: OpenBLAS or LAPACK is loaded when that is asked for, never linked.
+WITH_BLAS      ?= 1
 # The libtorch plugin: 1, 0, or auto: built when the headers of libtorch and cJSON are found.
 WITH_TORCH     ?= auto
 # An unpacked libtorch, or a Python's site-packages/torch; empty: the system's.
@@ -83,6 +85,10 @@ endif
 ifeq ($(WITH_URING),1)
 DEFINES += -DIR_WITH_URING=1
 LIBS += -luring
+endif
+
+ifeq ($(WITH_BLAS),1)
+DEFINES += -DIR_WITH_BLAS=1
 endif
 
 # Fortified functions need an optimising compiler, and hide from the sanitizers what they look for.

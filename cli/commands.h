@@ -18,6 +18,9 @@ int cli_remove(const cli_options *options);
 int cli_stats(const cli_options *options);
 int cli_optimize(const cli_options *options);
 int cli_check(const cli_options *options);
+int cli_extract(const cli_options *options);
+int cli_model(const cli_options *options);
+int cli_pca(const cli_options *options);
 
 /* Explains one command, or all when `command` is NULL. */
 void cli_help(const cli_command *command);

@@ -19,6 +19,9 @@ enum {
     CHECK = 1u << 6,
     HELP = 1u << 7,
     OPTIMIZE = 1u << 8,
+    EXTRACT = 1u << 20,
+    MODEL = 1u << 21,
+    PCA = 1u << 22,
     ALL = 0xFFFFFFFFu
 };
 
@@ -65,8 +68,28 @@ static const cli_command commands[] = {
      "  imgret stats photos.imgret\n", "", cli_stats},
     {"check", CHECK, 0, 0, "DB", "read the whole database and report what is wrong",
      "  imgret check photos.imgret\n", "", cli_check},
-    {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
-     "", NULL},
+    {"extract", EXTRACT, 0, SIZE_MAX, "IMAGE... --output FILE | --json",
+     "write the vectors of pictures, without a database",
+     "  imgret extract --model vit.safetensors *.jpg -o vectors.npy\n"
+     "  imgret extract cat.jpg dog.jpg --json\n",
+     "  FILE ends in .npy (NumPy) or .fbin (count, dimension, floats): a row for each\n"
+     "  picture, as they are given. One that cannot be read gives a row of zeros and\n"
+     "  exit status 3.\n",
+     cli_extract},
+    {"model", MODEL, 1, SIZE_MAX, "inspect SPEC...", "show what a file of weights is",
+     "  imgret model inspect vit.safetensors\n"
+     "  imgret model inspect 'torch:vit.safetensors;pool=avg' --json\n",
+     "  Loads the model. Two models of the same identity give the same vectors.\n", cli_model},
+    {"pca", PCA, 1, SIZE_MAX, "train PATH... --output FILE [--dim N] [--whiten]",
+     "learn to project vectors to fewer dimensions",
+     "  imgret pca train --model vit.safetensors --dim 128 ~/Pictures -o vit.pca\n"
+     "  imgret pca train photos.imgret --dim 64 --whiten -o small.pca\n"
+     "  imgret create small.imgret --model 'torch:vit.safetensors;pca=vit.pca'\n",
+     "  PATH is a database whose vectors are the sample, or pictures and folders of\n"
+     "  them.\n",
+     cli_pca},
+    {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them",
+     "  imgret help add\n", "", NULL},
 };
 
 #define FIELD(name) offsetof(cli_options, name)
@@ -99,6 +122,13 @@ static const cli_flag flags[] = {
      "the value of :NAME in --where"},
     {"failed", 0, CLI_FLAG_SWITCH, NULL, 0, SHOW, FIELD(failed),
      "only pictures that cannot be read, with the reason"},
+    {"output", 'o', CLI_FLAG_TEXT, "FILE", 0, EXTRACT | PCA, FIELD(output), "write to FILE"},
+    {"dim", 0, CLI_FLAG_COUNT, "N", 65536, PCA, FIELD(dimension),
+     "dimensions to keep (default 128)"},
+    {"whiten", 0, CLI_FLAG_SWITCH, NULL, 0, PCA, FIELD(whiten),
+     "give every kept dimension the same variance"},
+    {"sample", 0, CLI_FLAG_COUNT, "N", 10000000, PCA, FIELD(sample),
+     "learn from at most N vectors (default 20000)"},
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, SEARCH | SHOW, FIELD(null),
      "print only paths, each ended by NUL (for xargs -0)"},
     {"json", 0, CLI_FLAG_SWITCH, NULL, 0, ALL, FIELD(json), "print one JSON object a line"},
@@ -408,6 +438,14 @@ static bool take_word(cli_options *options, const char *word)
     return true;
 }
 
+/* What the first missing word would have been. */
+static const char *missing_word(const cli_options *options)
+{
+    if (strncmp(options->command->usage, "DB", 2) == 0)
+        return options->db ? "picture" : "database";
+    return options->command->bit == MODEL ? "model" : "picture";
+}
+
 static bool check_words(const cli_options *options)
 {
     const cli_command *command = options->command;
@@ -416,8 +454,8 @@ static bool check_words(const cli_options *options)
     bool few = !options->db || options->word_count < command->word_count_min;
     bool many = options->word_count > command->word_count_max;
     if (few)
-        cli_error("no %s given; usage: imgret %s %s", options->db ? "picture" : "database",
-                  command->name, command->usage);
+        cli_error("no %s given; usage: imgret %s %s", missing_word(options), command->name,
+                  command->usage);
     else if (many)
         cli_error("'%s' is too much; usage: imgret %s %s", options->words[command->word_count_max],
                   command->name, command->usage);

@@ -51,7 +51,7 @@ typedef struct cli_list {
 /* What the command line said. Text points into argv; `words` is freed by cli_options_free. */
 struct cli_options {
     const cli_command *command; /* NULL for a bare --help or --version */
-    const char *db;
+    const char *db;     /* the first word: a database, for commands whose usage says DB */
     const char **words; /* after DB */
     size_t word_count;
     bool help;
@@ -76,6 +76,10 @@ struct cli_options {
     int64_t id;       /* 0: not given */
     double min_score; /* NaN: not given */
     bool force;
+    const char *output;
+    uint32_t dimension;
+    uint32_t sample;
+    bool whiten;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

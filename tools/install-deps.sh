@@ -15,7 +15,7 @@ packages_of() {
     case $1 in
     build) echo build-essential pkg-config libsqlite3-dev libstb-dev libxxhash-dev \
                 libjpeg62-turbo-dev libpng-dev libwebp-dev liburing-dev ;;
-    test) echo libcmocka-dev ;;
+    test) echo libcmocka-dev libopenblas0-pthread ;;
     torch) echo libtorch-dev libcjson-dev ;;
     reference) echo python3-pil ;;
     checks) echo abigail-tools clang libclang-rt-dev llvm clang-format git ;;
@@ -28,7 +28,7 @@ needs_of() {
     case $1 in
     build) echo "a C17 compiler, GNU make, pkg-config, SQLite 3, stb_image, xxHash," \
                 "libjpeg(-turbo), libpng, libwebp, liburing (with headers)" ;;
-    test) echo "cmocka" ;;
+    test) echo "cmocka, OpenBLAS (at run time, for learning a PCA)" ;;
     torch) echo "libtorch, cJSON, a C++17 compiler (optional: the torch plugin)" ;;
     reference) echo "Python 3 with Pillow (optional: what resizing is compared with)" ;;
     checks) echo "libabigail (abidiff), clang with its sanitizer runtime, clang-format, git" ;;

@@ -168,7 +168,8 @@ typedef struct imgret imgret;
 #define IMGRET_VECTOR_F16 1 /* stored as IEEE half precision (default) */
 #define IMGRET_VECTOR_F32 2 /* stored as single precision, twice the space */
 
-#define IMGRET_NO_WAIT UINT32_MAX /* busy_timeout_ms: do not wait at all */
+#define IMGRET_NO_WAIT UINT32_MAX /* busy_timeout_ms, batch_delay_us: do not wait at all */
+#define IMGRET_NO_CACHE UINT64_MAX /* feature_cache_bytes: keep nothing */
 
 typedef struct imgret_open_options {
     uint32_t size;  /* sizeof(imgret_open_options) */
@@ -177,6 +178,7 @@ typedef struct imgret_open_options {
      *   "classic"             the weightless descriptor in plain C (default of a new database)
      *   "vectors:512"         no extractor: the caller adds ready vectors of that dimension
      *   "torch:FILE" or FILE  weights for a backend plugin, such as vit.safetensors
+     * ";pca=FILE" after any of the extractors projects its vectors (imgret_pca_train).
      * NULL opens a database with the extractor it was made with. An extractor whose identity
      * differs from the database's is refused with IMGRET_MISMATCH. */
     const char *model;
@@ -191,6 +193,14 @@ typedef struct imgret_open_options {
     /* RAM for codes and graphs of segments; default: as much as they want. Below that, part of them
      * is read from disk by each query: slower, found as well. */
     uint64_t index_ram_bytes;
+    /* How the extractor serves many threads: see imgret_extractor_options. */
+    uint32_t instances;
+    uint32_t batch_max;
+    uint32_t batch_delay_us;
+    uint32_t queue_max;
+    /* Memory for vectors of pictures seen lately, so that the same picture is not extracted twice
+     * by imgret_query and imgret_add; default 8 MiB; IMGRET_NO_CACHE. */
+    uint64_t feature_cache_bytes;
 } imgret_open_options;
 
 /* Opens the database in folder `path` (made when missing, its parent must exist) and reads its
@@ -232,6 +242,11 @@ typedef struct imgret_stats {
     uint64_t segment_bytes;        /* on disk */
     uint64_t segment_ram_bytes;    /* codes, graph, ids and checks in RAM */
     uint64_t disk_read_count;      /* reads that queries of this handle made */
+    uint64_t batch_count;          /* batches that the loaded extractor ran; 0 when none is */
+    uint64_t batch_image_count;    /* pictures in them */
+    uint64_t feature_cache_hits;   /* pictures whose vector was remembered */
+    uint64_t feature_cache_misses; /* and those that had to be extracted */
+    uint64_t feature_cache_bytes;  /* in use */
 } imgret_stats;
 
 /* Fills `out` (its `size` set by the caller) with what the database and this handle hold. */
@@ -564,6 +579,14 @@ typedef struct imgret_extractor_options {
     uint32_t threads;            /* default: the CPUs it may use */
     const char *plugin_path;     /* as in imgret_open_options */
     const imgret_limits *limits; /* NULL: defaults */
+    /* Requests of many threads are gathered into batches and answered in order of arrival. */
+    uint32_t instances;      /* copies of the model that run at once, at most 64, each with its share
+                              * of the threads; default: 1, of `classic` one a thread */
+    uint32_t batch_max;      /* pictures in a batch; default: as many as the backend takes */
+    uint32_t batch_delay_us; /* the longest that a batch waits for more pictures while other threads
+                              * are about; default: a quarter of a run, at most 5,000;
+                              * IMGRET_NO_WAIT. A caller who is alone never waits. */
+    uint32_t queue_max;      /* threads that may wait; another one gets IMGRET_BUSY; default 1,024 */
 } imgret_extractor_options;
 
 typedef struct imgret_extractor_info {
@@ -571,11 +594,13 @@ typedef struct imgret_extractor_info {
     uint32_t dimension;    /* floats in a vector */
     uint32_t input_width;  /* pixels the model sees, after resize and crop */
     uint32_t input_height;
-    uint32_t batch_max;    /* largest batch the backend takes at once */
+    uint32_t batch_max;    /* largest batch that is run at once */
     uint32_t reserved_zero;
     const char *backend;      /* "classic", "torch"; these live as long as the extractor */
     const char *architecture; /* "vit_tiny_patch16_224" */
     const char *identity;     /* equal for two extractors that give the same vectors */
+    uint32_t instances;       /* copies of the model that are loaded */
+    uint32_t class_count;     /* of the model's classification head; 0: it has none */
 } imgret_extractor_info;
 
 /* Opens the extractor `model`, written as in imgret_open_options ("vectors:N" extracts nothing and
@@ -597,6 +622,56 @@ IMGRET_API int32_t imgret_extractor_get_info(const imgret_extractor *extractor,
 IMGRET_API int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs,
                                   uint32_t count, float *out, uint64_t out_floats,
                                   int32_t *statuses, imgret_error *error);
+
+/* ---- Models while queries run ---------------------------------------------------------------------- */
+
+/* Loads the database's extractor now, from `model` (written as in imgret_open_options; NULL: from
+ * where it was recorded), and puts it in place of the one that is loaded, if any: so that the first
+ * query does not wait for it, or to go over to another file, precision library or device that gives
+ * the same vectors. Calls that run meanwhile end on the model they began with, which is then
+ * unloaded; none of them fails or waits. Nothing is recorded. Any thread.
+ * Errors: MISMATCH (another identity: nothing changed), INVALID_ARGUMENT (a database of ready
+ * vectors), NOT_FOUND, BAD_MODEL, UNSUPPORTED, NO_MEMORY. */
+IMGRET_API int32_t imgret_load_model(imgret *db, const char *model, imgret_error *error);
+
+/* Lets go of the loaded extractor and its memory once the calls that use it are done; it is loaded
+ * again when it is needed. Any thread. */
+IMGRET_API int32_t imgret_unload_model(imgret *db, imgret_error *error);
+
+/* Opens `model` with the options that `extractor` was opened with and goes over to it: calls that
+ * run meanwhile end on the old model, which is then unloaded, later ones use the new. Its vectors
+ * may differ, their dimension may not: IMGRET_MISMATCH, and nothing changed. Strings given by
+ * imgret_extractor_get_info stay as long as the extractor. Any thread.
+ * Errors: as imgret_extractor_open, and MISMATCH. */
+IMGRET_API int32_t imgret_extractor_replace(imgret_extractor *extractor, const char *model,
+                                            imgret_error *error);
+
+/* ---- Principal components ------------------------------------------------------------------------ */
+
+#define IMGRET_PCA_WHITEN 1u /* divide each component by its standard deviation */
+
+typedef struct imgret_pca_options {
+    uint32_t size;      /* sizeof(imgret_pca_options) */
+    uint32_t flags;     /* IMGRET_PCA_* */
+    uint32_t dimension; /* components to keep; default 128 */
+    uint32_t reserved_zero;
+    /* imgret_extractor_info.identity of the extractor that made the vectors: the file is then
+     * refused for any other. NULL: any of that dimension. */
+    const char *identity;
+} imgret_pca_options;
+
+/* Learns the principal components of `count` vectors of `vector_dimension` floats each, row by row,
+ * and writes them to the file `path`, in place of what is there. A model specification uses it by
+ * "torch:FILE;pca=PATH": each vector is then projected and L2-normalised again, and the file's
+ * SHA-256 is part of the extractor's identity. `count` must be above options->dimension; several
+ * times the vectors' dimension is a good sample. *variance_kept (may be NULL) receives the share of
+ * the sample's variance that the components hold, 0 to 1. Two runs write the same file as long as
+ * the BLAS library uses the same number of threads. Any thread; nothing is kept.
+ * Errors: INVALID_ARGUMENT (sample too small, not finite, or varying in fewer directions),
+ * UNSUPPORTED (no BLAS library), LIMIT, IO, FULL, NO_MEMORY. */
+IMGRET_API int32_t imgret_pca_train(const char *path, const float *vectors, uint64_t count,
+                                    uint32_t vector_dimension, const imgret_pca_options *options,
+                                    double *variance_kept, imgret_error *error);
 
 #ifdef __cplusplus
 }

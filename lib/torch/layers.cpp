@@ -23,6 +23,12 @@ Linear::Linear(Weights &weights, const std::string &name, int64_t in, int64_t ou
         bias = weights.take(name + ".bias", {out});
 }
 
+Linear::Linear(Weights &weights, const std::string &name, int64_t in)
+{
+    std::vector<int64_t> shape = weights.shape(name + ".weight");
+    *this = Linear(weights, name, in, shape.empty() ? 0 : shape[0]);
+}
+
 // OpenBLAS's own threads and OpenMP's spin against each other (ten times slower on two cores), so
 // OpenBLAS keeps to one thread and the rows are dealt out here.
 at::Tensor Linear::by_rows(const at::Tensor &x) const

@@ -23,6 +23,8 @@ struct Linear {
 
     Linear() = default;
     Linear(Weights &weights, const std::string &name, int64_t in, int64_t out);
+    /* As many outputs as the file has. */
+    Linear(Weights &weights, const std::string &name, int64_t in);
     /* The result has the type of the weights. */
     at::Tensor operator()(const at::Tensor &x) const;
     void freeze(Precision precision);

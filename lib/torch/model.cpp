@@ -7,9 +7,11 @@ namespace ir_torch {
 
 static const Architecture *const architectures[] = {
     &vit_architecture,
+    &resnet_architecture,
+    &mobile_architecture,
 };
 
-at::Tensor Model::classify(const at::Tensor &) const
+at::Tensor Model::classify(const Features &, const at::Tensor &) const
 {
     throw Failure(IMGRET_INTERNAL, architecture + ": has no head");
 }

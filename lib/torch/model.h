@@ -25,8 +25,9 @@ public:
     /* What follows pooling and still belongs to the embedding (a norm, a projection). */
     virtual at::Tensor after_pool(const at::Tensor &pooled) const { return pooled; }
 
-    /* N x class_count from an embedding of the model's own pooling; only when class_count > 0. */
-    virtual at::Tensor classify(const at::Tensor &embedding) const;
+    /* N x class_count from the features and an embedding of the model's own pooling; only when
+     * class_count > 0. */
+    virtual at::Tensor classify(const Features &features, const at::Tensor &embedding) const;
 
     /* Exchanges the trainable tensors for what computes fastest; once, before the first features. */
     virtual void freeze(Precision precision) = 0;
@@ -37,6 +38,7 @@ public:
     Pool pool = Pool::avg;    /* its own: what the head was trained on */
     int64_t dimension = 0;    /* of an embedding pooled so */
     int64_t class_count = 0;
+    double flops = 0; /* of one picture, roughly: decides whether threads share it */
     bool channels_last = false; /* wants its pixels so */
 };
 
@@ -54,7 +56,7 @@ struct Architecture {
  * that no tensor and no option is left over. Throws Failure. */
 std::unique_ptr<Model> build_model(Weights &weights, Options &options);
 
-extern const Architecture vit_architecture;
+extern const Architecture vit_architecture, resnet_architecture, mobile_architecture;
 
 } // namespace ir_torch
 

@@ -186,15 +186,19 @@ static void apply_transformers(Preset *preset, const cJSON *root, const std::str
     }
 }
 
-static void apply_config(Preset *preset, const std::string &weights_path)
+static std::vector<std::string> config_paths(const std::string &weights_path)
 {
     size_t slash = weights_path.rfind('/');
     std::string folder = slash == std::string::npos ? "" : weights_path.substr(0, slash + 1);
     size_t dot = weights_path.rfind('.');
     bool has_ending = dot != std::string::npos && (slash == std::string::npos || dot > slash);
     std::string stem = has_ending ? weights_path.substr(0, dot) : weights_path;
-    for (const std::string &path :
-         {stem + ".json", folder + "config.json", folder + "preprocessor_config.json"}) {
+    return {stem + ".json", folder + "config.json", folder + "preprocessor_config.json"};
+}
+
+static void apply_config(Preset *preset, const std::string &weights_path)
+{
+    for (const std::string &path : config_paths(weights_path)) {
         Json json = read_json(path);
         if (!json)
             continue;
@@ -203,6 +207,17 @@ static void apply_config(Preset *preset, const std::string &weights_path)
         if (member(json.get(), "pretrained_cfg") || member(json.get(), "input_size"))
             return apply_timm(preset, json.get(), path);
     }
+}
+
+std::string config_architecture(const Weights &weights)
+{
+    for (const std::string &path : config_paths(weights.path())) {
+        Json json = read_json(path);
+        const cJSON *name = json ? member(json.get(), "architecture") : nullptr;
+        if (cJSON_IsString(name))
+            return name->valuestring;
+    }
+    return "";
 }
 
 Preset choose_preset(const Preset &family, const Weights &weights, Options &options)

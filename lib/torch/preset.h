@@ -27,6 +27,9 @@ extern const std::array<double, 3> imagenet_mean, imagenet_std;
  * Throws Failure for a value that makes no sense, naming where it stands. */
 Preset choose_preset(const Preset &family, const Weights &weights, Options &options);
 
+/* What the config beside the weights calls the architecture (timm: "tf_efficientnet_b0"), or "". */
+std::string config_architecture(const Weights &weights);
+
 /* Length of the shorter side before the crop, in pixels: floor(input_px / crop_pct). */
 int64_t resize_px(const Preset &preset);
 

@@ -34,6 +34,7 @@ private:
     std::unique_ptr<Model> model_;
     Pool pool_ = Pool::avg;
     double gem_p_ = 3;
+    bool shares_ = false; /* threads may work on one picture together */
     uint32_t dimension_ = 0, batch_max_ = 1;
     std::array<std::array<float, 256>, 3> levels_{}; // a byte's value after normalisation
     std::string identity_;

@@ -1,6 +1,7 @@
-// vit.cpp: the vision transformer (Dosovitskiy et al. 2020) under timm's names: ViT, DeiT, DINO(v2).
+// vit.cpp: the vision transformer (Dosovitskiy et al. 2020) and its kin.
 #include "torch/failure.h"
 #include "torch/model.h"
+#include "torch/vit_names.h"
 
 #include <cmath>
 
@@ -82,7 +83,10 @@ public:
     Vit(Weights &weights, Options &options);
     Features features(const at::Tensor &pixels) const override;
     at::Tensor after_pool(const at::Tensor &pooled) const override;
-    at::Tensor classify(const at::Tensor &embedding) const override { return head_(embedding); }
+    at::Tensor classify(const Features &, const at::Tensor &embedding) const override
+    {
+        return head_(embedding);
+    }
     void freeze(Precision precision) override;
 
 private:
@@ -99,6 +103,7 @@ private:
     std::vector<Block> blocks_;
     Linear head_;
     int64_t trained_px_ = 0;
+    double epsilon_ = 0;
 };
 
 void Vit::read_shape(Weights &weights, Options &options)
@@ -190,11 +195,12 @@ void Vit::name_it()
             size = known.name;
     architecture = "vit_" + size + "_patch" + std::to_string(shape_.patch_px) + "_" +
                    std::to_string(preset.input_px);
-    traits = "heads=" + std::to_string(shape_.heads);
+    traits = "heads=" + std::to_string(shape_.heads) + ";epsilon=" + shortest(epsilon_);
 }
 
 Vit::Vit(Weights &weights, Options &options)
 {
+    const Naming *naming = find_vit_naming(weights);
     read_shape(weights, options);
     int64_t width = shape_.width, patch = shape_.patch_px;
     patch_weight_ = weights.take("patch_embed.proj.weight", {width, 3, patch, patch});
@@ -203,11 +209,8 @@ Vit::Vit(Weights &weights, Options &options)
     take_prefix(weights);
     take_positions(weights);
 
-    Preset family; // the AugReg weights of timm and Google
-    family.mean = family.std = {0.5, 0.5, 0.5};
+    Preset family = naming->preset;
     family.input_px = trained_px_;
-    family.crop_pct = 0.9;
-    family.bicubic = true;
     preset = choose_preset(family, weights, options);
     if (preset.input_px % patch != 0)
         throw Failure(IMGRET_INVALID_ARGUMENT,
@@ -215,15 +218,15 @@ Vit::Vit(Weights &weights, Options &options)
                           " px is no multiple of the patch, " + std::to_string(patch) + " px");
     positions_ = resample(positions_, trained_px_ / patch, preset.input_px / patch);
 
-    double epsilon = options.number("epsilon", 1e-6, 1e-12, 1e-2);
+    epsilon_ = options.number("epsilon", naming->epsilon, 1e-12, 1e-2);
     if (weights.has("norm_pre.weight"))
-        norm_pre_ = LayerNorm(weights, "norm_pre", width, epsilon);
+        norm_pre_ = LayerNorm(weights, "norm_pre", width, epsilon_);
     if (shape_.depth < 1)
         throw Failure(IMGRET_BAD_MODEL, weights.path() + ": tensor 'blocks.0.*' is missing");
     for (int64_t i = 0; i < shape_.depth; i++)
-        blocks_.emplace_back(weights, "blocks." + std::to_string(i) + ".", shape_, epsilon);
+        blocks_.emplace_back(weights, "blocks." + std::to_string(i) + ".", shape_, epsilon_);
     bool after = weights.has("fc_norm.weight"); // pooled first, then normalised
-    (after ? fc_norm_ : norm_) = LayerNorm(weights, after ? "fc_norm" : "norm", width, epsilon);
+    (after ? fc_norm_ : norm_) = LayerNorm(weights, after ? "fc_norm" : "norm", width, epsilon_);
     pool = after || prefix_.size(1) == 0 ? Pool::avg : Pool::cls;
     dimension = width;
     if (weights.has("head.weight")) {
@@ -231,6 +234,9 @@ Vit::Vit(Weights &weights, Options &options)
         class_count = head.empty() ? 0 : head[0];
         head_ = Linear(weights, "head", width, class_count);
     }
+    int64_t hidden = blocks_[0].fc1.weight.size(0);
+    double block_weights = static_cast<double>(width * (4 * width + 2 * hidden));
+    flops = 2 * block_weights * static_cast<double>(shape_.depth * (positions_.size(1) + 1));
     name_it();
 }
 
@@ -267,7 +273,7 @@ void Vit::freeze(Precision precision)
 
 bool recognises(Weights &weights)
 {
-    return weights.has("patch_embed.proj.weight") && weights.has("pos_embed");
+    return find_vit_naming(weights) != nullptr;
 }
 
 std::unique_ptr<Model> build(Weights &weights, Options &options)

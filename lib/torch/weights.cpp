@@ -66,6 +66,14 @@ static std::string filled(const char *pattern, const std::vector<std::string> &f
     return name;
 }
 
+// Batch norm's count of the batches it was trained on: an integer that inference never reads.
+static bool is_counter(const std::string &name)
+{
+    static const std::string ending = ".num_batches_tracked";
+    return name.size() > ending.size() &&
+           name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
+}
+
 void Weights::rename(const std::vector<Rename> &table)
 {
     entries_.clear();
@@ -76,14 +84,14 @@ void Weights::rename(const std::vector<Rename> &table)
         std::string name = tensor->name;
         size_t part = 0, part_count = 1;
         for (const Rename &line : table) {
-            if (!matches(line.from, tensor->name, &found))
+            if (!matches(line.from.c_str(), tensor->name, &found))
                 continue;
-            name = filled(line.to, found);
+            name = filled(line.to.c_str(), found);
             part = static_cast<size_t>(line.part);
             part_count = static_cast<size_t>(line.part_count);
             break;
         }
-        if (name.empty())
+        if (name.empty() || is_counter(tensor->name))
             continue;
         Entry &entry = entries_[name];
         if (entry.parts.empty())

@@ -18,8 +18,7 @@ namespace ir_torch {
  * > 1 the tensor is part `part` of `to`, whose parts are joined along the first dimension (a
  * separate query, key and value become one qkv). An empty `to` leaves the tensor out. */
 struct Rename {
-    const char *from;
-    const char *to;
+    std::string from, to;
     int part = 0;
     int part_count = 1;
 };
@@ -32,7 +31,8 @@ public:
     const std::string &path() const { return path_; }
 
     /* Puts a renaming table into force: each name is rewritten by the first line that matches it,
-     * other names stay. Undoes an earlier one. Two tensors that end under one name throw. */
+     * other names stay. Undoes an earlier one. Two tensors that end under one name throw. Batch
+     * norm's counters (NAME.num_batches_tracked) are always left out. */
     void rename(const std::vector<Rename> &table);
 
     bool has(const std::string &name) const { return entries_.count(name) > 0; }

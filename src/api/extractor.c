@@ -6,7 +6,66 @@
 #include "decode/decode.h"
 #include "engine/extract_many.h"
 
+#include <stddef.h>
 #include <unistd.h>
+
+/* Takes `opened` in, also when it fails; the one before is closed. */
+static int32_t take_extractor(imgret_extractor *handle, ir_extractor *opened, imgret_error *error)
+{
+    const ir_extractor_info *info = ir_extractor_get_info(opened);
+    int failed = 0;
+    pthread_mutex_lock(&handle->lock);
+    imgret_extractor_info filled = {
+        .size = sizeof filled,
+        .dimension = info->dimension,
+        .input_width = info->input_width,
+        .input_height = info->input_height,
+        .batch_max = info->batch_max,
+        .backend = ir_arena_strdup(&handle->names, info->backend, &failed),
+        .architecture = ir_arena_strdup(&handle->names, info->architecture, &failed),
+        .identity = ir_arena_strdup(&handle->names, info->identity, &failed),
+        .instances = info->instance_count,
+        .class_count = info->class_count,
+    };
+    int32_t status = IMGRET_OK;
+    if (failed)
+        status = ir_fail(error, IMGRET_NO_MEMORY, "no memory to describe a model");
+    else if (handle->extractor && handle->info.dimension != filled.dimension)
+        status = ir_fail(error, IMGRET_MISMATCH, "%s has %u dimensions, not %u",
+                         filled.architecture, filled.dimension, handle->info.dimension);
+    ir_extractor *unused = opened;
+    if (!status) {
+        unused = handle->extractor;
+        handle->extractor = opened;
+        handle->info = filled;
+    }
+    pthread_mutex_unlock(&handle->lock);
+    ir_extractor_close(unused);
+    return status;
+}
+
+static int32_t open_parts(imgret_extractor *made, const char *model,
+                          const imgret_extractor_options *wanted, imgret_error *error)
+{
+    made->plugin_path = ir_strdup(wanted->plugin_path);
+    if (wanted->plugin_path && !made->plugin_path)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for an extractor");
+    made->options = (ir_extractor_options){
+        .plugin_path = made->plugin_path,
+        .threads = wanted->threads ? wanted->threads : ir_cpu_count(),
+        .instances = wanted->instances,
+        .batch_max = wanted->batch_max,
+        .batch_delay_us = wanted->batch_delay_us,
+        .queue_max = wanted->queue_max,
+    };
+    int32_t status = ir_decode_limits(&made->limits, wanted->limits, error);
+    if (!status)
+        status = ir_pool_create(&made->pool, made->options.threads, error);
+    ir_extractor *opened;
+    if (!status)
+        status = ir_extractor_open_with(&opened, model, &made->options, error);
+    return status ? status : take_extractor(made, opened, error);
+}
 
 int32_t imgret_extractor_open(imgret_extractor **out, const char *model,
                               const imgret_extractor_options *options, imgret_error *error)
@@ -16,8 +75,8 @@ int32_t imgret_extractor_open(imgret_extractor **out, const char *model,
         return status;
     *out = NULL;
     imgret_extractor_options wanted;
-    status = ir_options_read(&wanted, sizeof wanted, sizeof wanted, options,
-                             "imgret_extractor_options", error);
+    status = ir_options_read(&wanted, sizeof wanted, offsetof(imgret_extractor_options, instances),
+                             options, "imgret_extractor_options", error);
     if (!status)
         status = ir_handle_need(model, "model", error);
     if (!status && wanted.threads > 1024)
@@ -29,12 +88,8 @@ int32_t imgret_extractor_open(imgret_extractor **out, const char *model,
     if (!made)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for an extractor");
     made->owner = getpid();
-    uint32_t threads = wanted.threads ? wanted.threads : ir_cpu_count();
-    status = ir_decode_limits(&made->limits, wanted.limits, error);
-    if (!status)
-        status = ir_pool_create(&made->pool, threads, error);
-    if (!status)
-        status = ir_extractor_open(&made->extractor, model, wanted.plugin_path, threads, error);
+    pthread_mutex_init(&made->lock, NULL);
+    status = open_parts(made, model, &wanted, error);
     if (status) {
         imgret_extractor_close(made);
         return status;
@@ -50,8 +105,36 @@ void imgret_extractor_close(imgret_extractor *extractor)
     if (extractor->owner == getpid()) { /* a child has neither the threads nor the model's */
         ir_extractor_close(extractor->extractor);
         ir_pool_free(extractor->pool);
+        pthread_mutex_destroy(&extractor->lock);
     }
+    ir_arena_free(&extractor->names);
+    ir_free(extractor->plugin_path);
     ir_free(extractor);
+}
+
+int32_t imgret_extractor_replace(imgret_extractor *extractor, const char *model,
+                                 imgret_error *error)
+{
+    int32_t status = ir_handle_check_extractor(extractor, error);
+    if (!status)
+        status = ir_handle_need(model, "model", error);
+    ir_extractor *opened;
+    if (!status)
+        status = ir_extractor_open_with(&opened, model, &extractor->options, error);
+    return status ? status : take_extractor(extractor, opened, error);
+}
+
+/* The current extractor, shared with the caller, who closes it; `info` may be NULL. */
+static ir_extractor *share_extractor(const imgret_extractor *handle, imgret_extractor_info *info)
+{
+    /* Only the lock is written to: the handle is the library's own, never const. */
+    imgret_extractor *own = (imgret_extractor *)handle;
+    pthread_mutex_lock(&own->lock);
+    ir_extractor *current = ir_extractor_share(own->extractor);
+    if (info)
+        *info = own->info;
+    pthread_mutex_unlock(&own->lock);
+    return current;
 }
 
 int32_t imgret_extractor_get_info(const imgret_extractor *extractor, imgret_extractor_info *out,
@@ -62,19 +145,10 @@ int32_t imgret_extractor_get_info(const imgret_extractor *extractor, imgret_extr
         status = ir_handle_need(out, "out", error);
     if (status)
         return status;
-    const ir_extractor_info *info = ir_extractor_get_info(extractor->extractor);
-    imgret_extractor_info filled = {
-        .size = sizeof filled,
-        .dimension = info->dimension,
-        .input_width = info->input_width,
-        .input_height = info->input_height,
-        .batch_max = info->batch_max,
-        .backend = info->backend,
-        .architecture = info->architecture,
-        .identity = info->identity,
-    };
-    return ir_struct_write(out, &filled, sizeof filled, sizeof filled, "imgret_extractor_info",
-                           error);
+    imgret_extractor_info filled;
+    ir_extractor_close(share_extractor(extractor, &filled));
+    return ir_struct_write(out, &filled, sizeof filled, offsetof(imgret_extractor_info, instances),
+                           "imgret_extractor_info", error);
 }
 
 int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs, uint32_t count,
@@ -88,12 +162,11 @@ int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs, 
         status = ir_handle_need(out, "out", error);
     if (status)
         return status;
-    uint64_t needed = (uint64_t)count * ir_extractor_get_info(extractor->extractor)->dimension;
-    if (out_floats < needed)
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "out holds %llu floats, %llu are needed",
-                       (unsigned long long)out_floats, (unsigned long long)needed);
+    imgret_extractor_info info;
+    ir_extractor *current = share_extractor(extractor, &info);
+    uint64_t needed = (uint64_t)count * info.dimension;
     ir_extract_many work = {
-        .extractor = extractor->extractor,
+        .extractor = current,
         .pool = extractor->pool,
         .limits = &extractor->limits,
         .inputs = inputs,
@@ -101,5 +174,11 @@ int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs, 
         .out = out,
         .statuses = statuses,
     };
-    return ir_extract_many_run(&work, error);
+    if (out_floats < needed)
+        status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "out holds %llu floats, %llu are needed",
+                         (unsigned long long)out_floats, (unsigned long long)needed);
+    else
+        status = ir_extract_many_run(&work, error);
+    ir_extractor_close(current);
+    return status;
 }

@@ -2,6 +2,7 @@
 #ifndef IR_API_HANDLE_H
 #define IR_API_HANDLE_H
 
+#include "base/arena.h"
 #include "engine/database.h"
 
 #include <imgret/imgret.h>
@@ -13,7 +14,12 @@ struct imgret {
 };
 
 struct imgret_extractor {
+    pthread_mutex_t lock; /* of the four that follow */
     ir_extractor *extractor;
+    imgret_extractor_info info; /* of it; its strings are in the arena: they outlive a replaced one */
+    ir_arena names;
+    ir_extractor_options options;
+    char *plugin_path; /* the one of `options` */
     ir_pool *pool;
     imgret_limits limits;
     pid_t owner;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -121,6 +122,41 @@ int32_t ir_file_read_head(const char *path, uint8_t *out, size_t capacity, size_
     else
         *out_bytes = (size_t)got;
     close(fd);
+    return status;
+}
+
+static int32_t write_fully(const char *path, const uint8_t *data, size_t bytes,
+                           imgret_error *error)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0)
+        return ir_fail_errno(error, errno, "write", path);
+    int32_t status = IMGRET_OK;
+    for (size_t done = 0; done < bytes && !status;) {
+        ssize_t part = write(file, data + done, bytes - done);
+        if (part >= 0)
+            done += (size_t)part;
+        else if (errno != EINTR)
+            status = ir_fail_errno(error, errno, "write", path);
+    }
+    if (!status && fsync(file) != 0)
+        status = ir_fail_errno(error, errno, "write", path);
+    if (close(file) != 0 && !status)
+        status = ir_fail_errno(error, errno, "write", path);
+    return status;
+}
+
+int32_t ir_file_write(const char *path, const uint8_t *data, size_t bytes, imgret_error *error)
+{
+    char *fresh = ir_asprintf("%s.%ld.new", path, (long)getpid());
+    if (!fresh)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to write %s", path);
+    int32_t status = write_fully(fresh, data, bytes, error);
+    if (!status && rename(fresh, path) != 0)
+        status = ir_fail_errno(error, errno, "write", path);
+    if (status)
+        unlink(fresh);
+    ir_free(fresh);
     return status;
 }
 

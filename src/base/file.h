@@ -26,6 +26,9 @@ int32_t ir_file_read(const char *path, uint64_t bytes_max, uint8_t **out, size_t
 int32_t ir_file_read_head(const char *path, uint8_t *out, size_t capacity, size_t *out_bytes,
                           imgret_error *error);
 
+/* Writes a whole file or nothing: under another name beside it, synced, then renamed. */
+int32_t ir_file_write(const char *path, const uint8_t *data, size_t bytes, imgret_error *error);
+
 /* SHA-256 of a file's bytes as 64 hexadecimal digits and a NUL. */
 int32_t ir_file_sha256(const char *path, char out_hex[65], imgret_error *error);
 

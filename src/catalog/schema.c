@@ -42,10 +42,7 @@ static const char version_1[] =
     "CREATE TABLE removed_regions (\n"
     "  seq INTEGER PRIMARY KEY AUTOINCREMENT,\n"
     "  region INTEGER NOT NULL\n"
-    ") STRICT;\n";
-
-/* Segments: files that hold the vectors of a range of regions, which are then no longer pending. */
-static const char version_2[] =
+    ") STRICT;\n"
     "CREATE TABLE segments (\n"
     "  id INTEGER PRIMARY KEY,\n"
     "  first_region INTEGER NOT NULL,\n"
@@ -55,9 +52,9 @@ static const char version_2[] =
     "  identity INTEGER NOT NULL\n"
     ") STRICT;\n";
 
-/* Attributes; all NULL in what earlier versions stored. The indexes are partial, because what has no
+/* Attributes; all NULL in what version 1 stored. The indexes are partial, because what has no
  * attribute need not be found by it. */
-static const char version_3[] =
+static const char version_2[] =
     "ALTER TABLE images ADD COLUMN brightness REAL;\n"
     "ALTER TABLE images ADD COLUMN contrast REAL;\n"
     "ALTER TABLE images ADD COLUMN saturation REAL;\n"
@@ -82,11 +79,11 @@ static const char version_3[] =
     "CREATE INDEX images_latitude ON images (latitude) WHERE latitude IS NOT NULL;\n"
     "CREATE INDEX images_label ON images (label) WHERE label IS NOT NULL;\n";
 
-static const char *const steps[] = {version_1, version_2, version_3};
+static const char *const steps[] = {version_1, version_2};
 
 _Static_assert(sizeof steps / sizeof steps[0] == IR_CATALOG_FORMAT, "one step for each version");
 
-const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 3};
+const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 2};
 
 /* One number from a statement that returns one row. */
 static int32_t query_int(ir_connection *connection, const char *sql, int64_t *out,

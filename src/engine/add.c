@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "engine/features.h"
 #include "engine/source.h"
 
 #include <string.h>
@@ -91,16 +92,12 @@ static int32_t extract_picture(ir_database *database, const ir_source *source,
                                ir_catalog_image *image, void *stored, ir_look *look,
                                imgret_error *error)
 {
-    ir_extractor *extractor;
-    int32_t status = ir_database_extractor(database, &extractor, error);
-    if (status)
-        return status;
     float *vector = ir_malloc_array(database->dimension, sizeof *vector);
     if (!vector)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
     ir_analyzer *analyzer = NULL;
     ir_source_picture picture = {.look = look, .analyzer = &analyzer};
-    status = ir_source_extract(source, extractor, &database->limits, vector, &picture, error);
+    int32_t status = ir_features_of(database, source, vector, &picture, error);
     if (!status)
         status = ir_delta_encode(database->delta, vector, stored, error);
     ir_free(vector);

@@ -18,27 +18,36 @@
 #define SETTING_METRIC "metric"
 #define SETTING_VECTOR_TYPE "vector_type"
 
+#define PCA_BYTES_MAX ((uint64_t)1 << 30)
+
 /* ---- the extractor's specification ---- */
 
-/* The specification with the weights' path made absolute, so that it still works when the host
- * runs from another folder. */
-static int32_t absolute_spec(const ir_model_spec *spec, const char *text, char **out,
-                             imgret_error *error)
+static int32_t join_spec(const ir_model_spec *spec, const char *weights, const char *pca,
+                         char **out, imgret_error *error)
 {
-    *out = NULL;
-    if (spec->weights[0] == '\0') {
-        *out = ir_strdup(text);
-    } else {
-        char *path;
-        int32_t status = ir_path_absolute(spec->weights, &path, error);
-        if (status)
-            return status;
-        *out = ir_asprintf("%s%s%s%s%s", spec->backend ? spec->backend : "",
-                           spec->backend ? ":" : "", path, spec->options[0] ? ";" : "",
-                           spec->options);
-        ir_free(path);
-    }
+    *out = ir_asprintf("%s%s%s%s%s%s%s", spec->backend ? spec->backend : "",
+                       spec->backend && weights[0] ? ":" : "", weights,
+                       spec->options[0] ? ";" : "", spec->options, pca ? ";pca=" : "",
+                       pca ? pca : "");
     return *out ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a model's name");
+}
+
+/* The specification with the paths made absolute, so that it still works when the host runs from
+ * another folder. *pca is fresh memory, NULL when the specification names none. */
+static int32_t absolute_spec(ir_model_spec *spec, char **out, char **pca, imgret_error *error)
+{
+    char *given = NULL, *weights = NULL;
+    *out = *pca = NULL;
+    int32_t status = ir_model_spec_take(spec, "pca", &given, error);
+    if (!status && given)
+        status = ir_path_absolute(given, pca, error);
+    if (!status && spec->weights[0])
+        status = ir_path_absolute(spec->weights, &weights, error);
+    if (!status)
+        status = join_spec(spec, weights ? weights : "", *pca, out, error);
+    ir_free(weights);
+    ir_free(given);
+    return status;
 }
 
 /* Sets model, identity and dimension from what the host asked for; loads the extractor. */
@@ -48,13 +57,18 @@ static int32_t take_wanted_model(ir_database *database, const char *text, imgret
     int32_t status = ir_model_spec_parse(&spec, text, error);
     if (status)
         return status;
-    status = absolute_spec(&spec, text, &database->model, error);
+    if (spec.vectors_dimension > 0)
+        database->model = ir_strdup(text);
+    else
+        status = absolute_spec(&spec, &database->model, &database->pca_given, error);
+    if (!status && !database->model)
+        status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a model's name");
     if (!status && spec.vectors_dimension > 0) {
         database->dimension = spec.vectors_dimension;
         database->identity = ir_asprintf("vectors;dimension=%u", spec.vectors_dimension);
     } else if (!status) {
-        status = ir_extractor_open(&database->extractor, database->model, database->plugin_path,
-                                   database->threads, error);
+        status = ir_extractor_open_with(&database->extractor, database->model,
+                                        &database->extract_options, error);
         if (!status) {
             const ir_extractor_info *info = ir_extractor_get_info(database->extractor);
             database->dimension = info->dimension;
@@ -64,38 +78,6 @@ static int32_t take_wanted_model(ir_database *database, const char *text, imgret
     ir_model_spec_free(&spec);
     if (!status && !database->identity)
         status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a model's identity");
-    return status;
-}
-
-int32_t ir_database_extractor(ir_database *database, ir_extractor **out, imgret_error *error)
-{
-    *out = NULL;
-    if (strncmp(database->identity, "vectors;", 8) == 0)
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                       "%s holds ready vectors (%s): it has no extractor for pictures",
-                       database->path, database->model);
-    int32_t status = IMGRET_OK;
-    pthread_mutex_lock(&database->extractor_lock);
-    if (!database->extractor) {
-        ir_extractor *extractor;
-        status = ir_extractor_open(&extractor, database->model, database->plugin_path,
-                                   database->threads, error);
-        if (!status) {
-            const ir_extractor_info *info = ir_extractor_get_info(extractor);
-            if (strcmp(info->identity, database->identity) == 0) {
-                database->extractor = extractor;
-            } else {
-                status = ir_fail(error, IMGRET_MISMATCH,
-                                 "%s gives other vectors than %s was made with: it is %s, needed "
-                                 "is %s",
-                                 database->model, database->path, info->identity,
-                                 database->identity);
-                ir_extractor_close(extractor);
-            }
-        }
-    }
-    *out = database->extractor;
-    pthread_mutex_unlock(&database->extractor_lock);
     return status;
 }
 
@@ -141,6 +123,22 @@ static int32_t write_settings(ir_database *database, imgret_error *error)
     return status;
 }
 
+/* A copy of the principal components in the database's folder: they are small, and learned, so that
+ * nobody could make them again once the file is lost. The identity holds their hash. */
+static int32_t keep_pca(const ir_database *database, imgret_error *error)
+{
+    if (!database->pca_given)
+        return IMGRET_OK;
+    uint8_t *data;
+    size_t bytes;
+    int32_t status = ir_file_read(database->pca_given, PCA_BYTES_MAX, &data, &bytes, error);
+    if (status)
+        return status;
+    status = ir_file_write(database->pca_copy, data, bytes, error);
+    ir_free(data);
+    return status;
+}
+
 /* Settles a new database's settings; two processes may try at once, the first one decides. */
 static int32_t settle_new(ir_database *database, const char *identity, imgret_error *error)
 {
@@ -163,6 +161,8 @@ static int32_t settle_new(ir_database *database, const char *identity, imgret_er
     status = ir_catalog_get_setting(database->catalog, SETTING_IDENTITY, &settled, error);
     if (!status && !settled)
         status = write_settings(database, error);
+    if (!status && !settled)
+        status = keep_pca(database, error);
     if (status || settled) {
         ir_catalog_rollback(database->catalog);
         ir_free(settled);
@@ -402,10 +402,21 @@ static int32_t prepare_handle(ir_database *database, const char *path,
     database->vector_type = options->vector_type;
     database->data_version_seen = -1;
     database->path = ir_strdup(path);
+    database->pca_copy = ir_path_join(path, "pca.imgret-pca");
     database->plugin_path = ir_strdup(options->plugin_path);
-    if (!database->path || (options->plugin_path && !database->plugin_path))
+    if (!database->path || !database->pca_copy || (options->plugin_path && !database->plugin_path))
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to open %s", path);
+    database->extract_options = (ir_extractor_options){
+        .plugin_path = database->plugin_path,
+        .threads = database->threads,
+        .instances = options->instances,
+        .batch_max = options->batch_max,
+        .batch_delay_us = options->batch_delay_us,
+        .queue_max = options->queue_max,
+    };
     int32_t status = ir_decode_limits(&database->limits, options->limits, error);
+    if (!status && options->feature_cache_bytes != IMGRET_NO_CACHE)
+        status = ir_feature_cache_create(&database->features, options->feature_cache_bytes, error);
     if (!status)
         status = ir_pool_create(&database->pool, database->threads, error);
     /* Before the catalogue: a model that cannot be used must not leave a new database behind. */
@@ -466,12 +477,15 @@ void ir_database_close(ir_database *database)
     ir_catalog_close(database->catalog);
     ir_extractor_close(database->extractor);
     ir_segments_close(&database->segments);
+    ir_feature_cache_free(database->features);
     ir_delta_free(database->delta);
     ir_pool_free(database->pool);
     pthread_mutex_destroy(&database->optimize_lock);
     pthread_mutex_destroy(&database->delta_lock);
     pthread_mutex_destroy(&database->extractor_lock);
     ir_free(database->plugin_path);
+    ir_free(database->pca_given);
+    ir_free(database->pca_copy);
     ir_free(database->identity);
     ir_free(database->model);
     ir_free(database->path);

@@ -16,6 +16,7 @@
 #include "base/pool.h"
 #include "catalog/catalog.h"
 #include "engine/call.h"
+#include "engine/feature_cache.h"
 #include "engine/segments.h"
 #include "extract/extract.h"
 #include "index/delta.h"
@@ -40,9 +41,13 @@ typedef struct ir_database {
     char *model;       /* specification, paths absolute */
     char *identity;    /* the extractor's, from the settings */
     char *plugin_path; /* NULL: none */
+    char *pca_given;   /* absolute path of the host's principal components; NULL: none */
+    char *pca_copy;    /* where the database keeps its copy of them, if it has one */
 
+    ir_extractor_options extract_options; /* plugin_path is the one above */
     pthread_mutex_t extractor_lock;
     ir_extractor *extractor; /* NULL until first used */
+    ir_feature_cache *features; /* NULL: nothing is kept */
 
     pthread_mutex_t delta_lock; /* appends and synchronisation */
     int64_t data_version_seen;
@@ -66,8 +71,15 @@ void ir_database_close(ir_database *database);
 void ir_database_abandon(ir_database *database);
 
 /* The extractor, loaded at the first call; IMGRET_INVALID_ARGUMENT for a database of ready
- * vectors. It lives as long as the database. */
+ * vectors. It is shared with the caller, who closes it. */
 int32_t ir_database_extractor(ir_database *database, ir_extractor **out, imgret_error *error);
+
+/* Loads the extractor again, from `model` or, when that is NULL, from where it was recorded, and puts
+ * it in place of the one that is loaded. IMGRET_MISMATCH when it gives other vectors. */
+int32_t ir_database_load_model(ir_database *database, const char *model, imgret_error *error);
+
+/* Lets go of the extractor until it is needed again. */
+void ir_database_unload_model(ir_database *database);
 
 /* Brings the delta up to what is committed, by this process and others. Cheap when nothing is. */
 int32_t ir_database_sync(ir_database *database, imgret_error *error);

@@ -97,13 +97,16 @@ static int32_t prepare(ir_file_work *work, const ir_source *source, imgret_error
         return status;
     if (!*work->prepared)
         *work->prepared = ir_malloc(ir_extractor_input_bytes(extractor));
-    if (!*work->prepared)
+    if (!*work->prepared) {
+        ir_extractor_close(extractor);
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
+    }
     imgret_error reason = IMGRET_ERROR_INIT;
     ir_source_picture picture = {.format = work->file->format, .look = &work->file->look,
                                  .analyzer = work->analyzer};
     status = ir_source_prepare(source, extractor, &database->limits, *work->prepared, &picture,
                                &reason);
+    ir_extractor_close(extractor);
     work->file->width = picture.width;
     work->file->height = picture.height;
     work->file->format = picture.format;

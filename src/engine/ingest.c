@@ -1,12 +1,11 @@
-/* ingest.c: the second half of an ingest: batches through the model, groups into transactions.
+/* ingest.c: the second half of an ingest: files with their vectors, grouped into transactions.
  *
- *   pipe (files in listing order) -> batch of prepared pictures -> model -> group -> transaction
+ *   pipe (files in listing order, extracted) -> group -> transaction -> the host
  *
  * Invariants:
- *  1. `items` holds the files taken from the pipe and not yet committed, in listing order; those
- *     from `batch_items` on that wait for the model are the current batch.
+ *  1. `items` holds the files taken from the pipe and not yet committed, in listing order.
  *  2. A file is reported to the host only after the transaction that holds its outcome committed.
- *  3. The writer's lock is held while a group is written, never while files are read or extracted.
+ *  3. The writer's lock is held while a group is written, never while this thread waits for files.
  */
 #include "engine/ingest.h"
 
@@ -20,15 +19,13 @@
 #include <string.h>
 
 enum {
-    BATCH_MAX = 32,       /* pictures: more gains nothing on a CPU and costs memory */
     PROGRESS_US = 100000, /* ten times a second */
     WAIT_MS = 50          /* how long an interrupt may go unnoticed */
 };
 
 typedef struct item {
     ir_pipe_file file;
-    void *stored; /* vector as stored; NULL: not extracted */
-    bool waiting; /* for the model */
+    void *stored; /* vector as stored; NULL: none */
     int64_t id;
 } item;
 
@@ -45,96 +42,15 @@ typedef struct ingest {
     ir_region_change *changes;
     uint64_t item_count;
     uint64_t item_capacity;
-    uint8_t *batch; /* prepared pictures of the items that wait, in their order; NULL until used */
-    float *vectors;
-    size_t picture_bytes;
-    uint32_t batch_count;
-    uint32_t batch_max;
     bool host_stopped;
     char *missing_path; /* the first given path that is not there; NULL: none */
 } ingest;
-
-/* ---- the model ---- */
-
-static int32_t make_batch(ingest *run, imgret_error *error)
-{
-    ir_extractor *extractor;
-    int32_t status = ir_database_extractor(run->database, &extractor, error);
-    if (status)
-        return status;
-    const ir_extractor_info *info = ir_extractor_get_info(extractor);
-    run->batch_max = info->batch_max < BATCH_MAX ? info->batch_max : BATCH_MAX;
-    run->picture_bytes = ir_extractor_input_bytes(extractor);
-    run->batch = ir_malloc_array(run->batch_max, run->picture_bytes);
-    run->vectors = ir_malloc_array((size_t)run->batch_max * info->dimension, sizeof(float));
-    if (!run->batch || !run->vectors)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a batch of %u pictures",
-                       run->batch_max);
-    return IMGRET_OK;
-}
 
 static void fail_item(item *failed, int32_t status, const char *message)
 {
     failed->file.outcome = IMGRET_FAILED;
     failed->file.code = status;
     snprintf(failed->file.message, sizeof failed->file.message, "%s", message);
-}
-
-static void keep_vector(ingest *run, item *extracted, const float *vector)
-{
-    imgret_error reason = IMGRET_ERROR_INIT;
-    size_t bytes = ir_delta_vector_bytes(run->database->delta);
-    extracted->stored = ir_malloc(bytes);
-    int32_t status = IMGRET_OK;
-    if (!extracted->stored)
-        status = ir_fail(&reason, IMGRET_NO_MEMORY, "no memory for a vector");
-    else
-        status = ir_delta_encode(run->database->delta, vector, extracted->stored, &reason);
-    if (status)
-        fail_item(extracted, status, reason.message);
-}
-
-/* Runs pictures `first`.. of the batch, and each alone when the model refuses them together, so
- * that one picture's trouble does not become its neighbours'. */
-static void extract_part(ingest *run, ir_extractor *extractor, item **items, uint32_t first,
-                         uint32_t count)
-{
-    uint32_t dimension = run->database->dimension;
-    float *vectors = run->vectors + (size_t)first * dimension;
-    imgret_error reason = IMGRET_ERROR_INIT;
-    int32_t status = ir_extractor_run(extractor, run->batch + first * run->picture_bytes, count,
-                                      vectors, &reason);
-    if (status && count > 1) {
-        for (uint32_t i = 0; i < count; i++)
-            extract_part(run, extractor, items, first + i, 1);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        item *extracted = items[first + i];
-        extracted->waiting = false;
-        if (status)
-            fail_item(extracted, status, reason.message);
-        else
-            keep_vector(run, extracted, vectors + (size_t)i * dimension);
-    }
-}
-
-static int32_t run_batch(ingest *run, imgret_error *error)
-{
-    if (run->batch_count == 0)
-        return IMGRET_OK;
-    ir_extractor *extractor;
-    int32_t status = ir_database_extractor(run->database, &extractor, error);
-    if (status)
-        return status;
-    item *waiting[BATCH_MAX];
-    uint32_t count = 0;
-    for (uint64_t i = 0; i < run->item_count && count < run->batch_count; i++)
-        if (run->items[i].waiting)
-            waiting[count++] = &run->items[i];
-    extract_part(run, extractor, waiting, 0, count);
-    run->batch_count = 0;
-    return IMGRET_OK;
 }
 
 /* ---- the catalogue ---- */
@@ -286,22 +202,11 @@ static void drop_items(ingest *run)
         ir_free(run->items[i].stored);
     }
     run->item_count = 0;
-    run->batch_count = 0;
 }
 
-/* Writes the group and reports it. What still waits for the model (an interrupt) is dropped: the
- * next run finds it again. */
+/* Writes the group and reports it. */
 static int32_t commit_group(ingest *run, imgret_error *error)
 {
-    uint64_t kept = 0;
-    for (uint64_t i = 0; i < run->item_count; i++) {
-        if (run->items[i].waiting)
-            ir_free(run->items[i].file.uri);
-        else
-            run->items[kept++] = run->items[i];
-    }
-    run->item_count = kept;
-    run->batch_count = 0;
     int32_t status = write_group(run, error);
     for (uint64_t i = 0; i < run->item_count && !status; i++)
         report_item(run, &run->items[i]);
@@ -311,21 +216,26 @@ static int32_t commit_group(ingest *run, imgret_error *error)
 
 /* ---- the run ---- */
 
-static int32_t take_file(ingest *run, const ir_pipe_file *file, imgret_error *error)
+static void take_file(ingest *run, const ir_pipe_file *file)
 {
     if (run->item_count == 0)
         run->group_started_us = ir_clock_us();
     item *taken = &run->items[run->item_count++];
-    *taken = (item){.file = *file, .waiting = file->outcome == IMGRET_STORED};
-    if (!taken->waiting)
-        return IMGRET_OK;
-    int32_t status = run->batch ? IMGRET_OK : make_batch(run, error);
-    if (status)
-        return status;
-    memcpy(run->batch + run->batch_count * run->picture_bytes, file->prepared,
-           run->picture_bytes);
-    run->batch_count++;
-    return run->batch_count == run->batch_max ? run_batch(run, error) : IMGRET_OK;
+    *taken = (item){.file = *file};
+    if (file->outcome != IMGRET_STORED)
+        return;
+    imgret_error reason = IMGRET_ERROR_INIT;
+    taken->stored = ir_malloc(ir_delta_vector_bytes(run->database->delta));
+    int32_t status = IMGRET_OK;
+    if (!taken->stored)
+        status = ir_fail(&reason, IMGRET_NO_MEMORY, "no memory for a vector");
+    else
+        status = ir_delta_encode(run->database->delta, file->vector, taken->stored, &reason);
+    if (status) {
+        fail_item(taken, status, reason.message);
+        ir_free(taken->stored);
+        taken->stored = NULL;
+    }
 }
 
 static bool group_is_due(const ingest *run)
@@ -345,12 +255,9 @@ static int32_t take_all(ingest *run, imgret_error *error)
         if (status < 0)
             return status;
         bool end = status == IR_PIPE_END;
-        status = status == IR_PIPE_FILE ? take_file(run, &file, error) : IMGRET_OK;
-        if (!status && (end || group_is_due(run))) {
-            status = run_batch(run, error);
-            if (!status)
-                status = commit_group(run, error);
-        }
+        if (status == IR_PIPE_FILE)
+            take_file(run, &file);
+        status = end || group_is_due(run) ? commit_group(run, error) : IMGRET_OK;
         if (status)
             return status;
         report_progress(run, false);
@@ -405,8 +312,6 @@ int32_t ir_ingest(ir_database *database, const imgret_ingest_options *options,
     drop_items(&run);
     ir_pipe_free(run.pipe);
     ir_free(run.missing_path);
-    ir_free(run.batch);
-    ir_free(run.vectors);
     ir_free(run.changes);
     ir_free(run.items);
     return status;

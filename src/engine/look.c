@@ -83,6 +83,23 @@ static void fill_vector_stats(ir_database *database, imgret_stats *out)
     pthread_rwlock_unlock(&segments->layout);
 }
 
+static void get_extraction_stats(ir_database *database, imgret_stats *out)
+{
+    pthread_mutex_lock(&database->extractor_lock);
+    if (database->extractor) {
+        ir_extract_counts counts;
+        ir_extractor_get_counts(database->extractor, &counts);
+        out->batch_count = counts.batch_count;
+        out->batch_image_count = counts.picture_count;
+    }
+    pthread_mutex_unlock(&database->extractor_lock);
+    ir_feature_counts features;
+    ir_feature_cache_get_counts(database->features, &features);
+    out->feature_cache_hits = features.hit_count;
+    out->feature_cache_misses = features.miss_count;
+    out->feature_cache_bytes = features.bytes;
+}
+
 int32_t ir_get_stats(ir_database *database, imgret_stats *out, imgret_error *error)
 {
     int32_t status = ir_database_sync(database, error);
@@ -106,6 +123,7 @@ int32_t ir_get_stats(ir_database *database, imgret_stats *out, imgret_error *err
     out->model = database->model;
     out->model_identity = database->identity;
     out->kernels = ir_kernels_get()->name;
+    get_extraction_stats(database, out);
     return IMGRET_OK;
 }
 

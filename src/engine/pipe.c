@@ -1,20 +1,9 @@
-/* pipe.c: the first half of an ingest: threads that find, read, decode and prepare files.
- *
- * Invariants, under `lock`:
- *  - Paths are numbered in listing order by `paths_taken` as workers take them from the queue; path
- *    number n is worked on in slot n % slot_count.
- *  - next_out <= n < paths_taken are in the ring; a worker takes a path only while
- *    paths_taken - next_out < slot_count, so a slot has one owner at a time: its worker until
- *    `ready`, then the caller.
- *  - `status` is the first failure that ends the run; once set, threads finish what they have and
- *    leave.
- */
-#include "engine/pipe.h"
+/* pipe.c: the first half of an ingest: threads that find, read, decode, prepare and extract files. */
+#include "engine/pipe_inside.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/file_work.h"
-#include "engine/walker.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,46 +12,7 @@
 
 enum { QUEUE_MAX = 1 << 16 }; /* paths found ahead of the workers */
 
-typedef struct queued_path {
-    struct queued_path *next;
-    ir_walker_entry entry;
-} queued_path;
-
-typedef struct slot {
-    ir_pipe_file file;
-    uint8_t *prepared; /* allocated at first use */
-    bool ready;
-} slot;
-
-struct ir_pipe {
-    ir_database *database;
-    ir_call *call;
-    ir_walker *walker;
-    bool retry_failed;
-    pthread_mutex_t lock;
-    pthread_cond_t work; /* for workers and the walker: a path, a free slot, room, the end */
-    pthread_cond_t done; /* for the caller: a slot is ready, the end */
-    queued_path *first;
-    queued_path *last;
-    uint64_t queue_length;
-    uint64_t paths_found;
-    bool listing_done;
-    uint64_t paths_taken;
-    uint64_t next_out;
-    bool handed_out; /* the caller holds slot next_out - 1 */
-    uint64_t bytes_read;
-    bool stop;
-    int32_t status;
-    imgret_error failure;
-    uint32_t slot_count;
-    slot *slots;
-    uint32_t thread_count; /* started: the walker's, then the workers' */
-    uint32_t worker_count;
-    pthread_t threads[];
-};
-
-/* Under the lock. */
-static void fail_run(ir_pipe *pipe, int32_t status, const imgret_error *failure)
+void ir_pipe_fail(ir_pipe *pipe, int32_t status, const imgret_error *failure)
 {
     if (!pipe->status) {
         pipe->status = status;
@@ -70,10 +20,11 @@ static void fail_run(ir_pipe *pipe, int32_t status, const imgret_error *failure)
     }
     pipe->stop = true;
     pthread_cond_broadcast(&pipe->work);
+    pthread_cond_broadcast(&pipe->prepared);
     pthread_cond_broadcast(&pipe->done);
 }
 
-static bool is_stopped(ir_pipe *pipe)
+bool ir_pipe_is_stopped(ir_pipe *pipe)
 {
     return pipe->stop || ir_call_stopped(pipe->call);
 }
@@ -83,7 +34,7 @@ static bool is_stopped(ir_pipe *pipe)
 static void push_path(ir_pipe *pipe, queued_path *path)
 {
     pthread_mutex_lock(&pipe->lock);
-    while (pipe->queue_length >= QUEUE_MAX && !is_stopped(pipe))
+    while (pipe->queue_length >= QUEUE_MAX && !ir_pipe_is_stopped(pipe))
         pthread_cond_wait(&pipe->work, &pipe->lock);
     if (pipe->last)
         pipe->last->next = path;
@@ -102,7 +53,7 @@ static void *walker_main(void *argument)
     imgret_error error = IMGRET_ERROR_INIT;
     int32_t status = IMGRET_OK;
     bool found = true;
-    while (!status && found && !is_stopped(pipe)) {
+    while (!status && found && !ir_pipe_is_stopped(pipe)) {
         queued_path *path = ir_calloc(1, sizeof *path);
         if (!path) {
             status = ir_fail(&error, IMGRET_NO_MEMORY, "no memory for a path");
@@ -119,8 +70,9 @@ static void *walker_main(void *argument)
     pthread_mutex_lock(&pipe->lock);
     pipe->listing_done = true;
     if (status)
-        fail_run(pipe, status, &error);
+        ir_pipe_fail(pipe, status, &error);
     pthread_cond_broadcast(&pipe->work);
+    pthread_cond_broadcast(&pipe->prepared);
     pthread_cond_broadcast(&pipe->done);
     pthread_mutex_unlock(&pipe->lock);
     return NULL;
@@ -129,10 +81,10 @@ static void *walker_main(void *argument)
 /* ---- the workers' threads ---- */
 
 /* Waits for a path and a free slot; NULL when there will be none. Under the lock. */
-static queued_path *take_path(ir_pipe *pipe, slot **taken)
+static queued_path *take_path(ir_pipe *pipe, ir_pipe_slot **taken)
 {
     for (;;) {
-        if (is_stopped(pipe) || (pipe->listing_done && !pipe->first))
+        if (ir_pipe_is_stopped(pipe) || (pipe->listing_done && !pipe->first))
             return NULL;
         if (pipe->first && pipe->paths_taken - pipe->next_out < pipe->slot_count)
             break;
@@ -143,13 +95,13 @@ static queued_path *take_path(ir_pipe *pipe, slot **taken)
     if (!pipe->first)
         pipe->last = NULL;
     pipe->queue_length--;
-    *taken = &pipe->slots[pipe->paths_taken++ % pipe->slot_count];
-    (*taken)->ready = false;
+    *taken = ir_pipe_slot_at(pipe, pipe->paths_taken++);
+    (*taken)->state = IR_SLOT_WORKED_ON;
     return path;
 }
 
-static int32_t work_on(ir_pipe *pipe, queued_path *path, slot *taken, ir_analyzer **analyzer,
-                       imgret_error *error)
+static int32_t work_on(ir_pipe *pipe, queued_path *path, ir_pipe_slot *taken,
+                       ir_analyzer **analyzer, imgret_error *error)
 {
     ir_file_work work = {
         .database = pipe->database,
@@ -167,7 +119,7 @@ static void *worker_main(void *argument)
 {
     ir_pipe *pipe = argument;
     queued_path *path;
-    slot *taken;
+    ir_pipe_slot *taken;
     ir_analyzer *analyzer = NULL;
     pthread_mutex_lock(&pipe->lock);
     while ((path = take_path(pipe, &taken)) != NULL) {
@@ -177,12 +129,15 @@ static void *worker_main(void *argument)
         ir_free(path->entry.path);
         ir_free(path);
         pthread_mutex_lock(&pipe->lock);
-        taken->ready = true;
+        bool prepared = !status && taken->file.outcome == IMGRET_STORED;
+        taken->state = prepared ? IR_SLOT_PREPARED : IR_SLOT_READY;
+        pipe->prepared_count += prepared;
         pipe->bytes_read += taken->file.bytes_read;
         if (status)
-            fail_run(pipe, status, &error);
-        pthread_cond_signal(&pipe->done);
+            ir_pipe_fail(pipe, status, &error);
+        pthread_cond_signal(prepared ? &pipe->prepared : &pipe->done);
     }
+    pthread_cond_broadcast(&pipe->prepared);
     pthread_cond_broadcast(&pipe->done);
     pthread_mutex_unlock(&pipe->lock);
     ir_analyzer_free(analyzer);
@@ -196,13 +151,13 @@ static int32_t start_threads(ir_pipe *pipe, imgret_error *error)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int cause = pthread_create(&pipe->threads[0], NULL, walker_main, pipe);
-    if (!cause)
-        pipe->thread_count = 1;
-    while (!cause && pipe->thread_count <= pipe->worker_count) {
-        cause = pthread_create(&pipe->threads[pipe->thread_count], NULL, worker_main, pipe);
-        if (!cause)
-            pipe->thread_count++;
+    int cause = 0;
+    for (uint32_t i = 0; !cause && i < 1 + pipe->worker_count + pipe->extract_thread_count; i++) {
+        void *(*start)(void *) = i == 0                      ? walker_main
+                                 : i <= pipe->worker_count ? worker_main
+                                                             : ir_pipe_extract_main;
+        cause = pthread_create(&pipe->threads[i], NULL, start, pipe);
+        pipe->thread_count += !cause;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (cause)
@@ -217,6 +172,7 @@ static void init_locks(ir_pipe *pipe)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&pipe->lock, NULL);
     pthread_cond_init(&pipe->work, NULL);
+    pthread_cond_init(&pipe->prepared, &attributes);
     pthread_cond_init(&pipe->done, &attributes);
     pthread_condattr_destroy(&attributes);
 }
@@ -226,14 +182,21 @@ int32_t ir_pipe_start(ir_pipe **out, ir_database *database, const imgret_ingest_
 {
     *out = NULL;
     uint32_t workers = database->threads;
-    ir_pipe *pipe = ir_calloc(1, sizeof *pipe + (workers + 1) * sizeof pipe->threads[0]);
+    /* Without a number from the host a model has at most one instance a thread; threads without an
+     * instance end once it is loaded. */
+    uint32_t extractors = database->extract_options.instances;
+    extractors = extractors ? extractors : workers;
+    ir_pipe *pipe =
+        ir_calloc(1, sizeof *pipe + (1 + workers + extractors) * sizeof pipe->threads[0]);
     if (!pipe)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to ingest");
     pipe->database = database;
     pipe->call = call;
     pipe->retry_failed = (options->flags & IMGRET_INGEST_RETRY_FAILED) != 0;
     pipe->worker_count = workers;
-    pipe->slot_count = 16 + 4 * workers;
+    pipe->extract_thread_count = extractors;
+    /* While one batch is in the model the next is prepared, and a third waits for its commit. */
+    pipe->slot_count = 16 + 4 * workers + 2 * IR_PIPE_BATCH_MAX;
     init_locks(pipe);
     int32_t status = ir_walker_create(&pipe->walker, options->paths, options->path_count,
                                       !(options->flags & IMGRET_INGEST_NO_RECURSION),
@@ -253,7 +216,7 @@ int32_t ir_pipe_start(ir_pipe **out, ir_database *database, const imgret_ingest_
     return IMGRET_OK;
 }
 
-static struct timespec time_after(uint32_t wait_ms)
+struct timespec ir_pipe_time_after(uint32_t wait_ms)
 {
     struct timespec when;
     clock_gettime(CLOCK_MONOTONIC, &when);
@@ -277,13 +240,13 @@ static int32_t look_for_file(ir_pipe *pipe, imgret_error *error)
     if (ir_call_stopped(pipe->call))
         return ir_fail(error, IMGRET_INTERRUPTED, "interrupted");
     if (pipe->next_out < pipe->paths_taken)
-        return pipe->slots[pipe->next_out % pipe->slot_count].ready ? IR_PIPE_FILE : 0;
+        return ir_pipe_slot_at(pipe, pipe->next_out)->state == IR_SLOT_READY ? IR_PIPE_FILE : 0;
     return pipe->listing_done && !pipe->first ? IR_PIPE_END : 0;
 }
 
 int32_t ir_pipe_next(ir_pipe *pipe, uint32_t wait_ms, ir_pipe_file *out, imgret_error *error)
 {
-    struct timespec until = time_after(wait_ms);
+    struct timespec until = ir_pipe_time_after(wait_ms);
     pthread_mutex_lock(&pipe->lock);
     if (pipe->handed_out) { /* only now may a worker have the slot again */
         pipe->handed_out = false;
@@ -297,9 +260,9 @@ int32_t ir_pipe_next(ir_pipe *pipe, uint32_t wait_ms, ir_pipe_file *out, imgret_
             break;
         }
     if (found == IR_PIPE_FILE) {
-        slot *ready = &pipe->slots[pipe->next_out % pipe->slot_count];
+        ir_pipe_slot *ready = ir_pipe_slot_at(pipe, pipe->next_out);
         *out = ready->file;
-        out->prepared = ready->prepared;
+        out->vector = ready->vector;
         ready->file.uri = NULL;
         pipe->handed_out = true;
     }
@@ -323,6 +286,7 @@ void ir_pipe_free(ir_pipe *pipe)
     pthread_mutex_lock(&pipe->lock);
     pipe->stop = true;
     pthread_cond_broadcast(&pipe->work);
+    pthread_cond_broadcast(&pipe->prepared);
     pthread_mutex_unlock(&pipe->lock);
     for (uint32_t i = 0; i < pipe->thread_count; i++)
         pthread_join(pipe->threads[i], NULL);
@@ -335,10 +299,12 @@ void ir_pipe_free(ir_pipe *pipe)
     for (uint32_t i = 0; pipe->slots && i < pipe->slot_count; i++) {
         ir_free(pipe->slots[i].file.uri);
         ir_free(pipe->slots[i].prepared);
+        ir_free(pipe->slots[i].vector);
     }
     ir_free(pipe->slots);
     ir_walker_free(pipe->walker);
     pthread_cond_destroy(&pipe->done);
+    pthread_cond_destroy(&pipe->prepared);
     pthread_cond_destroy(&pipe->work);
     pthread_mutex_destroy(&pipe->lock);
     ir_free(pipe);

@@ -1,10 +1,12 @@
-/* pipe.h: the first half of an ingest: files are found, read, decoded and prepared by threads, and
- * come out in listing order.
+/* pipe.h: the first half of an ingest: files are found, read, decoded, prepared and extracted by
+ * threads, and come out in listing order.
  *
- *   walker thread -> queue of paths -> worker threads -> ring of slots -> the caller
+ *   walker thread -> queue of paths -> worker threads -> ring of slots <-> extracting threads
+ *                                                             |
+ *                                                         the caller, who commits
  *
- * Memory is bounded by the queue's length, the ring's slots (one prepared picture each) and one
- * decoding picture a worker.
+ * So the model runs while files are decoded and while the caller commits. Memory is bounded by the
+ * queue's length, the ring's slots (one prepared picture each) and one decoding picture a worker.
  */
 #ifndef IR_ENGINE_PIPE_H
 #define IR_ENGINE_PIPE_H
@@ -15,7 +17,7 @@
 /* What a worker found out about one file. */
 typedef struct ir_pipe_file {
     char *uri;       /* absolute path; the receiver frees it with ir_free */
-    int32_t outcome; /* IMGRET_STORED: prepared, to be extracted; else settled by the worker */
+    int32_t outcome; /* IMGRET_STORED: extracted, to be stored; else settled */
     int32_t code;    /* of a failure */
     bool named;      /* given by the host, not met in a folder */
     bool recorded;   /* a failure that the catalogue shall remember */
@@ -28,8 +30,8 @@ typedef struct ir_pipe_file {
     uint32_t width;
     uint32_t height;
     const char *format;     /* static text */
-    ir_look look;           /* filled with `prepared` */
-    const uint8_t *prepared; /* ir_extractor_input_bytes; until the next call on the pipe */
+    ir_look look;           /* of STORED */
+    const float *vector;    /* of STORED: dimension floats; until the next call on the pipe */
     char message[sizeof ((imgret_error *)0)->message];
 } ir_pipe_file;
 

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/features.h"
 #include "engine/results.h"
 #include "engine/source.h"
 
@@ -42,15 +43,11 @@ int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_erro
 static int32_t extract_query(ir_database *database, const imgret_input *input, float *out,
                              imgret_error *error)
 {
-    ir_extractor *extractor;
-    int32_t status = ir_database_extractor(database, &extractor, error);
-    if (status)
-        return status;
     ir_source source;
-    status = ir_source_open(&source, input, &database->limits, error);
+    int32_t status = ir_source_open(&source, input, &database->limits, error);
     if (status)
         return status;
-    status = ir_source_extract(&source, extractor, &database->limits, out, NULL, error);
+    status = ir_features_of(database, &source, out, NULL, error);
     ir_source_close(&source);
     return status;
 }

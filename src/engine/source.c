@@ -72,17 +72,20 @@ void ir_source_close(ir_source *source)
     memset(source, 0, sizeof *source);
 }
 
+enum { LOOK_PX_MIN = 160 }; /* a side, when a picture is only looked at: as for `classic` */
+
 static int32_t decode_source(const ir_source *source, const ir_extractor *extractor,
                              const imgret_limits *limits, ir_picture *out, imgret_error *error)
 {
     if (source->input->kind == IMGRET_INPUT_PIXELS)
         return ir_decode_pixels(source->input, limits, out, error);
-    const ir_extractor_info *info = ir_extractor_get_info(extractor);
     ir_decode_options options = {
-        .limits = *limits,
-        .width_min = info->decode_width_min,
-        .height_min = info->decode_height_min,
-    };
+        .limits = *limits, .width_min = LOOK_PX_MIN, .height_min = LOOK_PX_MIN};
+    if (extractor) {
+        const ir_extractor_info *info = ir_extractor_get_info(extractor);
+        options.width_min = info->decode_width_min;
+        options.height_min = info->decode_height_min;
+    }
     return ir_decode(source->data, source->data_bytes, &options, out, error);
 }
 
@@ -121,7 +124,8 @@ int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor
         out->width = picture.source_width;
         out->height = picture.source_height;
         out->format = picture.format;
-        status = ir_extractor_prepare(extractor, &picture, prepared, error);
+        if (extractor)
+            status = ir_extractor_prepare(extractor, &picture, prepared, error);
     }
     if (!status && out->look) {
         status = look_at(source, &picture, out->analyzer, out->look, error);
@@ -129,26 +133,5 @@ int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor
     ir_picture_free(&picture);
     if (status && source->input->kind == IMGRET_INPUT_FILE)
         return ir_fail_within(error, status, "%s", source->input->path);
-    return status;
-}
-
-int32_t ir_source_extract(const ir_source *source, ir_extractor *extractor,
-                          const imgret_limits *limits, float *vector, ir_source_picture *picture,
-                          imgret_error *error)
-{
-    ir_source_picture found = {0};
-    if (picture) {
-        found.look = picture->look;
-        found.analyzer = picture->analyzer;
-    }
-    uint8_t *prepared = ir_malloc(ir_extractor_input_bytes(extractor));
-    if (!prepared)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
-    int32_t status = ir_source_prepare(source, extractor, limits, prepared, &found, error);
-    if (!status)
-        status = ir_extractor_run(extractor, prepared, 1, vector, error);
-    ir_free(prepared);
-    if (picture)
-        *picture = found;
     return status;
 }

@@ -48,15 +48,10 @@ int32_t ir_source_open(ir_source *out, const imgret_input *input, const imgret_l
                        imgret_error *error);
 void ir_source_close(ir_source *source);
 
-/* Decodes, looks at the picture when out->look is given, and prepares for `extractor` into `prepared` (ir_extractor_input_bytes). */
+/* Decodes, looks at the picture when out->look is given, and prepares for `extractor` (NULL: does
+ * not) into `prepared` (ir_extractor_input_bytes). */
 int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor,
                           const imgret_limits *limits, uint8_t *prepared, ir_source_picture *out,
-                          imgret_error *error);
-
-/* All of it for one picture: the vector (dimension floats, L2-normalised). `picture` may be NULL;
- * its `look` and `analyzer` are read, the rest is written. */
-int32_t ir_source_extract(const ir_source *source, ir_extractor *extractor,
-                          const imgret_limits *limits, float *vector, ir_source_picture *picture,
                           imgret_error *error);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/picture.h"
 
 #include <imgret/imgret.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A model specification taken apart: "BACKEND[:WEIGHTS][;key=value...]", a weights file's path, or
@@ -16,6 +17,10 @@ typedef struct ir_model_spec {
     uint32_t vectors_dimension; /* of "vectors:N", else 0 */
 } ir_model_spec;
 
+/* Takes option `key` out of spec->options; *value is fresh memory, NULL when it is not there. */
+int32_t ir_model_spec_take(ir_model_spec *spec, const char *key, char **value,
+                           imgret_error *error);
+
 int32_t ir_model_spec_parse(ir_model_spec *out, const char *text, imgret_error *error);
 void ir_model_spec_free(ir_model_spec *spec);
 
@@ -26,6 +31,8 @@ typedef struct ir_extractor_info {
     uint32_t input_width; /* pixels */
     uint32_t input_height;
     uint32_t batch_max;
+    uint32_t instance_count;
+    uint32_t class_count; /* 0: no classification head */
     /* A decoder may deliver pictures scaled down, as long as both sides keep at least this. */
     uint32_t decode_width_min;
     uint32_t decode_height_min;
@@ -34,10 +41,30 @@ typedef struct ir_extractor_info {
     const char *identity; /* backend's identity and the host's preprocessing, "key=value;..." */
 } ir_extractor_info;
 
+typedef struct ir_extractor_options {
+    const char *plugin_path; /* NULL: none */
+    uint32_t threads;        /* shared out to the instances; 0: the CPUs the process may use */
+    uint32_t instances;      /* copies of the model that run at once; 0: the backend's usual */
+    uint32_t batch_max;      /* pictures; 0, or more than the backend takes: what it takes */
+    uint32_t batch_delay_us; /* longest wait for more pictures; 0: a quarter of a run, at most 5 ms
+                                and none for a backend that gains nothing; IMGRET_NO_WAIT: none */
+    uint32_t queue_max;      /* requests that may wait; 0: 1,024 */
+    const char *pca_path;    /* read in place of the specification's "pca="; NULL: none */
+} ir_extractor_options;
+
 /* Finds the backend (built in, or a plugin from plugin_path, IMGRET_PLUGIN_PATH, the installed
  * folder), loads the weights and describes the model. `spec` must name a backend that extracts. */
+int32_t ir_extractor_open_with(ir_extractor **out, const char *spec,
+                               const ir_extractor_options *options, imgret_error *error);
+
+/* The same with every other option at its default. */
 int32_t ir_extractor_open(ir_extractor **out, const char *spec, const char *plugin_path,
                           uint32_t threads, imgret_error *error);
+
+/* One more user of the extractor, who closes it too. Any thread. */
+ir_extractor *ir_extractor_share(ir_extractor *extractor);
+
+/* The last user's close unloads the model. NULL is allowed. */
 void ir_extractor_close(ir_extractor *extractor);
 
 /* Lives as long as the extractor. */
@@ -50,10 +77,43 @@ size_t ir_extractor_input_bytes(const ir_extractor *extractor);
 int32_t ir_extractor_prepare(const ir_extractor *extractor, const ir_picture *picture,
                              uint8_t *out, imgret_error *error);
 
-/* Runs the model on `count` prepared pictures, in batches it accepts, and L2-normalises each row
- * of `out` (count x dimension). A vector that is not finite is IMGRET_BAD_MODEL. Any thread;
- * calls wait for one another. */
+/* A request: prepared pictures in, rows out. What it points to must live until the call returns. */
+typedef struct ir_extract_job {
+    const uint8_t *prepared;        /* pictures side by side, when `pictures` is NULL */
+    const uint8_t *const *pictures; /* or one pointer for each */
+    uint32_t count;
+    float *out;      /* count x dimension */
+    bool background; /* lets others pass, and is never refused: for long runs that nobody awaits */
+    bool (*stop)(void *context); /* asked now and then while the request waits; NULL: never */
+    void *stop_context;
+} ir_extract_job;
+
+/* Runs the model and L2-normalises each row. Any thread: requests that meet are gathered into
+ * batches and answered in order of arrival, as far as one instance goes. The first failure is the
+ * job's: a vector that is not finite is IMGRET_BAD_MODEL, a full queue IMGRET_BUSY, a stop
+ * IMGRET_INTERRUPTED; `out` is then undefined. A batch that fails is tried again request by
+ * request, so that one does not spoil the others. */
+int32_t ir_extractor_run_job(ir_extractor *extractor, const ir_extract_job *job,
+                             imgret_error *error);
+
+/* The same for pictures side by side. */
 int32_t ir_extractor_run(ir_extractor *extractor, const uint8_t *prepared, uint32_t count,
                          float *out, imgret_error *error);
+
+/* What an extractor has done since it was opened. */
+typedef struct ir_extract_counts {
+    uint64_t batch_count;
+    uint64_t picture_count; /* in these batches */
+    uint64_t refused_count; /* requests that found the queue full */
+    uint64_t waiting_count; /* requests that wait now, not counting those in a batch */
+} ir_extract_counts;
+
+void ir_extractor_get_counts(ir_extractor *extractor, ir_extract_counts *out);
+
+/* Learns principal components and writes them to `path`: imgret_pca_train, whose options these
+ * are, checked. */
+int32_t ir_extract_learn_pca(const char *path, const float *vectors, uint64_t count,
+                             uint32_t dimension, const imgret_pca_options *options, double *kept,
+                             imgret_error *error);
 
 #endif

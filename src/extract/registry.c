@@ -21,6 +21,16 @@ uint32_t ir_registry_decode_percent(const imgret_backend *backend)
     return backend == &ir_classic_backend ? CLASSIC_DECODE_PERCENT : PLUGIN_DECODE_PERCENT;
 }
 
+uint32_t ir_registry_instances(const imgret_backend *backend, uint32_t threads)
+{
+    return backend == &ir_classic_backend ? threads : 1;
+}
+
+bool ir_registry_batches_pay(const imgret_backend *backend)
+{
+    return backend != &ir_classic_backend;
+}
+
 int32_t ir_registry_find(const imgret_backend **out, const ir_model_spec *spec,
                          const char *plugin_path, imgret_error *error)
 {

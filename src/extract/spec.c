@@ -132,6 +132,29 @@ int32_t ir_model_spec_parse(ir_model_spec *out, const char *text, imgret_error *
     return IMGRET_OK;
 }
 
+int32_t ir_model_spec_take(ir_model_spec *spec, const char *key, char **value,
+                           imgret_error *error)
+{
+    *value = NULL;
+    size_t key_length = strlen(key);
+    for (char *at = spec->options; *at;) {
+        size_t length = strcspn(at, ";");
+        char *next = at + length + (at[length] == ';');
+        if (strncmp(at, key, key_length) != 0 || at[key_length] != '=') {
+            at = next;
+            continue;
+        }
+        *value = ir_strndup(at + key_length + 1, length - key_length - 1);
+        if (!*value)
+            return ir_fail(error, IMGRET_NO_MEMORY, "no memory for the model's option %s", key);
+        if (*next == '\0' && at > spec->options)
+            at--; /* the ';' before the last option goes with it */
+        memmove(at, next, strlen(next) + 1);
+        return IMGRET_OK;
+    }
+    return IMGRET_OK;
+}
+
 void ir_model_spec_free(ir_model_spec *spec)
 {
     if (!spec)

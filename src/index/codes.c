@@ -90,6 +90,15 @@ static void pack_bits(uint8_t *out, const uint8_t *levels, uint32_t n, uint32_t 
     }
 }
 
+void ir_code_pack_rest(const ir_code_shape *shape, const uint8_t *levels, uint8_t *rank_record)
+{
+    uint32_t n = shape->dimension, left = shape->bits - 1;
+    for (; left >= 2; left -= 2, rank_record += n / 4)
+        pack_crumbs(rank_record, levels, n, left - 2);
+    if (left == 1)
+        pack_bits(rank_record, levels, n, 0);
+}
+
 /* Levels of all dimensions and <c, v>, for one number of bits. */
 static fit quantize(const ir_code_source *source, uint32_t n, uint32_t bits, float step,
                     uint8_t *levels, double *centroid_product)
@@ -188,12 +197,7 @@ void ir_code_encode(const ir_code_shape *shape, const ir_code_source *source, ui
         float step = choose_step(source->residual, n, shape->bits, sqrt(norm_squared));
         sums = quantize(source, n, shape->bits, step, levels, &centroid_product);
     }
-    uint32_t left = shape->bits - 1;
-    uint8_t *out = rank_record;
-    for (; left >= 2; left -= 2, out += n / 4)
-        pack_crumbs(out, levels, n, left - 2);
-    if (left == 1)
-        pack_bits(out, levels, n, 0);
+    ir_code_pack_rest(shape, levels, rank_record);
     write_rank_tail(shape, source, norm_squared, sums, centroid_product, rank_record);
 }
 
@@ -232,16 +236,21 @@ static void prepare_planes(ir_code_query *query, const ir_code_shape *shape, uin
     double product = 0, squares = 0;
     int32_t sum = 0;
     memset(planes, 0, 4 * stride);
-    for (uint32_t j = 0; j < n; j++) {
-        float scaled = query->rotated[j] * inverse;
-        scaled = !(scaled > -7) ? -7 : scaled > 7 ? 7 : scaled;
-        int32_t value = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
-        product += (double)value * (double)query->rotated[j];
-        squares += (double)(value * value);
-        sum += value;
+    for (uint32_t j = 0; j < n; j += 8) {
+        uint64_t values = 0; /* a byte each */
+        for (uint32_t i = 0; i < 8; i++) {
+            float scaled = query->rotated[j + i] * inverse;
+            scaled = !(scaled > -7) ? -7 : scaled > 7 ? 7 : scaled;
+            int32_t value = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
+            product += (double)((float)value * query->rotated[j + i]);
+            squares += (double)(value * value);
+            sum += value;
+            values |= (uint64_t)((uint32_t)value & 15) << (8 * i);
+        }
+        /* The multiplication gathers the lowest bit of each byte in the highest byte. */
         for (uint32_t plane = 0; plane < 4; plane++)
-            planes[plane * stride + j / 8] |=
-                (uint8_t)(((uint32_t)value >> plane & 1) << (j % 8));
+            planes[plane * stride + j / 8] =
+                (uint8_t)((values >> plane & 0x0101010101010101u) * 0x0102040810204080u >> 56);
     }
     double scale = product > 0 ? norm_squared / product : 0;
     /* Signs are v = bit - 1/2. */

@@ -48,6 +48,14 @@ typedef struct ir_code_source {
 void ir_code_encode(const ir_code_shape *shape, const ir_code_source *source, uint8_t *sign_record,
                     uint8_t *rank_record);
 
+/* Writes all but the highest bit of each dimension's level, as rank records begin. */
+void ir_code_pack_rest(const ir_code_shape *shape, const uint8_t *levels, uint8_t *rank_record);
+
+/* Writes the rank record of a code with its lowest bits taken off: to->bits, above 1, below
+ * from->bits. `centroid` is the code's own, rotated. */
+void ir_code_reduce(const ir_code_shape *from, const ir_code_shape *to, const uint8_t *sign_record,
+                    const uint8_t *rank_record, const float *centroid, uint8_t *out);
+
 /* A query prepared for all codes of one set of centroids. Filled by ir_code_query_prepare; the
  * arrays lie in memory of ir_code_query_bytes bytes that the caller owns. */
 typedef struct ir_code_query {

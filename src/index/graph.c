@@ -198,7 +198,7 @@ static int32_t insert_all(builder *b, imgret_error *error)
     while (b->inserted < count) {
         if (spec->stop && spec->stop(spec->context, (double)b->inserted / count))
             return ir_fail(error, IMGRET_INTERRUPTED, "building the graph was stopped");
-        /* A node does not see its own batch: a small share of the graph, so that it hardly matters. */
+        /* A node does not see its own batch: a share so small that it hardly matters. */
         uint32_t batch = 1 + b->inserted / 32;
         batch = batch < BATCH_MAX ? batch : BATCH_MAX;
         b->batch_count = batch < count - b->inserted ? batch : count - b->inserted;

@@ -17,7 +17,7 @@
 enum { EFFORT_DEFAULT = 64, STOP_EVERY_HOPS = 64, ENTRIES_MAX = 3 };
 
 /* Standard deviations of the coarse key that a neighbour is given before it is passed over. */
-static const float coarse_slack = 1.0f;
+static const float coarse_slack = 0.5f;
 static const float certainty_default = 2.0f;
 
 int32_t ir_walk_tools_create(ir_walk_tools *out, const ir_segment *segment, imgret_error *error)

@@ -110,7 +110,8 @@ static uint64_t record_offset(const ir_segment_header *header, uint64_t slot)
     uint64_t per_page = header->records_per_page;
     if (per_page == 0)
         return IR_PAGE_BYTES + slot * header->record_stride;
-    return IR_PAGE_BYTES + slot / per_page * IR_PAGE_BYTES + slot % per_page * header->record_stride;
+    uint64_t page = 1 + slot / per_page;
+    return page * IR_PAGE_BYTES + slot % per_page * header->record_stride;
 }
 
 static int32_t note_vector(build *b, int64_t id, const void *stored, float *loaded,

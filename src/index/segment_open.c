@@ -234,8 +234,8 @@ int32_t ir_segment_verify(const ir_segment *segment, const uint8_t *pages, uint6
 }
 
 /* Decides what stays in RAM: always the sign codes and the small sections, then as much of the
- * graph as there is room for, then the rank codes. */
-static int32_t plan_ram(ir_segment *segment, bool *with_ranks, imgret_error *error)
+ * graph as there is room for, then as many bits of the rank codes. */
+static int32_t plan_ram(ir_segment *segment, uint32_t *bits, imgret_error *error)
 {
     const ir_segment_header *header = &segment->header;
     const ir_segment_section *sections = header->sections;
@@ -247,7 +247,7 @@ static int32_t plan_ram(ir_segment *segment, bool *with_ranks, imgret_error *err
     uint64_t least = fixed + checks_kept(header, false) * 4;
     uint64_t whole = fixed + graph + checks_kept(header, true) * 4;
     segment->graph_ram_pages = graph / IR_PAGE_BYTES;
-    *with_ranks = header->code_bits > 1;
+    *bits = header->code_bits;
     if (!budget)
         return IMGRET_OK;
     if (budget < least)
@@ -259,16 +259,75 @@ static int32_t plan_ram(ir_segment *segment, bool *with_ranks, imgret_error *err
         if (pages < segment->graph_ram_pages)
             segment->graph_ram_pages = pages;
     }
-    *with_ranks = header->code_bits > 1 && budget >= whole &&
-                  budget - whole >= sections[IR_SECTION_RANKS].bytes;
+    while (*bits > 1) {
+        ir_code_shape shape = ir_code_shape_of(header->code_dimension, *bits);
+        if (budget >= whole && budget - whole >= header->vector_count * shape.rank_stride)
+            break;
+        --*bits;
+    }
     return IMGRET_OK;
+}
+
+/* Takes the lowest bits off the whole records in `bytes` bytes, from *slot on; returns what they
+ * take of them. */
+static size_t reduce_records(ir_segment *segment, const uint8_t *records, size_t bytes,
+                             uint64_t *slot)
+{
+    const ir_segment_header *header = &segment->header;
+    const ir_code_shape *shape = &segment->shape;
+    ir_code_shape full = ir_code_shape_of(header->code_dimension, header->code_bits);
+    size_t used = 0;
+    for (; *slot < header->vector_count && bytes - used >= full.rank_stride; ++*slot) {
+        const uint8_t *sign = segment->signs + *slot * shape->sign_stride;
+        size_t centroid = ir_code_centroid(shape, sign) % header->centroid_count;
+        ir_code_reduce(&full, shape, sign, records + used,
+                       segment->centroids + centroid * header->code_dimension,
+                       segment->ranks + *slot * shape->rank_stride);
+        used += full.rank_stride;
+    }
+    return used;
+}
+
+/* Loads the rank codes a block at a time. The beginning of a record that a block cuts waits before
+ * the place of the next block. */
+static int32_t load_reduced_ranks(ir_segment *segment, imgret_error *error)
+{
+    const ir_segment_section *section = &segment->header.sections[IR_SECTION_RANKS];
+    uint64_t pages = ir_pages_of(section->bytes), first = section->offset / IR_PAGE_BYTES;
+    size_t bytes = segment->header.vector_count * segment->shape.rank_stride, held = 0;
+    uint8_t *memory = ir_malloc_aligned(IR_PAGE_BYTES, (1 + LOAD_PAGES) * IR_PAGE_BYTES);
+    segment->ranks = ir_malloc_aligned(IR_PAGE_BYTES, bytes + IR_ROW_SLACK_BYTES);
+    ir_advise_random(segment->ranks, bytes);
+    int32_t status = IMGRET_OK;
+    if (!memory || !segment->ranks)
+        status = ir_fail(error, IMGRET_NO_MEMORY, "%s: no memory for %zu bytes", segment->path,
+                         bytes);
+    uint64_t slot = 0;
+    for (uint64_t at = 0; !status && at < pages; at += LOAD_PAGES) {
+        uint8_t *block = memory + IR_PAGE_BYTES;
+        uint32_t part = (uint32_t)(pages - at < LOAD_PAGES ? pages - at : LOAD_PAGES);
+        status = read_pages(segment, first + at, part, block, error);
+        if (!status)
+            status = ir_segment_verify(segment, block, first + at, part, error);
+        if (status)
+            break;
+        size_t total = held + (size_t)part * IR_PAGE_BYTES;
+        uint8_t *records = block - held;
+        size_t used = reduce_records(segment, records, total, &slot);
+        /* After the last record the rest is zeros, and may be longer than a record. */
+        held = total - used < IR_PAGE_BYTES ? total - used : 0;
+        memmove(block - held, records + used, held);
+    }
+    ir_free_aligned(memory);
+    return status;
 }
 
 static int32_t load_all(ir_segment *segment, imgret_error *error)
 {
     const ir_segment_header *header = &segment->header;
-    bool with_ranks = false;
-    int32_t status = plan_ram(segment, &with_ranks, error);
+    uint32_t bits = 1;
+    int32_t status = plan_ram(segment, &bits, error);
+    segment->shape = ir_code_shape_of(header->code_dimension, bits);
     if (!status)
         status = load_checks(segment, error);
     if (!status)
@@ -279,8 +338,10 @@ static int32_t load_all(ir_segment *segment, imgret_error *error)
         status = load_section(segment, IR_SECTION_CENTROIDS, &segment->centroids, error);
     if (!status)
         status = load_section(segment, IR_SECTION_SIGNS, &segment->signs, error);
-    if (!status && with_ranks)
-        status = load_section(segment, IR_SECTION_RANKS, &segment->ranks, error);
+    if (!status && bits > 1)
+        status = bits == header->code_bits
+                     ? load_section(segment, IR_SECTION_RANKS, &segment->ranks, error)
+                     : load_reduced_ranks(segment, error);
     if (!status)
         status = load_pages(segment, IR_SECTION_GRAPH, segment->graph_ram_pages, &segment->graph,
                             error);
@@ -293,7 +354,6 @@ static int32_t load_all(ir_segment *segment, imgret_error *error)
     for (uint32_t i = 0; i < header->entry_count; i++)
         if (segment->entries[i] >= header->vector_count)
             return damaged(segment, "an entry point is no vector", error);
-    segment->shape = ir_code_shape_of(header->code_dimension, with_ranks ? header->code_bits : 1);
     segment->graph_stride = ir_graph_row_stride(header);
     segment->graph_rows_per_page = ir_graph_rows_per_page(header);
     segment->space = (ir_space){.dimension = header->dimension,
@@ -367,7 +427,7 @@ void ir_segment_get_info(const ir_segment *segment, ir_segment_info *out)
         .degree = header->degree,
         .centroid_count = header->centroid_count,
         .sign_bytes = sections[IR_SECTION_SIGNS].bytes,
-        .rank_bytes = segment->ranks ? sections[IR_SECTION_RANKS].bytes : 0,
+        .rank_bytes = header->vector_count * segment->shape.rank_stride,
         .graph_bytes = segment->graph_ram_pages * IR_PAGE_BYTES,
         .graph_bytes_on_disk =
             sections[IR_SECTION_GRAPH].bytes - segment->graph_ram_pages * IR_PAGE_BYTES,

@@ -136,7 +136,7 @@ int32_t ir_io_uring_create(ir_io **out, const ir_io_options *options, imgret_err
     uring_io *self = ir_calloc(1, sizeof *self + options->depth * sizeof self->slots[0]);
     if (!self)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u reads", options->depth);
-    /* Completions need no interrupt of the thread: it asks for them. Older kernels lack the flag. */
+    /* Completions need not interrupt the thread: it asks. Older kernels lack the flag. */
     int code = io_uring_queue_init(options->depth, &self->ring, IORING_SETUP_COOP_TASKRUN);
     if (code == -EINVAL)
         code = io_uring_queue_init(options->depth, &self->ring, 0);

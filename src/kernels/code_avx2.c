@@ -113,10 +113,10 @@ static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, i
         __m256i sum = _mm256_setzero_si256();
         size_t j = 0;
         for (; j + 16 <= n; j += 16) {
-            __m256i a = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(row + j)));
-            __m256i b =
-                _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(bytes + j)));
-            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+            __m128i left = _mm_loadu_si128((const __m128i *)(const void *)(row + j));
+            __m128i right = _mm_loadu_si128((const __m128i *)(const void *)(bytes + j));
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(left),
+                                                          _mm256_cvtepi8_epi16(right)));
         }
         int32_t total = sum_lanes(sum);
         for (; j < n; j++)

@@ -47,7 +47,7 @@ FIELD(imgret_limits, dimension_max, 4);
 FIELD(imgret_limits, file_bytes_max, 8);
 FIELD(imgret_limits, pixel_count_max, 16);
 
-SIZE(imgret_open_options, 56);
+SIZE(imgret_open_options, 80);
 FIELD(imgret_open_options, size, 0);
 FIELD(imgret_open_options, flags, 4);
 FIELD(imgret_open_options, model, 8);
@@ -58,8 +58,13 @@ FIELD(imgret_open_options, vector_type, 36);
 FIELD(imgret_open_options, threads, 40);
 FIELD(imgret_open_options, busy_timeout_ms, 44);
 FIELD(imgret_open_options, index_ram_bytes, 48);
+FIELD(imgret_open_options, instances, 56);
+FIELD(imgret_open_options, batch_max, 60);
+FIELD(imgret_open_options, batch_delay_us, 64);
+FIELD(imgret_open_options, queue_max, 68);
+FIELD(imgret_open_options, feature_cache_bytes, 72);
 
-SIZE(imgret_stats, 152);
+SIZE(imgret_stats, 192);
 FIELD(imgret_stats, size, 0);
 FIELD(imgret_stats, dimension, 4);
 FIELD(imgret_stats, metric, 8);
@@ -81,6 +86,11 @@ FIELD(imgret_stats, segment_vector_count, 120);
 FIELD(imgret_stats, segment_bytes, 128);
 FIELD(imgret_stats, segment_ram_bytes, 136);
 FIELD(imgret_stats, disk_read_count, 144);
+FIELD(imgret_stats, batch_count, 152);
+FIELD(imgret_stats, batch_image_count, 160);
+FIELD(imgret_stats, feature_cache_hits, 168);
+FIELD(imgret_stats, feature_cache_misses, 176);
+FIELD(imgret_stats, feature_cache_bytes, 184);
 
 SIZE(imgret_optimize_options, 32);
 FIELD(imgret_optimize_options, size, 0);
@@ -220,13 +230,24 @@ FIELD(imgret_list_options, params, 40);
 FIELD(imgret_list_options, param_count, 48);
 FIELD(imgret_list_options, where_ms_max, 52);
 
-SIZE(imgret_extractor_options, 24);
+SIZE(imgret_extractor_options, 40);
 FIELD(imgret_extractor_options, size, 0);
 FIELD(imgret_extractor_options, threads, 4);
 FIELD(imgret_extractor_options, plugin_path, 8);
 FIELD(imgret_extractor_options, limits, 16);
+FIELD(imgret_extractor_options, instances, 24);
+FIELD(imgret_extractor_options, batch_max, 28);
+FIELD(imgret_extractor_options, batch_delay_us, 32);
+FIELD(imgret_extractor_options, queue_max, 36);
 
-SIZE(imgret_extractor_info, 48);
+SIZE(imgret_pca_options, 24);
+FIELD(imgret_pca_options, size, 0);
+FIELD(imgret_pca_options, flags, 4);
+FIELD(imgret_pca_options, dimension, 8);
+FIELD(imgret_pca_options, reserved_zero, 12);
+FIELD(imgret_pca_options, identity, 16);
+
+SIZE(imgret_extractor_info, 56);
 FIELD(imgret_extractor_info, size, 0);
 FIELD(imgret_extractor_info, dimension, 4);
 FIELD(imgret_extractor_info, input_width, 8);
@@ -236,6 +257,8 @@ FIELD(imgret_extractor_info, reserved_zero, 20);
 FIELD(imgret_extractor_info, backend, 24);
 FIELD(imgret_extractor_info, architecture, 32);
 FIELD(imgret_extractor_info, identity, 40);
+FIELD(imgret_extractor_info, instances, 48);
+FIELD(imgret_extractor_info, class_count, 52);
 
 SIZE(imgret_backend_info, 56);
 FIELD(imgret_backend_info, size, 0);

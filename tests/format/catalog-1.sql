@@ -27,10 +27,10 @@ CREATE TABLE images (
   failure TEXT NOT NULL,
   metadata TEXT
 ) STRICT;
-INSERT INTO images VALUES(1,'/pictures/one.jpg',1,0,X'1791ae98205d4966bd121af8347b92b8',0,0,1795236481120,0,0,'vector','','{"camera": "X100", "rating": 4}');
-INSERT INTO images VALUES(2,'/pictures/two.jpg',1,0,X'8652b030d4be79c1c4ef186922dc753f',0,0,1795236481144,0,0,'vector','',NULL);
-INSERT INTO images VALUES(3,NULL,1,0,X'70612eab02a8fa7603638d43ff6d4821',0,0,1795236481128,0,0,'vector','','{"camera": "Z6"}');
-INSERT INTO images VALUES(5,'/pictures/café.jpg',1,0,X'c6f71dfeb9d7e988067e0df7c23adadb',0,0,1795236481140,0,0,'vector','',NULL);
+INSERT INTO images VALUES(1,'/pictures/one.jpg',1,0,X'1791ae98205d4966bd121af8347b92b8',0,0,1795240428204,0,0,'vector','','{"camera": "X100", "rating": 4}');
+INSERT INTO images VALUES(2,'/pictures/two.jpg',1,0,X'8652b030d4be79c1c4ef186922dc753f',0,0,1795240428216,0,0,'vector','',NULL);
+INSERT INTO images VALUES(3,NULL,1,0,X'70612eab02a8fa7603638d43ff6d4821',0,0,1795240428205,0,0,'vector','','{"camera": "Z6"}');
+INSERT INTO images VALUES(5,'/pictures/café.jpg',1,0,X'c6f71dfeb9d7e988067e0df7c23adadb',0,0,1795240428206,0,0,'vector','',NULL);
 CREATE TABLE regions (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   image INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,
@@ -55,6 +55,14 @@ CREATE TABLE removed_regions (
 ) STRICT;
 INSERT INTO removed_regions VALUES(1,4);
 INSERT INTO removed_regions VALUES(2,2);
+CREATE TABLE segments (
+  id INTEGER PRIMARY KEY,
+  first_region INTEGER NOT NULL,
+  last_region INTEGER NOT NULL,
+  vector_count INTEGER NOT NULL,
+  file_bytes INTEGER NOT NULL,
+  identity INTEGER NOT NULL
+) STRICT;
 DELETE FROM sqlite_sequence;
 INSERT INTO sqlite_sequence VALUES('images',5);
 INSERT INTO sqlite_sequence VALUES('regions',6);

@@ -1,7 +1,8 @@
 /* fake.c: a backend plugin for tests; its option "act" says what it does wrong.
  *
  * Its vector tells what it was given: {first byte + 1, pictures in the batch, 0, 0}. Weights are
- * files that start with "fake".
+ * files that start with "fake". Picture bytes of 200 are held in `run` while the gate is closed: a
+ * test finds fake_gate and fake_held by dlsym.
  */
 #include <imgret/backend.h>
 
@@ -10,6 +11,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+static atomic_int gate_closed, held_count;
+
+__attribute__((visibility("default"))) void fake_gate(int closed);
+__attribute__((visibility("default"))) int fake_held(void);
+
+void fake_gate(int closed)
+{
+    atomic_store(&gate_closed, closed);
+}
+
+/* Batches that wait at the gate. */
+int fake_held(void)
+{
+    return atomic_load(&held_count);
+}
+
+static void pass_gate(const uint8_t *pixels)
+{
+    const struct timespec moment = {.tv_nsec = 200000};
+    if (pixels[0] != 200)
+        return;
+    atomic_fetch_add(&held_count, 1);
+    while (atomic_load(&gate_closed))
+        nanosleep(&moment, NULL);
+    atomic_fetch_sub(&held_count, 1);
+}
 
 struct imgret_backend_model {
     char act[32];
@@ -73,6 +102,11 @@ static int32_t run(imgret_backend_model *model, const imgret_backend_batch *batc
 {
     if (atomic_exchange(&model->running, 1))
         return failed(error, IMGRET_INTERNAL, "two runs at once");
+    pass_gate(batch->pixels);
+    if (strcmp(model->act, "alone") == 0 && batch->count > 1) {
+        atomic_store(&model->running, 0);
+        return failed(error, IMGRET_NO_MEMORY, "no room for two");
+    }
     for (uint32_t i = 0; i < batch->count; i++) {
         float *vector = batch->embeddings + 4 * (size_t)i;
         vector[0] = (float)batch->pixels[12 * (size_t)i] + 1.0f;

@@ -128,65 +128,101 @@ typedef struct trial {
 
 enum { VECTORS = 200, QUERIES = 20 };
 
-/* Codes random vectors at one of two centroids and compares keys with true squared distances. */
-static trial try_codes(uint32_t dimension, uint32_t bits, uint64_t seed, bool coarse)
-{
-    static float x[VECTORS][4096], q[4096], raw[4096], centroids[2 * 4096], residual[4096];
-    static uint8_t signs[VECTORS * 600], ranks[VECTORS * 4200];
-    static _Alignas(64) uint8_t memory[64 * 1024];
+typedef struct coded_set {
     ir_rotation *rotation;
-    assert_int_equal(ir_rotation_create(&rotation, dimension, seed, NULL), 0);
-    uint32_t n = ir_rotation_dimension(rotation);
-    ir_code_shape shape = ir_code_shape_of(n, bits);
-    assert_true(ir_code_query_bytes(&shape) <= sizeof memory);
+    ir_code_shape shape;
+    float x[VECTORS][4096], centroids[2 * 4096];
+    uint8_t signs[VECTORS * 600], ranks[VECTORS * 4200];
+} coded_set;
+
+static coded_set set;
+
+/* Random vectors, some directions longer than others, each coded at one of two centroids. */
+static void code_vectors(uint32_t dimension, uint32_t bits, uint64_t *seed)
+{
+    static float raw[4096], residual[4096];
+    assert_int_equal(ir_rotation_create(&set.rotation, dimension, *seed, NULL), 0);
+    uint32_t n = ir_rotation_dimension(set.rotation);
+    set.shape = ir_code_shape_of(n, bits);
     for (uint32_t c = 0; c < 2; c++) {
         for (uint32_t j = 0; j < dimension; j++)
-            raw[j] = 0.5f * normal(&seed);
-        ir_rotate(rotation, raw, centroids + c * n);
+            raw[j] = 0.5f * normal(seed);
+        ir_rotate(set.rotation, raw, set.centroids + c * n);
     }
     for (uint32_t i = 0; i < VECTORS; i++) {
-        const float *centroid = centroids + (i % 2) * n;
+        const float *centroid = set.centroids + (i % 2) * n;
         for (uint32_t j = 0; j < dimension; j++)
-            raw[j] = normal(&seed) * (j % 5 ? 1 : 3);
-        ir_rotate(rotation, raw, x[i]);
+            raw[j] = normal(seed) * (j % 5 ? 1 : 3);
+        ir_rotate(set.rotation, raw, set.x[i]);
         for (uint32_t j = 0; j < n; j++)
-            residual[j] = x[i][j] - centroid[j];
+            residual[j] = set.x[i][j] - centroid[j];
         ir_code_source source = {residual, centroid, i % 2, 0};
-        ir_code_encode(&shape, &source, signs + i * shape.sign_stride,
-                       ranks + i * shape.rank_stride);
+        ir_code_encode(&set.shape, &source, set.signs + i * set.shape.sign_stride,
+                       set.ranks + i * set.shape.rank_stride);
     }
+}
+
+static void take_bits_off(uint32_t bits)
+{
+    uint8_t record[4200];
+    uint32_t n = set.shape.dimension;
+    ir_code_shape less = ir_code_shape_of(n, bits);
+    for (uint32_t i = 0; i < VECTORS; i++) { /* in place: records only move to the front */
+        memcpy(record, set.ranks + i * set.shape.rank_stride, set.shape.rank_stride);
+        ir_code_reduce(&set.shape, &less, set.signs + i * set.shape.sign_stride, record,
+                       set.centroids + (i % 2) * n, set.ranks + i * less.rank_stride);
+    }
+    set.shape = less;
+}
+
+/* Adds what the estimates for one query are off. */
+static void compare_keys(const float *q, bool coarse, trial *sums, double *truth_sum)
+{
+    static _Alignas(64) uint8_t memory[64 * 1024];
+    float keys[VECTORS], errors[VECTORS];
+    const double count = VECTORS * QUERIES;
+    assert_true(ir_code_query_bytes(&set.shape) <= sizeof memory);
+    ir_code_query query = {.plain = true};
+    ir_code_query_prepare(&query, &set.shape, q, set.centroids, 2, memory);
+    ir_code_rows signs = {set.signs, set.shape.sign_stride, NULL, VECTORS};
+    ir_code_rows ranks = {set.ranks, set.shape.rank_stride, NULL, VECTORS};
+    if (coarse)
+        ir_code_estimate_signs(&set.shape, &query, &signs, keys, errors);
+    else
+        ir_code_estimate(&set.shape, &query, &signs, &ranks, keys, errors);
+    for (uint32_t i = 0; i < VECTORS; i++) {
+        double truth = 0;
+        for (uint32_t j = 0; j < set.shape.dimension; j++)
+            truth += pow((double)set.x[i][j] - (double)q[j], 2);
+        double off = (double)keys[i] - truth;
+        double ratio = fabs(off) / ((double)errors[i] + 1e-6 * truth);
+        *truth_sum += truth;
+        sums->error_mean += off;
+        sums->relative += fabs(off);
+        sums->ratio_square_mean += ratio * ratio / count;
+        sums->beyond_two += (ratio > 2) / count;
+        sums->beyond_four += (ratio > 4) / count;
+    }
+}
+
+/* Compares keys of random vectors and queries with true squared distances; `reduced` (0: none):
+ * the codes are made with `bits` bits and cut to so many. */
+static trial try_codes(uint32_t dimension, uint32_t bits, uint64_t seed, bool coarse,
+                       uint32_t reduced)
+{
+    static float raw[4096], q[4096];
     trial sums = {0, 0, 0, 0, 0};
     double truth_sum = 0;
+    code_vectors(dimension, bits, &seed);
+    if (reduced)
+        take_bits_off(reduced);
     for (uint32_t t = 0; t < QUERIES; t++) {
         for (uint32_t j = 0; j < dimension; j++)
             raw[j] = normal(&seed);
-        ir_rotate(rotation, raw, q);
-        ir_code_query query = {.plain = true};
-        ir_code_query_prepare(&query, &shape, q, centroids, 2, memory);
-        query.plain = true;
-        ir_code_rows sign_rows = {signs, shape.sign_stride, NULL, VECTORS};
-        ir_code_rows rank_rows = {ranks, shape.rank_stride, NULL, VECTORS};
-        float keys[VECTORS], errors[VECTORS];
-        if (coarse)
-            ir_code_estimate_signs(&shape, &query, &sign_rows, keys, errors);
-        else
-            ir_code_estimate(&shape, &query, &sign_rows, &rank_rows, keys, errors);
-        for (uint32_t i = 0; i < VECTORS; i++) {
-            double truth = 0;
-            for (uint32_t j = 0; j < n; j++)
-                truth += pow((double)x[i][j] - (double)q[j], 2);
-            double off = (double)keys[i] - truth;
-            double ratio = fabs(off) / ((double)errors[i] + 1e-6 * truth);
-            double count = VECTORS * QUERIES;
-            truth_sum += truth;
-            sums.error_mean += off;
-            sums.relative += fabs(off);
-            sums.ratio_square_mean += ratio * ratio / count;
-            sums.beyond_two += (ratio > 2) / count;
-            sums.beyond_four += (ratio > 4) / count;
-        }
+        ir_rotate(set.rotation, raw, q);
+        compare_keys(q, coarse, &sums, &truth_sum);
     }
-    ir_rotation_free(rotation);
+    ir_rotation_free(set.rotation);
     sums.error_mean /= truth_sum;
     sums.relative /= truth_sum;
     return sums;
@@ -198,7 +234,7 @@ static void estimates_are_unbiased_and_their_errors_true(void **state)
     const uint32_t dimensions[] = {16, 33, 100, 128, 300, 784, 1536, 2048};
     for (size_t i = 0; i < sizeof dimensions / sizeof dimensions[0]; i++)
         for (uint32_t bits = 1; bits <= IR_CODE_BITS_MAX; bits++) {
-            trial found = try_codes(dimensions[i], bits, 100 * dimensions[i] + bits, bits == 1);
+            trial found = try_codes(dimensions[i], bits, 100 * dimensions[i] + bits, bits == 1, 0);
             /* The mean of some thousand estimates lies far nearer to the truth than one does. */
             assert_true(fabs(found.error_mean) < 0.15 * found.relative + 1e-6);
             /* A deviation is neither too small nor a wide bound: its square is the error's mean. */
@@ -213,7 +249,7 @@ static void small_dimensions_work(void **state)
     (void)state;
     for (uint32_t dimension = 2; dimension < 16; dimension++)
         for (uint32_t bits = 2; bits <= IR_CODE_BITS_MAX; bits += 3) {
-            trial found = try_codes(dimension, bits, dimension, false);
+            trial found = try_codes(dimension, bits, dimension, false, 0);
             assert_true(found.relative < 1.2 / (double)(1 << bits));
         }
 }
@@ -221,12 +257,27 @@ static void small_dimensions_work(void **state)
 static void more_bits_err_less(void **state)
 {
     (void)state;
-    double before = try_codes(256, 1, 9, true).relative;
+    double before = try_codes(256, 1, 9, true, 0).relative;
     for (uint32_t bits = 2; bits <= 6; bits++) {
-        double now = try_codes(256, bits, 9, false).relative;
+        double now = try_codes(256, bits, 9, false, 0).relative;
         assert_true(now < 0.65 * before);
         before = now;
     }
+}
+
+static void codes_lose_bits_without_bias(void **state)
+{
+    (void)state;
+    for (uint32_t bits = 3; bits <= IR_CODE_BITS_MAX; bits++)
+        for (uint32_t dimension = 100; dimension <= 784; dimension += 342)
+            for (uint32_t less = bits - 1; less >= 2; less--) {
+                trial found = try_codes(dimension, bits, bits + dimension, false, less);
+                assert_true(fabs(found.error_mean) < 0.2 * found.relative + 1e-6);
+                assert_true(found.ratio_square_mean > 0.3 && found.ratio_square_mean < 1.7);
+            }
+    double direct = try_codes(256, 3, 5, false, 0).relative;
+    double reduced = try_codes(256, 5, 5, false, 3).relative;
+    assert_true(reduced < 1.6 * direct);
 }
 
 static void a_vector_at_its_centroid_has_an_exact_key(void **state)
@@ -290,6 +341,7 @@ int main(void)
         cmocka_unit_test(estimates_are_unbiased_and_their_errors_true),
         cmocka_unit_test(small_dimensions_work),
         cmocka_unit_test(more_bits_err_less),
+        cmocka_unit_test(codes_lose_bits_without_bias),
         cmocka_unit_test(a_vector_at_its_centroid_has_an_exact_key),
         cmocka_unit_test(a_zero_query_is_no_trouble),
     };

@@ -187,7 +187,7 @@ static void bad_vectors_are_caught(void **state)
     assert_int_equal(ir_extractor_run(extractor, pixels, 2, out, NULL), 0);
     pixels[12] = 9;
     assert_int_equal(ir_extractor_run(extractor, pixels, 2, out, &error), IMGRET_BAD_MODEL);
-    assert_non_null(strstr(error.message, "picture 2 of 2 is not finite"));
+    assert_non_null(strstr(error.message, "picture 2 of 2: backend \"fake\", fake_net: the vector"));
     ir_extractor_close(extractor);
     extractor = open_good("fake;act=run_silent");
     assert_int_equal(ir_extractor_run(extractor, pixels, 1, out, &error), IMGRET_IO);
@@ -244,7 +244,10 @@ static void *work(void *argument)
         self->status = ir_extractor_prepare(self->extractor, &picture, prepared, NULL);
         if (!self->status)
             self->status = ir_extractor_run(self->extractor, prepared, 1, out, NULL);
-        if (!self->status && fabsf(out[0] / out[1] - (float)(self->shade + 1)) > 1e-2f)
+        bool own = false; /* in a batch of one, two or three: others may have joined it */
+        for (int batch = 1; batch <= 3; batch++)
+            own |= fabsf(out[0] / out[1] * (float)batch - (float)(self->shade + 1)) < 1e-2f;
+        if (!self->status && !own)
             self->status = IMGRET_INTERNAL;
     }
     return NULL;

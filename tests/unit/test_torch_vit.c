@@ -3,6 +3,8 @@
 
 #include "vit_scalar.h"
 
+#include <stdbool.h>
+
 enum { WIDTH = 128, SIDE = 16, CLASSES = 7, TOKENS = 17, TENSOR_MAX = 40 };
 static const vit_shape shape = {WIDTH, 2, 2, 4, SIDE, 256, CLASSES};
 
@@ -149,7 +151,7 @@ static void is_described(void **state)
     assert_int_equal(ir_file_sha256(f->path, sha256, NULL), 0);
     snprintf(wanted, sizeof wanted,
              "architecture=vit_w128d2_patch4_16;weights=sha256:%s;precision=f32;pool=cls;"
-             "mean=0.5,0.5,0.5;std=0.5,0.5,0.5;heads=2", sha256);
+             "mean=0.5,0.5,0.5;std=0.5,0.5,0.5;heads=2;epsilon=1e-06", sha256);
     assert_string_equal(info.identity, wanted);
     plugin()->unload(model);
 }
@@ -172,6 +174,22 @@ static void agrees_with_scalar_code(void **state)
     print_message("largest error %.2g\n", (double)error_max);
     assert_true(error_max < 2e-5f);
     plugin()->unload(model);
+}
+
+static void threads_may_share_a_picture(void **state)
+{
+    fixture *f = *state;
+    float tokens[TOKENS][WIDTH], wanted[CLASSES], embedding[WIDTH], logits[CLASSES];
+    vit_forward(&(vit_scalar){shape, values_of, &f->file}, f->pixels[0], tokens[0], wanted);
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        imgret_backend_info info;
+        imgret_backend_model *model =
+            load_model(f->path, bf16 ? "share=yes;precision=bf16" : "share=yes", 3, &info);
+        run_model(model, f->pixels[0], 1, embedding, logits);
+        for (int i = 0; i < WIDTH; i++)
+            assert_true(fabsf(tokens[0][i] - embedding[i]) < (bf16 ? 0.1f : 2e-5f));
+        plugin()->unload(model);
+    }
 }
 
 static void pools_agree_with_scalar_code(void **state)
@@ -202,6 +220,90 @@ static void pools_agree_with_scalar_code(void **state)
         for (int i = 0; i < CLASSES; i++) /* the head keeps its own pooling */
             assert_true(fabsf(logits[i] - own_logits[i]) < 2e-5f);
         plugin()->unload(model);
+    }
+}
+
+/* timm's name of a part of a block, torchvision's and Hugging Face's. */
+static const char *const names[][3] = {
+    {"norm1.", "ln_1.", "layernorm_before."},
+    {"attn.proj.", "self_attention.out_proj.", "attention.output.dense."},
+    {"norm2.", "ln_2.", "layernorm_after."},
+    {"mlp.fc1.", "mlp.linear_1.", "intermediate.dense."},
+    {"mlp.fc2.", "mlp.linear_2.", "output.dense."},
+};
+static const char *const outer_names[][3] = {
+    {"cls_token", "class_token", "vit.embeddings.cls_token"},
+    {"pos_embed", "encoder.pos_embedding", "vit.embeddings.position_embeddings"},
+    {"patch_embed.proj.", "conv_proj.", "vit.embeddings.patch_embeddings.projection."},
+    {"norm.", "encoder.ln.", "vit.layernorm."},
+    {"head.", "heads.head.", "classifier."},
+};
+
+/* Hugging Face's query, key and value, which follow one another in timm's qkv. */
+static void add_three(st_writer *writer, const tensor *t, const char *prefix, const char *end)
+{
+    static const char *const parts[] = {"query", "key", "value"};
+    size_t rows = WIDTH, columns = t->count / (3 * WIDTH);
+    for (size_t i = 0; i < 3; i++) {
+        char name[128], json[32];
+        snprintf(name, sizeof name, "%sattention.attention.%s.%s", prefix, parts[i], end);
+        snprintf(json, sizeof json, strcmp(end, "bias") == 0 ? "[%zu]" : "[%zu,%zu]", rows, columns);
+        st_add(writer, name, "F32", json, t->values + i * rows * columns,
+               rows * columns * sizeof(float));
+    }
+}
+
+static void add_renamed(st_writer *writer, const tensor *t, int origin)
+{
+    char prefix[64] = "", name[128];
+    const char *rest = t->name;
+    int block, length = 0;
+    bool in_block = sscanf(rest, "blocks.%d.%n", &block, &length) == 1;
+    if (in_block)
+        snprintf(prefix, sizeof prefix, origin == 1 ? "encoder.layers.encoder_layer_%d."
+                                                    : "vit.encoder.layer.%d.", block);
+    rest += length;
+    const char *end = strrchr(rest, '.') ? strrchr(rest, '.') + 1 : "";
+    if (strncmp(rest, "attn.qkv.", 9) == 0 && origin == 2) {
+        add_three(writer, t, prefix, end);
+        return;
+    }
+    snprintf(name, sizeof name, "%sself_attention.in_proj_%s", prefix, end);
+    const char *const(*table)[3] = in_block ? names : outer_names;
+    for (int i = 0; i < 5; i++)
+        if (strncmp(rest, table[i][0], strlen(table[i][0])) == 0)
+            snprintf(name, sizeof name, "%s%s%s", prefix, table[i][origin],
+                     rest + strlen(table[i][0]));
+    st_add(writer, name, "F32", t->shape, t->values, t->count * sizeof(float));
+}
+
+static void names_of_others_are_understood(void **state)
+{
+    fixture *f = *state;
+    imgret_backend_info info;
+    imgret_backend_model *model = load_model(f->path, "", 1, &info);
+    float wanted[WIDTH], got[WIDTH], wanted_logits[CLASSES], logits[CLASSES];
+    run_model(model, f->pixels[0], 1, wanted, wanted_logits);
+    plugin()->unload(model);
+    for (int origin = 1; origin < 3; origin++) {
+        char path[64];
+        temporary_path(path);
+        st_writer writer = {0};
+        for (int i = 0; i < f->file.count; i++)
+            add_renamed(&writer, &f->file.tensors[i], origin);
+        st_write(&writer, path);
+        model = load_model(path, "mean=0.5,0.5,0.5;std=0.5,0.5,0.5;epsilon=1e-6", 1, &info);
+        run_model(model, f->pixels[0], 1, got, logits);
+        assert_memory_equal(got, wanted, sizeof got);
+        assert_memory_equal(logits, wanted_logits, sizeof logits);
+        plugin()->unload(model);
+        model = load_model(path, "", 1, &info); /* and its own defaults */
+        assert_non_null(strstr(info.identity, origin == 1 ? "mean=0.485,0.456,0.406"
+                                                          : "epsilon=1e-12"));
+        assert_int_equal(info.resize, origin == 1 ? IMGRET_RESIZE_SHORTER_SIDE
+                                                  : IMGRET_RESIZE_SQUASH);
+        plugin()->unload(model);
+        unlink(path);
     }
 }
 
@@ -369,7 +471,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_described),
         cmocka_unit_test(agrees_with_scalar_code),
+        cmocka_unit_test(threads_may_share_a_picture),
         cmocka_unit_test(pools_agree_with_scalar_code),
+        cmocka_unit_test(names_of_others_are_understood),
         cmocka_unit_test(normalisation_can_be_chosen),
         cmocka_unit_test(bf16_is_close),
         cmocka_unit_test(damaged_weights_are_named),

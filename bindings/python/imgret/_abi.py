@@ -226,7 +226,7 @@ class QueryOptions(Structure):
         ("flags", c_uint32),
         ("min_score", c_double),
         ("k", c_uint32),
-        ("reserved_zero", c_uint32),
+        ("effort", c_uint32),
     ]
 
 

@@ -1,0 +1,96 @@
+/* features.c: one picture's vector: remembered, or extracted. */
+#include "engine/features.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+#include <string.h>
+
+/* A file and its bytes are the same picture; pixels are one only together with their shape. */
+static ir_feature_key key_of(const ir_database *database, const ir_source *source)
+{
+    struct {
+        uint8_t content[16];
+        uint8_t extractor[16];
+        uint64_t bytes, row_bytes;
+        uint32_t pixels, width, height, format;
+    } parts;
+    memset(&parts, 0, sizeof parts); /* padding is hashed too */
+    memcpy(parts.content, source->content_hash, sizeof parts.content);
+    ir_content_hash(database->identity, strlen(database->identity), parts.extractor);
+    parts.bytes = source->data_bytes;
+    const imgret_input *input = source->input;
+    if (input->kind == IMGRET_INPUT_PIXELS) {
+        parts.pixels = 1;
+        parts.row_bytes = input->row_bytes;
+        parts.width = input->width;
+        parts.height = input->height;
+        parts.format = input->pixel_format;
+    }
+    ir_feature_key key;
+    ir_content_hash(&parts, sizeof parts, key.bytes);
+    return key;
+}
+
+static int32_t extract(ir_database *database, ir_extractor *extractor, const ir_source *source,
+                       float *vector, ir_source_picture *picture, imgret_error *error)
+{
+    uint8_t *prepared = ir_malloc(ir_extractor_input_bytes(extractor));
+    if (!prepared)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
+    int32_t status =
+        ir_source_prepare(source, extractor, &database->limits, prepared, picture, error);
+    ir_extract_job job = {
+        .prepared = prepared,
+        .count = 1,
+        .out = vector,
+        .stop = ir_call_current_stopped,
+    };
+    if (!status)
+        status = ir_extractor_run_job(extractor, &job, error);
+    ir_free(prepared);
+    return status;
+}
+
+static void fill(ir_source_picture *picture, const ir_feature_picture *known)
+{
+    picture->width = known->width;
+    picture->height = known->height;
+    picture->format = known->format;
+}
+
+/* What is remembered is the vector alone. */
+static int32_t look_again(ir_database *database, const ir_source *source,
+                          ir_source_picture *picture, imgret_error *error)
+{
+    if (!picture || !picture->look)
+        return IMGRET_OK;
+    return ir_source_prepare(source, NULL, &database->limits, NULL, picture, error);
+}
+
+int32_t ir_features_of(ir_database *database, const ir_source *source, float *vector,
+                       ir_source_picture *picture, imgret_error *error)
+{
+    ir_feature_key key = key_of(database, source);
+    ir_feature_picture known;
+    if (ir_feature_cache_find(database->features, &key, vector, database->dimension, &known)) {
+        if (picture)
+            fill(picture, &known);
+        return look_again(database, source, picture, error);
+    }
+    ir_extractor *extractor;
+    int32_t status = ir_database_extractor(database, &extractor, error);
+    if (status)
+        return status;
+    ir_source_picture found = picture ? *picture : (ir_source_picture){0};
+    status = extract(database, extractor, source, vector, &found, error);
+    if (!status) {
+        known = (ir_feature_picture){found.width, found.height, found.format};
+        ir_feature_cache_keep(database->features, &key, vector, database->dimension, &known);
+    }
+    if (picture)
+        *picture = found;
+    ir_extractor_close(extractor);
+    return status;
+}

@@ -1,0 +1,121 @@
+/* test_torch_golden.c: the torch plugin's convolutional networks on real weights reproduce their
+ * golden outputs. */
+#include "torch_fixture.h"
+
+#include "torch/safetensors.h"
+
+#include <math.h>
+
+typedef struct {
+    const char *weights, *golden, *architecture;
+    uint32_t side, dimension, class_count;
+    double error_max; /* of the embedding, relative to its largest value */
+} network;
+
+static void *read_tensor(const ir_safetensors *file, const char *name, size_t *bytes)
+{
+    const ir_safetensors_tensor *tensor = ir_safetensors_find(file, name);
+    assert_non_null(tensor);
+    void *data = malloc(tensor->bytes);
+    assert_non_null(data);
+    assert_int_equal(ir_safetensors_read(file, tensor, data, NULL), 0);
+    *bytes = tensor->bytes;
+    return data;
+}
+
+static double relative_error(const float *ours, const float *wanted, size_t count)
+{
+    double error = 0, largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        error = fmax(error, fabs((double)ours[i] - (double)wanted[i]));
+        largest = fmax(largest, fabs((double)wanted[i]));
+    }
+    return error / largest;
+}
+
+static void reproduces(const network *n, const char *options, double error_max)
+{
+    char golden_path[PATH_MAX], weights_path[PATH_MAX];
+    plugin();
+    if (!test_data(golden_path, sizeof golden_path, n->golden) ||
+        !test_data(weights_path, sizeof weights_path, n->weights))
+        skip_because("no weights under IMGRET_TEST_DATA");
+    ir_safetensors *file;
+    size_t picture_bytes = 3 * (size_t)n->side * n->side, bytes;
+    assert_int_equal(ir_safetensors_open(&file, golden_path, NULL), 0);
+    uint8_t *pixels = read_tensor(file, "pixels", &bytes);
+    assert_int_equal(bytes % picture_bytes, 0);
+    uint32_t count = (uint32_t)(bytes / picture_bytes);
+    float *wanted = read_tensor(file, "embedding", &bytes);
+    assert_int_equal(bytes, sizeof(float) * count * n->dimension);
+    float *wanted_logits = read_tensor(file, "logits", &bytes);
+    assert_int_equal(bytes, sizeof(float) * count * n->class_count);
+    ir_safetensors_close(file);
+
+    imgret_backend_info info;
+    imgret_backend_model *model = load_model(weights_path, options, 2, &info);
+    assert_string_equal(info.architecture, n->architecture);
+    assert_int_equal(info.input_width, n->side);
+    assert_int_equal(info.dimension, n->dimension);
+    assert_int_equal(info.class_count, n->class_count);
+    float *embeddings = calloc((size_t)count * n->dimension, sizeof(float));
+    float *logits = calloc((size_t)count * n->class_count, sizeof(float));
+    assert_true(embeddings && logits);
+    run_model(model, pixels, count, embeddings, logits);
+    double error = relative_error(embeddings, wanted, (size_t)count * n->dimension);
+    double logit_error = relative_error(logits, wanted_logits, (size_t)count * n->class_count);
+    print_message("# largest error, relative: embedding %.2g, logits %.2g\n", error, logit_error);
+    assert_true(error <= error_max);
+    assert_true(logit_error <= error_max);
+    plugin()->unload(model);
+    free(pixels), free(wanted), free(wanted_logits), free(embeddings), free(logits);
+}
+
+static const network cifar = {
+    "weights/cifar10_resnet20.safetensors", "weights/golden/cifar10_resnet20.golden.safetensors",
+    "cifar_resnet20", 32, 64, 10, 1e-5};
+static const network mobilenet_v1 = {
+    "weights/mobilenet_v1_0.25_128.safetensors",
+    "weights/golden/mobilenet_v1_0.25_128.golden.safetensors", "mobilenet_v1", 128, 256, 1001,
+    1e-5};
+/* The file's weights are rounded to half precision, those of the golden output were not: that alone
+ * moves an exact network, in double, by 0.0173. */
+static const network mobilenet_v2 = {
+    "weights/mobilenet_v2_1.0_224.fp16.safetensors",
+    "weights/golden/mobilenet_v2_1.0_224.golden.safetensors", "mobilenet_v2", 224, 1280, 1001,
+    0.02};
+
+static void cifar_resnet20_reproduces_its_golden_output(void **state)
+{
+    (void)state;
+    reproduces(&cifar, "", cifar.error_max);
+}
+
+static void mobilenet_v1_reproduces_its_golden_output(void **state)
+{
+    (void)state;
+    reproduces(&mobilenet_v1, "", mobilenet_v1.error_max);
+}
+
+static void mobilenet_v2_reproduces_its_golden_output(void **state)
+{
+    (void)state;
+    reproduces(&mobilenet_v2, "", mobilenet_v2.error_max);
+}
+
+static void bf16_is_near(void **state)
+{
+    (void)state;
+    reproduces(&cifar, "precision=bf16", 0.05);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cifar_resnet20_reproduces_its_golden_output),
+        cmocka_unit_test(mobilenet_v1_reproduces_its_golden_output),
+        cmocka_unit_test(mobilenet_v2_reproduces_its_golden_output),
+        cmocka_unit_test(bf16_is_near),
+    };
+    return cmocka_run_group_tests_name("torch golden", tests, NULL, NULL);
+}
