@@ -3,12 +3,14 @@
 #include "json.h"
 #include "message.h"
 #include "output.h"
+#include "params.h"
 #include "paths.h"
 #include "session.h"
 #include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,42 @@ static void format_hash(char out[33], const imgret_record *record)
         snprintf(out + 2 * i, 3, "%02x", record->content_hash[i]);
 }
 
+static void print_json_number(const char *name, double value)
+{
+    if (isnan(value))
+        cli_json_null(name);
+    else
+        cli_json_number(name, value);
+}
+
+/* Flat, under the names that filters use; colours as one text, "#c03020 0.43, ...". */
+static void print_json_attributes(const imgret_attributes *seen)
+{
+    char text[IMGRET_SWATCH_MAX * 24] = "";
+    cli_json_number("brightness", seen->brightness);
+    cli_json_number("contrast", seen->contrast);
+    cli_json_number("saturation", seen->saturation);
+    cli_json_number("warmth", seen->warmth);
+    cli_json_number("sharpness", seen->sharpness);
+    for (uint32_t i = 0; i < IMGRET_COLOR_COUNT; i++)
+        cli_json_number(imgret_color_name(i), (double)seen->color_shares[i]);
+    for (uint32_t i = 0; i < seen->swatch_count; i++) {
+        const imgret_swatch *swatch = &seen->swatches[i];
+        size_t at = strlen(text);
+        snprintf(text + at, sizeof text - at, "%s#%02x%02x%02x %.2f", i ? ", " : "", swatch->red,
+                 swatch->green, swatch->blue, (double)swatch->share);
+    }
+    cli_json_text("palette", text);
+    snprintf(text, sizeof text, "%016" PRIx64, seen->perceptual_hash);
+    cli_json_text("perceptual_hash", text);
+    cli_json_count("orientation", seen->orientation);
+    cli_json_text("taken_at", seen->taken_at);
+    cli_json_text("camera_make", seen->camera_make);
+    cli_json_text("camera_model", seen->camera_model);
+    print_json_number("latitude", seen->latitude);
+    print_json_number("longitude", seen->longitude);
+}
+
 static bool print_json(const imgret_record *record)
 {
     char hash[33];
@@ -48,6 +86,8 @@ static bool print_json(const imgret_record *record)
     cli_json_text("code", record->failure_code ? imgret_status_name(record->failure_code) : NULL);
     cli_json_path("reason", text_or_null(record->failure));
     cli_json_raw("metadata", record->metadata);
+    if (record->attributes)
+        print_json_attributes(record->attributes);
     return cli_json_end();
 }
 
@@ -125,14 +165,11 @@ static void print_heading(cli_form form)
 
 #define PAGE_COUNT 1000
 
-/* Lists everything, page by page. */
-static int show_all(imgret *db, const cli_options *options)
+/* Lists everything that `list` asks for, page by page. */
+static int show_pages(imgret *db, imgret_list_options list, const cli_options *options)
 {
     imgret_error error = IMGRET_ERROR_INIT;
     cli_form form = cli_output_form(options);
-    imgret_list_options list = {.size = sizeof list,
-                                .state = options->failed ? IMGRET_STATE_FAILED : 0,
-                                .limit = PAGE_COUNT};
     int status = CLI_EXIT_NOTHING;
     for (;;) {
         imgret_records *records;
@@ -155,6 +192,21 @@ static int show_all(imgret *db, const cli_options *options)
         if (!good || count < PAGE_COUNT)
             return status;
     }
+}
+
+static int show_all(imgret *db, const cli_options *options)
+{
+    imgret_param *params;
+    imgret_list_options list = {.size = sizeof list,
+                                .state = options->failed ? IMGRET_STATE_FAILED : 0,
+                                .limit = PAGE_COUNT,
+                                .where = options->where};
+    if (!cli_params_read(&params, &list.param_count, options))
+        return CLI_EXIT_ERROR;
+    list.params = params;
+    int status = show_pages(db, list, options);
+    cli_params_free(params, list.param_count);
+    return status;
 }
 
 /* The id that a word of digits says, else 0. */
@@ -228,6 +280,10 @@ static int show_words(imgret *db, const cli_options *options)
 
 int cli_show(const cli_options *options)
 {
+    if (options->where && options->word_count) {
+        cli_error("pictures by name or --where, not both");
+        return CLI_EXIT_ERROR;
+    }
     imgret *db = cli_session_open(options, IMGRET_OPEN_READ_ONLY);
     if (!db)
         return CLI_EXIT_ERROR;

@@ -3,6 +3,7 @@
 #include "json.h"
 #include "message.h"
 #include "output.h"
+#include "params.h"
 #include "paths.h"
 #include "session.h"
 #include "sheet.h"
@@ -112,15 +113,22 @@ static bool write_sheet(imgret *db, const imgret_input *input, const cli_options
 static int query(imgret *db, const imgret_input *input, const cli_options *options)
 {
     imgret_error error = IMGRET_ERROR_INIT;
-    imgret_query_options query_options = {.size = sizeof query_options, .k = options->k};
+    imgret_query_options query_options = {
+        .size = sizeof query_options, .k = options->k, .where = options->where};
+    imgret_param *params;
     if (!isnan(options->min_score)) {
         query_options.flags = IMGRET_QUERY_MIN_SCORE;
         query_options.min_score = options->min_score;
     }
     if (cli_session_is_interrupted())
         return CLI_EXIT_INTERRUPTED;
+    if (!cli_params_read(&params, &query_options.param_count, options))
+        return CLI_EXIT_ERROR;
+    query_options.params = params;
     imgret_results *results;
-    if (imgret_query(&results, db, input, &query_options, &error) != IMGRET_OK)
+    int32_t code = imgret_query(&results, db, input, &query_options, &error);
+    cli_params_free(params, query_options.param_count);
+    if (code != IMGRET_OK)
         return cli_session_fail(&error);
     int status = imgret_results_count(results) ? CLI_EXIT_FOUND : CLI_EXIT_NOTHING;
     print_hits(cli_output_form(options), results);

@@ -46,12 +46,14 @@ static const cli_command commands[] = {
     {"search", SEARCH, 0, 1, "DB IMAGE | DB --id N", "find the pictures most alike to one",
      "  imgret search photos.imgret cat.jpg\n"
      "  imgret search photos.imgret --id 42 -k 50 --html similar.html\n"
+     "  imgret search photos.imgret cat.jpg --where \"blue > 0.3 AND taken_at > '2024'\"\n"
      "  curl -s https://example.org/cat.jpg | imgret search photos.imgret - --json\n",
      "  IMAGE is a picture file, or - for the bytes of a picture on stdin.\n", cli_search},
     {"show", SHOW, 0, SIZE_MAX, "DB [ID|PATH...]", "show what is recorded of pictures, or of all",
      "  imgret show photos.imgret\n"
      "  imgret show photos.imgret 42 ~/Pictures/cat.jpg --json\n"
-     "  imgret show photos.imgret --failed\n",
+     "  imgret show photos.imgret --failed\n"
+     "  imgret show photos.imgret --where \"camera_model = :c\" --param c=X100\n",
      "  A word of digits is an id; write ./42 for a file of that name.\n", cli_show},
     {"remove", REMOVE, 1, SIZE_MAX, "DB ID|PATH...",
      "take pictures out of the database; files stay",
@@ -120,6 +122,10 @@ static const cli_flag flags[] = {
      "also when it would hardly pay"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
      "also write a contact sheet, one HTML page"},
+    {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW, FIELD(where),
+     "only pictures that match this SQL expression"},
+    {"param", 0, CLI_FLAG_LIST, "NAME=VALUE", 0, SEARCH | SHOW, FIELD(params),
+     "the value of :NAME in --where"},
     {"failed", 0, CLI_FLAG_SWITCH, NULL, 0, SHOW, FIELD(failed),
      "only pictures that cannot be read, with the reason"},
     {"output", 'o', CLI_FLAG_TEXT, "FILE", 0, EXTRACT | PCA, FIELD(output), "write to FILE"},
@@ -281,6 +287,18 @@ static bool parse_number(const char *text, double *out)
     return end != text && !*end && isfinite(*out);
 }
 
+static bool add_to_list(cli_list *list, const char *text)
+{
+    const char **more = realloc(list->texts, (list->count + 1) * sizeof *more);
+    if (!more) {
+        cli_error("out of memory");
+        return false;
+    }
+    list->texts = more;
+    list->texts[list->count++] = text;
+    return true;
+}
+
 static bool set_value(cli_options *options, const cli_flag *flag, const char *text)
 {
     char title[NAME_BYTES_MAX];
@@ -296,6 +314,8 @@ static bool set_value(cli_options *options, const cli_flag *flag, const char *te
         if (!text[0])
             cli_error("%s wants %s, not an empty text", flag_title(flag, title), flag->value);
         return text[0] != '\0';
+    case CLI_FLAG_LIST:
+        return add_to_list((cli_list *)(void *)field, text);
     case CLI_FLAG_COUNT:
         whole = parse_whole(text, flag->count_max);
         *(uint32_t *)(void *)field = (uint32_t)whole;
@@ -476,6 +496,8 @@ bool cli_options_parse(cli_options *out, int argc, char **argv)
 
 void cli_options_free(cli_options *options)
 {
+    free(options->params.texts);
+    options->params = (cli_list){0};
     free(options->words);
     options->words = NULL;
 }

@@ -24,6 +24,7 @@ typedef struct cli_command {
 typedef enum cli_flag_kind {
     CLI_FLAG_SWITCH, /* bool */
     CLI_FLAG_TEXT,   /* const char * */
+    CLI_FLAG_LIST,   /* cli_list: each time it is given adds a text */
     CLI_FLAG_COUNT,  /* uint32_t, 1 to count_max */
     CLI_FLAG_ID,     /* int64_t, above 0 */
     CLI_FLAG_NUMBER, /* double, finite */
@@ -41,6 +42,11 @@ typedef struct cli_flag {
     size_t offset;     /* of its field in cli_options */
     const char *help;
 } cli_flag;
+
+typedef struct cli_list {
+    const char **texts; /* freed by cli_options_free */
+    size_t count;
+} cli_list;
 
 /* What the command line said. Text points into argv; `words` is freed by cli_options_free. */
 struct cli_options {
@@ -61,6 +67,8 @@ struct cli_options {
     const char *plugin_path;
     const char *files_from;
     const char *html;
+    const char *where;
+    cli_list params; /* "NAME=VALUE" */
     uint32_t threads;
     uint32_t metric;
     uint32_t vector_type;

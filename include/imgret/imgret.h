@@ -382,6 +382,27 @@ IMGRET_API int32_t imgret_rollback(imgret *db, imgret_error *error);
 
 /* ---- Ask -------------------------------------------------------------------------------------- */
 
+/* Filters. `where` is an SQL boolean expression over the columns that docs/filters.md lists, such
+ * as "label = 'cat' AND meta->>'camera' = :camera AND taken_at > '2024'". SQLite evaluates it on a
+ * read-only connection that can do nothing else: no sub-query, no other table, only plain
+ * functions, within limits of time (where_ms_max) and memory. What is wrong with it is
+ * IMGRET_INVALID_ARGUMENT, a limit that it met IMGRET_LIMIT. A host that builds expressions from
+ * what its users type puts that into parameters. */
+#define IMGRET_PARAM_NULL 0
+#define IMGRET_PARAM_INTEGER 1
+#define IMGRET_PARAM_REAL 2
+#define IMGRET_PARAM_TEXT 3
+
+/* The value of one parameter. An array of them has params[0].size as its stride. */
+typedef struct imgret_param {
+    uint32_t size;    /* sizeof(imgret_param) */
+    uint32_t kind;    /* IMGRET_PARAM_*: which of the values counts */
+    const char *name; /* "camera" for :camera */
+    const char *text;
+    int64_t integer;
+    double real;
+} imgret_param;
+
 #define IMGRET_QUERY_MIN_SCORE 1u    /* honour min_score */
 #define IMGRET_QUERY_INCLUDE_SELF 2u /* a query by id may return that image too */
 
@@ -393,6 +414,10 @@ typedef struct imgret_query_options {
     /* Candidates that a search of a segment keeps: more finds more of the nearest and takes longer.
      * Default 0: chosen by the library; at most 1,000,000. */
     uint32_t effort;
+    const char *where; /* only images that match this expression; default all */
+    const imgret_param *params; /* param_count values for the parameters of `where`, no others */
+    uint32_t param_count;
+    uint32_t where_ms_max; /* what evaluating `where` may take; default 10,000 */
 } imgret_query_options;
 
 /* One result; strings live as long as the results they come from. */
@@ -410,7 +435,7 @@ typedef struct imgret_hit {
 typedef struct imgret_results imgret_results;
 
 /* Finds the k images most alike to `input`, best first, equal scores by ascending id; fewer when
- * the collection is smaller. Every vector is compared exactly, in the precision it is stored in.
+ * the collection is smaller, or fewer match options->where: never fewer than min(k, matches). Every vector is compared exactly, in the precision it is stored in.
  * Free `out` with imgret_results_free.
  * Errors: NOT_FOUND (id or file), BAD_IMAGE, UNSUPPORTED, LIMIT, INVALID_ARGUMENT, BAD_MODEL,
  * INTERRUPTED, IO, CORRUPT, NO_MEMORY. */
@@ -458,6 +483,56 @@ IMGRET_API int32_t imgret_optimize(imgret *db, const imgret_optimize_options *op
 #define IMGRET_STATE_STORED 1 /* can be found */
 #define IMGRET_STATE_FAILED 2 /* recorded with the reason why it cannot be read */
 
+/* The names of colour that pictures are described with: the basic colour terms of Berlin and Kay,
+ * "Basic Color Terms", 1969. */
+#define IMGRET_COLOR_BLACK 0
+#define IMGRET_COLOR_GREY 1
+#define IMGRET_COLOR_WHITE 2
+#define IMGRET_COLOR_RED 3
+#define IMGRET_COLOR_ORANGE 4
+#define IMGRET_COLOR_YELLOW 5
+#define IMGRET_COLOR_GREEN 6
+#define IMGRET_COLOR_BLUE 7
+#define IMGRET_COLOR_PURPLE 8
+#define IMGRET_COLOR_PINK 9
+#define IMGRET_COLOR_BROWN 10
+#define IMGRET_COLOR_COUNT 11
+
+/* "black", "grey" and so on; NULL for any other number. Static text. Any thread. */
+IMGRET_API const char *imgret_color_name(uint32_t color);
+
+#define IMGRET_SWATCH_MAX 5
+
+/* One dominant colour of a picture. */
+typedef struct imgret_swatch {
+    uint8_t red; /* sRGB */
+    uint8_t green;
+    uint8_t blue;
+    uint8_t color; /* IMGRET_COLOR_*: its name */
+    float share;   /* of the picture's area, 0..1 */
+} imgret_swatch;
+
+/* What a picture looks like, and what its camera wrote into it. Measured on the upright picture,
+ * scaled down to at most 128 pixels a side; docs/attributes.md defines every number. */
+typedef struct imgret_attributes {
+    uint32_t size;        /* sizeof(imgret_attributes) of the library */
+    uint32_t orientation; /* EXIF, 1..8, applied already; 0: the file says nothing */
+    double brightness;    /* mean lightness L*, 0..100 */
+    double contrast;      /* standard deviation of L*, 0..50 */
+    double saturation;    /* mean chroma C*ab, 0 (grey) to some 130 */
+    double warmth;        /* -1 (all cool colours) to 1 (all warm ones), 0 without colour */
+    double sharpness;     /* standard deviation of the Laplacian of L*, 0 (plain) upwards */
+    uint64_t perceptual_hash; /* 64 bits of a DCT; alike pictures differ in few bits */
+    float color_shares[IMGRET_COLOR_COUNT]; /* of the area, by IMGRET_COLOR_*; their sum is 1 */
+    uint32_t swatch_count;                  /* dominant colours, 1..IMGRET_SWATCH_MAX */
+    imgret_swatch swatches[IMGRET_SWATCH_MAX]; /* greatest share first */
+    double latitude;          /* EXIF, degrees, north positive; NaN when there is none */
+    double longitude;         /* EXIF, degrees, east positive; NaN when there is none */
+    const char *taken_at;     /* EXIF, "2024-05-31 18:04:59" in the camera's time; NULL: none */
+    const char *camera_make;  /* EXIF; NULL: none */
+    const char *camera_model; /* EXIF; NULL: none */
+} imgret_attributes;
+
 /* One image as the catalogue has it; strings live as long as the records they come from. */
 typedef struct imgret_record {
     uint32_t size;  /* sizeof(imgret_record) of the library */
@@ -475,6 +550,9 @@ typedef struct imgret_record {
     int64_t modified_ns;        /* file's modification time, Unix epoch; 0 when it was no file */
     int64_t added_ms;           /* time of the last store, Unix epoch */
     uint8_t content_hash[16];   /* XXH3-128 of the encoded bytes, pixels or vector */
+    /* NULL for a ready vector, a failure, and a picture stored by a version that measured none.
+     * Lives as long as the records. */
+    const imgret_attributes *attributes;
 } imgret_record;
 
 typedef struct imgret_list_options {
@@ -483,6 +561,11 @@ typedef struct imgret_list_options {
     int64_t after_id; /* only ids above it, to page through; default all */
     const char *uri;  /* only this uri; default all */
     uint64_t limit;   /* at most so many; default 1,000 */
+    const char *where; /* only images that match this expression, failures included; default all;
+                        * not together with uri */
+    const imgret_param *params; /* as in imgret_query_options */
+    uint32_t param_count;
+    uint32_t where_ms_max;
 } imgret_list_options;
 
 typedef struct imgret_records imgret_records;

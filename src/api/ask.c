@@ -5,6 +5,7 @@
 #include "engine/look.h"
 #include "engine/query.h"
 #include "engine/source.h"
+#include "engine/where.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -14,6 +15,10 @@
      1u << IMGRET_INPUT_VECTOR | 1u << IMGRET_INPUT_ID)
 
 enum { K_MAX = 1000000 };
+
+/* The first versions of the structs, without a filter. */
+#define QUERY_LEAST_BYTES ((uint32_t)offsetof(imgret_query_options, where))
+#define LIST_LEAST_BYTES ((uint32_t)offsetof(imgret_list_options, where))
 
 static int32_t check_query(imgret_query_options *options, imgret_error *error)
 {
@@ -48,16 +53,22 @@ int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input
     if (!status)
         status = ir_source_read_input(&given, input, KINDS_TO_ASK, error);
     if (!status)
-        status = ir_options_read(&wanted, sizeof wanted, sizeof wanted, options,
+        status = ir_options_read(&wanted, sizeof wanted, QUERY_LEAST_BYTES, options,
                                  "imgret_query_options", error);
     if (!status)
         status = check_query(&wanted, error);
     if (status)
         return status;
-    ir_call call;
-    ir_call_begin(&call, &db->database->interrupts);
-    status = ir_query(out, db->database, &given, &wanted, &call, error);
-    ir_call_end(&call);
+    ir_catalog_filter filter;
+    status = ir_where_read(&filter, wanted.where, wanted.params, wanted.param_count,
+                           wanted.where_ms_max, error);
+    if (!status) {
+        ir_call call;
+        ir_call_begin(&call, &db->database->interrupts);
+        status = ir_query(out, db->database, &given, &wanted, &filter, &call, error);
+        ir_call_end(&call);
+    }
+    ir_where_free(&filter);
     return status;
 }
 
@@ -71,14 +82,20 @@ int32_t imgret_list(imgret_records **out, imgret *db, const imgret_list_options 
     imgret_list_options wanted;
     status = ir_handle_check(db, error);
     if (!status)
-        status = ir_options_read(&wanted, sizeof wanted, sizeof wanted, options,
+        status = ir_options_read(&wanted, sizeof wanted, LIST_LEAST_BYTES, options,
                                  "imgret_list_options", error);
     if (status)
         return status;
-    ir_call call;
-    ir_call_begin(&call, &db->database->interrupts);
-    status = ir_list(out, db->database, &wanted, error);
-    ir_call_end(&call);
+    ir_catalog_filter filter;
+    status = ir_where_read(&filter, wanted.where, wanted.params, wanted.param_count,
+                           wanted.where_ms_max, error);
+    if (!status) {
+        ir_call call;
+        ir_call_begin(&call, &db->database->interrupts);
+        status = ir_list(out, db->database, &wanted, &filter, error);
+        ir_call_end(&call);
+    }
+    ir_where_free(&filter);
     return status;
 }
 

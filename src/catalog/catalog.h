@@ -14,7 +14,7 @@
 
 typedef struct ir_catalog ir_catalog;
 
-#define IR_CATALOG_FORMAT 1 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
+#define IR_CATALOG_FORMAT 2 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
 
 typedef struct ir_catalog_options {
     bool read_only;
@@ -96,6 +96,7 @@ typedef struct ir_catalog_image {
     uint8_t content_hash[16];
     const void *vector; /* as stored */
     size_t vector_bytes;
+    const imgret_attributes *attributes; /* NULL: none */
 } ir_catalog_image;
 
 /* Stores a new image, or replaces what `replaced_id` (0: none) holds: same id, metadata kept when
@@ -161,6 +162,32 @@ typedef int32_t (*ir_catalog_record_fn)(void *context, uint64_t position,
 int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *regions, uint64_t count,
                                       ir_catalog_record_fn on_record, void *context,
                                       imgret_error *error);
+
+/* The images with these ids; otherwise as above. */
+int32_t ir_catalog_records_of_images(ir_catalog *catalog, const int64_t *ids, uint64_t count,
+                                     ir_catalog_record_fn on_record, void *context,
+                                     imgret_error *error);
+
+/* ---- Filters: docs/filters.md ----
+ *
+ * They run on a read-only connection of their own, one at a time. Errors of both: INVALID_ARGUMENT
+ * (the expression, or what it may not do), LIMIT (its length, time or memory), INTERRUPTED. */
+typedef struct ir_catalog_filter {
+    const char *where;          /* an SQL expression */
+    const imgret_param *params; /* checked */
+    uint32_t param_count;
+    uint32_t ms_max; /* 0: 10,000 */
+} ir_catalog_filter;
+
+/* The regions of the images that match, ascending; *out is fresh memory (ir_free), perhaps NULL
+ * when *count is 0. */
+int32_t ir_catalog_filter_regions(ir_catalog *catalog, const ir_catalog_filter *given,
+                                  int64_t **out, uint64_t *count, imgret_error *error);
+
+/* ir_catalog_list among those that match; options->uri is not looked at. */
+int32_t ir_catalog_filter_list(ir_catalog *catalog, const ir_catalog_filter *given,
+                               const imgret_list_options *options, ir_catalog_record_fn on_record,
+                               void *context, imgret_error *error);
 
 /* ---- Segments: files with the vectors of a range of regions, which are no longer pending ---- */
 

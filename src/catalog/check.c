@@ -51,6 +51,13 @@ static const char *const rules[] = {
     "SELECT printf('image %d has no content hash of 16 bytes', id) FROM images "
     "WHERE typeof(content_hash) <> 'blob' OR length(content_hash) <> 16",
 
+    "SELECT printf('the attributes of image %d are not all there', id) FROM images "
+    "WHERE perceptual_hash IS NOT NULL AND (state <> 1 OR "
+    "brightness IS NULL OR contrast IS NULL OR saturation IS NULL OR warmth IS NULL "
+    "OR sharpness IS NULL OR color IS NULL OR coalesce(length(color_shares), 0) <> 11 "
+    "OR palette IS NULL OR length(palette) % 5 <> 0 OR length(palette) > 25 "
+    "OR orientation IS NULL OR orientation NOT BETWEEN 0 AND 8)",
+
     "SELECT printf('metadata of image %d is not a JSON object', id) FROM images "
     "WHERE CASE WHEN metadata IS NULL THEN 0 WHEN json_valid(metadata) "
     "THEN json_type(metadata) IS NOT 'object' ELSE 1 END",

@@ -12,8 +12,14 @@
 
 #define IR_CATALOG_METADATA_BYTES_MAX (1 << 20)
 
-/* `writer` belongs to the thread inside `gate`, `reader` to the one that holds `reader_lock`; the
- * rest is fixed once open, but for `spoiled`, which is the writing thread's. */
+typedef struct ir_filter ir_filter; /* filter.c */
+
+/* NULL is allowed. */
+void ir_filter_close(ir_filter *filter);
+
+/* `writer` belongs to the thread inside `gate`, `reader` to the one that holds `reader_lock`,
+ * `filter` to the one that holds `filter_lock`; the rest is fixed once open, but for `spoiled`,
+ * which is the writing thread's. */
 struct ir_catalog {
     char *folder;
     char *path; /* of catalog.db; absolute, like folder */
@@ -24,6 +30,9 @@ struct ir_catalog {
     ir_gate gate;
     pthread_mutex_t reader_lock; /* recursive, for reads within ir_catalog_hold */
     bool held;                   /* by the thread with `reader_lock`: its snapshot is open */
+    pthread_mutex_t filter_lock;
+    ir_filter *filter; /* under filter_lock; NULL until first used */
+    ir_catalog_options options;
     /* Why the open transaction can only be rolled back, or 0: a write failed after it had changed
      * something, or SQLite rolled back on its own. Commit returns it. */
     int32_t spoiled;
@@ -34,6 +43,25 @@ struct ir_catalog {
  * at most 1 MiB. */
 int32_t ir_catalog_check_metadata(ir_connection *connection, const char *metadata,
                                   imgret_error *error);
+
+/* Columns from `brightness` to `longitude`, in the order of the table. */
+#define IR_ATTRIBUTE_COLUMNS 15
+
+/* Colours as they are stored; must live until the statement they are bound to ends. */
+typedef struct ir_packed_colors {
+    uint8_t shares[IMGRET_COLOR_COUNT];
+    uint8_t palette[IMGRET_SWATCH_MAX * 5];
+    size_t palette_bytes;
+} ir_packed_colors;
+
+/* Binds the next IR_ATTRIBUTE_COLUMNS parameters; attributes NULL: all NULL. */
+void ir_catalog_bind_attributes(ir_statement *statement, const imgret_attributes *attributes,
+                                ir_packed_colors *colors);
+
+/* Reads the columns from `column` on. *there is false for an image without attributes. Strings live
+ * until the next step. */
+int32_t ir_catalog_read_attributes(ir_statement *statement, int column, bool *there,
+                                   imgret_attributes *out, imgret_error *error);
 
 /* For the room's other writing files: whether this thread's transaction can still be written to, and
  * the status of a write, passed on after it was noted (see `spoiled`). */

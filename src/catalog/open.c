@@ -309,6 +309,7 @@ static int32_t make_handle(ir_catalog **out, imgret_error *error)
     pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&catalog->reader_lock, &recursive);
     pthread_mutexattr_destroy(&recursive);
+    pthread_mutex_init(&catalog->filter_lock, NULL);
     *out = catalog;
     return IMGRET_OK;
 }
@@ -323,6 +324,8 @@ int32_t ir_catalog_open(ir_catalog **out, const char *path, const ir_catalog_opt
     if (status)
         return status;
     catalog->read_only = options->read_only;
+    catalog->reader_mode = IR_CONNECTION_READ;
+    catalog->options = *options;
     status = open_catalog(catalog, path, options, &is_new, error);
     if (status) {
         ir_catalog_close(catalog);
@@ -345,6 +348,7 @@ void ir_catalog_close(ir_catalog *catalog)
 {
     if (!catalog)
         return;
+    ir_filter_close(catalog->filter);
     ir_connection_close(&catalog->reader);
     if (catalog->writer.db) {
         if (ir_connection_in_transaction(&catalog->writer)) /* of any thread: no other call runs */
@@ -358,6 +362,7 @@ void ir_catalog_close(ir_catalog *catalog)
     ir_connection_close(&catalog->writer);
     ir_gate_destroy(&catalog->gate);
     pthread_mutex_destroy(&catalog->reader_lock);
+    pthread_mutex_destroy(&catalog->filter_lock);
     forget(catalog);
 }
 

@@ -247,8 +247,18 @@ int32_t ir_catalog_image_region(ir_catalog *catalog, int64_t id, int64_t *region
     return status;
 }
 
-static int32_t read_record(ir_statement *statement, imgret_record *out, imgret_error *error)
+typedef struct record_row {
+    imgret_record record;
+    imgret_attributes attributes;
+} record_row;
+
+/* Where the attributes stand in a row: after the columns of version 1. */
+enum { FIRST_ATTRIBUTE = 13 };
+
+static int32_t read_record(ir_statement *statement, record_row *row, imgret_error *error)
 {
+    imgret_record *out = &row->record;
+    bool has_attributes = false;
     *out = (imgret_record){.size = sizeof *out};
     int_column ints[] = {
         {0, 1, INT64_MAX, 0},
@@ -272,6 +282,10 @@ static int32_t read_record(ir_statement *statement, imgret_record *out, imgret_e
     if (!status)
         status = ir_statement_bytes(statement, 12, out->content_hash, sizeof out->content_hash,
                                     error);
+    if (!status)
+        status = ir_catalog_read_attributes(statement, FIRST_ATTRIBUTE, &has_attributes,
+                                            &row->attributes, error);
+    out->attributes = has_attributes ? &row->attributes : NULL;
     out->id = ints[0].value;
     out->state = (int32_t)ints[1].value;
     out->failure_code = (int32_t)ints[2].value;
@@ -283,27 +297,25 @@ static int32_t read_record(ir_statement *statement, imgret_record *out, imgret_e
     return status;
 }
 
-static int32_t pass_record_of_region(ir_connection *reader, int64_t region, uint64_t position,
-                                     ir_catalog_record_fn on_record, void *context,
-                                     imgret_error *error)
+static int32_t pass_record(ir_connection *reader, ir_sql sql, int64_t id, uint64_t position,
+                           ir_catalog_record_fn on_record, void *context, imgret_error *error)
 {
     ir_statement statement;
     bool row;
-    imgret_record record;
-    ir_statement_start(&statement, reader, IR_SQL_RECORD_OF_REGION, "reading a result");
-    ir_statement_bind_int(&statement, region);
+    record_row record;
+    ir_statement_start(&statement, reader, sql, "reading a result");
+    ir_statement_bind_int(&statement, id);
     int32_t status = ir_statement_step(&statement, &row, error);
     if (!status && row)
         status = read_record(&statement, &record, error);
     if (!status && row)
-        status = on_record(context, position, &record, error);
+        status = on_record(context, position, &record.record, error);
     ir_statement_end(&statement);
     return status;
 }
 
-int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *regions, uint64_t count,
-                                      ir_catalog_record_fn on_record, void *context,
-                                      imgret_error *error)
+static int32_t pass_records(ir_catalog *catalog, ir_sql sql, const int64_t *ids, uint64_t count,
+                            ir_catalog_record_fn on_record, void *context, imgret_error *error)
 {
     if (count == 0)
         return IMGRET_OK;
@@ -311,9 +323,24 @@ int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *region
     if (status)
         return status;
     for (uint64_t i = 0; !status && i < count; i++)
-        status = pass_record_of_region(&catalog->reader, regions[i], i, on_record, context, error);
+        status = pass_record(&catalog->reader, sql, ids[i], i, on_record, context, error);
     ir_catalog_end_read(catalog);
     return status;
+}
+
+int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *regions, uint64_t count,
+                                      ir_catalog_record_fn on_record, void *context,
+                                      imgret_error *error)
+{
+    return pass_records(catalog, IR_SQL_RECORD_OF_REGION, regions, count, on_record, context,
+                        error);
+}
+
+int32_t ir_catalog_records_of_images(ir_catalog *catalog, const int64_t *ids, uint64_t count,
+                                     ir_catalog_record_fn on_record, void *context,
+                                     imgret_error *error)
+{
+    return pass_records(catalog, IR_SQL_RECORD_OF_IMAGE, ids, count, on_record, context, error);
 }
 
 static ir_sql list_statement(const imgret_list_options *options)
@@ -330,7 +357,7 @@ int32_t ir_catalog_list(ir_catalog *catalog, const imgret_list_options *options,
 {
     ir_statement statement;
     bool row;
-    imgret_record record;
+    record_row record;
     uint64_t position = 0;
     pthread_mutex_lock(&catalog->reader_lock);
     ir_statement_start(&statement, &catalog->reader, list_statement(options), "listing images");
@@ -345,7 +372,7 @@ int32_t ir_catalog_list(ir_catalog *catalog, const imgret_list_options *options,
     while (!status && row) {
         status = read_record(&statement, &record, error);
         if (!status)
-            status = on_record(context, position++, &record, error);
+            status = on_record(context, position++, &record.record, error);
         if (!status)
             status = ir_statement_step(&statement, &row, error);
     }

@@ -52,11 +52,38 @@ static const char version_1[] =
     "  identity INTEGER NOT NULL\n"
     ") STRICT;\n";
 
-static const char *const steps[] = {version_1};
+/* Attributes; all NULL in what version 1 stored. The indexes are partial, because what has no
+ * attribute need not be found by it. */
+static const char version_2[] =
+    "ALTER TABLE images ADD COLUMN brightness REAL;\n"
+    "ALTER TABLE images ADD COLUMN contrast REAL;\n"
+    "ALTER TABLE images ADD COLUMN saturation REAL;\n"
+    "ALTER TABLE images ADD COLUMN warmth REAL;\n"
+    "ALTER TABLE images ADD COLUMN sharpness REAL;\n"
+    "ALTER TABLE images ADD COLUMN perceptual_hash INTEGER;\n"
+    "ALTER TABLE images ADD COLUMN color TEXT;\n"
+    "ALTER TABLE images ADD COLUMN color_shares BLOB;\n"
+    "ALTER TABLE images ADD COLUMN palette BLOB;\n"
+    "ALTER TABLE images ADD COLUMN orientation INTEGER;\n"
+    "ALTER TABLE images ADD COLUMN taken_at TEXT;\n"
+    "ALTER TABLE images ADD COLUMN camera_make TEXT;\n"
+    "ALTER TABLE images ADD COLUMN camera_model TEXT;\n"
+    "ALTER TABLE images ADD COLUMN latitude REAL;\n"
+    "ALTER TABLE images ADD COLUMN longitude REAL;\n"
+    "ALTER TABLE images ADD COLUMN label TEXT;\n"
+    "ALTER TABLE images ADD COLUMN label_score REAL;\n"
+    "CREATE INDEX images_color ON images (color) WHERE color IS NOT NULL;\n"
+    "CREATE INDEX images_taken_at ON images (taken_at) WHERE taken_at IS NOT NULL;\n"
+    "CREATE INDEX images_camera_model ON images (camera_model) "
+    "WHERE camera_model IS NOT NULL;\n"
+    "CREATE INDEX images_latitude ON images (latitude) WHERE latitude IS NOT NULL;\n"
+    "CREATE INDEX images_label ON images (label) WHERE label IS NOT NULL;\n";
+
+static const char *const steps[] = {version_1, version_2};
 
 _Static_assert(sizeof steps / sizeof steps[0] == IR_CATALOG_FORMAT, "one step for each version");
 
-const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 1};
+const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 2};
 
 /* One number from a statement that returns one row. */
 static int32_t query_int(ir_connection *connection, const char *sql, int64_t *out,

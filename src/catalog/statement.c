@@ -4,12 +4,18 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #define RECORD_COLUMNS                                                                           \
     "images.id, images.state, images.uri, images.metadata, images.format, images.failure, "     \
     "images.failure_code, images.width, images.height, images.file_bytes, images.modified_ns, " \
-    "images.added_ms, images.content_hash"
+    "images.added_ms, images.content_hash, " IMAGE_ATTRIBUTES("images.")
+
+#define IMAGE_ATTRIBUTES(of)                                                                     \
+    of "brightness, " of "contrast, " of "saturation, " of "warmth, " of "sharpness, " of        \
+       "perceptual_hash, " of "color, " of "color_shares, " of "palette, " of "orientation, " of \
+       "taken_at, " of "camera_make, " of "camera_model, " of "latitude, " of "longitude"
 
 /* The planner sees that a listing of failures may use the partial index only when the state is
  * written out: hence a text for each. */
@@ -29,13 +35,15 @@ static const char *const texts[IR_SQL_COUNT] = {
                                   "THEN json_type(?1) = 'object' ELSE 0 END",
     [IR_SQL_INSERT_IMAGE] =
         "INSERT INTO images (uri, state, failure_code, content_hash, file_bytes, modified_ns, "
-        "added_ms, width, height, format, failure, metadata) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        "added_ms, width, height, format, failure, metadata, " IMAGE_ATTRIBUTES("") ") "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
+        "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
     [IR_SQL_REPLACE_IMAGE] =
         "UPDATE images SET uri = coalesce(?1, uri), state = ?2, failure_code = ?3, "
         "content_hash = ?4, file_bytes = ?5, modified_ns = ?6, added_ms = ?7, width = ?8, "
-        "height = ?9, format = ?10, failure = ?11, metadata = coalesce(?12, metadata) "
-        "WHERE id = ?13",
+        "height = ?9, format = ?10, failure = ?11, metadata = coalesce(?12, metadata), "
+        "(" IMAGE_ATTRIBUTES("") ") = (?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, "
+        "?24, ?25, ?26, ?27) WHERE id = ?28",
     [IR_SQL_INSERT_REGION] = "INSERT INTO regions (image, ordinal) VALUES (?1, 0)",
     [IR_SQL_INSERT_VECTOR] = "INSERT INTO pending_vectors (region, vector) VALUES (?1, ?2)",
     [IR_SQL_NOTE_REMOVALS] = "INSERT INTO removed_regions (region) "
@@ -51,6 +59,8 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_IMAGE_REGION] = "SELECT id FROM regions WHERE image = ?1 AND ordinal = 0",
     [IR_SQL_RECORD_OF_REGION] = "SELECT " RECORD_COLUMNS " FROM regions JOIN images "
                                 "ON images.id = regions.image WHERE regions.id = ?1",
+    [IR_SQL_RECORD_OF_IMAGE] = "SELECT " RECORD_COLUMNS " FROM images WHERE id = ?1",
+    [IR_SQL_ANY_IMAGE] = "SELECT id FROM images LIMIT 1",
     [IR_SQL_LIST] = "SELECT " RECORD_COLUMNS " FROM images WHERE id > ?1 ORDER BY id LIMIT ?2",
     [IR_SQL_LIST_STORED] = "SELECT " RECORD_COLUMNS " FROM images WHERE id > ?1 AND state = 1 "
                            "ORDER BY id LIMIT ?2",
@@ -95,6 +105,13 @@ void ir_statement_bind_int(ir_statement *statement, int64_t value)
     if (statement->handle)
         note(statement,
              sqlite3_bind_int64(statement->handle, statement->parameter_count + 1, value));
+}
+
+void ir_statement_bind_real(ir_statement *statement, double value)
+{
+    if (statement->handle)
+        note(statement,
+             sqlite3_bind_double(statement->handle, statement->parameter_count + 1, value));
 }
 
 void ir_statement_bind_text(ir_statement *statement, const char *text)
@@ -170,6 +187,19 @@ int32_t ir_statement_int(ir_statement *statement, int column, int64_t least, int
     if (value < least || value > most)
         return fail_column(statement, column, "is out of range", error);
     *out = value;
+    return IMGRET_OK;
+}
+
+int32_t ir_statement_real(ir_statement *statement, int column, bool null_allowed, double *out,
+                          imgret_error *error)
+{
+    int type = sqlite3_column_type(statement->handle, column);
+    *out = NAN;
+    if (type == SQLITE_NULL && null_allowed)
+        return IMGRET_OK;
+    if (type != SQLITE_FLOAT)
+        return fail_column(statement, column, "is not a real number", error);
+    *out = sqlite3_column_double(statement->handle, column);
     return IMGRET_OK;
 }
 

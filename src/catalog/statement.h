@@ -17,6 +17,7 @@ typedef struct ir_statement {
 void ir_statement_start(ir_statement *statement, ir_connection *connection, ir_sql sql,
                         const char *doing);
 void ir_statement_bind_int(ir_statement *statement, int64_t value);
+void ir_statement_bind_real(ir_statement *statement, double value); /* NaN: SQL's NULL */
 void ir_statement_bind_text(ir_statement *statement, const char *text); /* NULL: SQL's NULL */
 void ir_statement_bind_blob(ir_statement *statement, const void *data, size_t bytes);
 
@@ -33,6 +34,10 @@ int32_t ir_statement_run(ir_statement *statement, imgret_error *error);
  * as it should be is IMGRET_CORRUPT, and the message names the column and the row (column 0). */
 int32_t ir_statement_int(ir_statement *statement, int column, int64_t least, int64_t most,
                          int64_t *out, imgret_error *error);
+
+/* NULL, where it is allowed, is NaN. */
+int32_t ir_statement_real(ir_statement *statement, int column, bool null_allowed, double *out,
+                          imgret_error *error);
 
 /* *out lives until the next step; it is NULL only for SQL's NULL, and only when that is allowed. */
 int32_t ir_statement_text(ir_statement *statement, int column, bool null_allowed,

@@ -189,6 +189,8 @@ static int32_t write_image(ir_catalog *catalog, const ir_catalog_image *image, i
     ir_statement_bind_text(&statement, image->format ? image->format : "");
     ir_statement_bind_text(&statement, failure);
     ir_statement_bind_text(&statement, image->metadata);
+    ir_packed_colors colors;
+    ir_catalog_bind_attributes(&statement, image->attributes, &colors);
     if (replaced_id)
         ir_statement_bind_int(&statement, replaced_id);
     int32_t status = ir_statement_run(&statement, error);

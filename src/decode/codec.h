@@ -65,6 +65,10 @@ void ir_decode_flatten(uint8_t *rgb, const uint8_t *from, size_t count, int chan
  * damaged one: orientation is metadata, a fault in it does not make the pixels bad. */
 uint32_t ir_decode_orientation(const char *format, const uint8_t *data, size_t bytes);
 
+/* The EXIF block of a picture file, a TIFF structure as yet unread, or NULL when there is none. */
+const uint8_t *ir_exif_find(const char *format, const uint8_t *data, size_t bytes,
+                            size_t *exif_bytes);
+
 /* Turns the picture upright. */
 int32_t ir_decode_turn(ir_picture *picture, uint32_t orientation, imgret_error *error);
 

@@ -33,6 +33,21 @@ const char *ir_decode_sniff(const uint8_t *head, size_t bytes, bool *supported);
 int32_t ir_decode(const uint8_t *data, size_t bytes, const ir_decode_options *options,
                   ir_picture *out, imgret_error *error);
 
+/* What a camera wrote into a picture file. Texts are printable ASCII, "" when there is none. */
+typedef struct ir_exif {
+    uint32_t orientation; /* 1..8, 0: none */
+    char taken_at[20];    /* "2024-05-31 18:04:59", the camera's time: original, else as changed */
+    char make[64];
+    char model[64];
+    double latitude; /* degrees, north positive; NaN: none */
+    double longitude; /* degrees, east positive; NaN: none */
+} ir_exif;
+
+/* Reads the EXIF fields of a whole encoded picture of this format (as ir_decode_sniff names it). A
+ * field that breaks the standard's rules (its type, count, range or place) is left out, and so are
+ * all where a directory is broken: metadata never makes a picture bad. Any thread. */
+void ir_decode_exif(const char *format, const uint8_t *data, size_t bytes, ir_exif *out);
+
 /* Checks and converts an input of kind IMGRET_INPUT_PIXELS. */
 int32_t ir_decode_pixels(const imgret_input *input, const imgret_limits *limits, ir_picture *out,
                          imgret_error *error);

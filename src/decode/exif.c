@@ -1,4 +1,4 @@
-/* exif.c: finds the EXIF orientation in a JPEG, PNG or WebP file. */
+/* exif.c: finds the EXIF block of a JPEG, PNG or WebP file, and the orientation in it. */
 #include "decode/codec.h"
 
 #include <string.h>
@@ -10,6 +10,8 @@ typedef struct span {
     const uint8_t *data;
     size_t bytes;
 } span;
+
+static const span none = {NULL, 0};
 
 static uint32_t load16(span tiff, size_t at, bool big_endian)
 {
@@ -55,69 +57,78 @@ static bool cut_prefix(span *exif)
     return true;
 }
 
-static uint32_t orientation_in_jpeg(span file)
+static span find_in_jpeg(span file)
 {
     size_t at = 2; /* after SOI */
     while (at < file.bytes) {
         const uint8_t *marker = memchr(file.data + at, 0xFF, file.bytes - at);
         if (!marker)
-            return 1;
+            return none;
         at = (size_t)(marker - file.data) + 1;
         while (at < file.bytes && file.data[at] == 0xFF)
             at++;
         if (at >= file.bytes)
-            return 1;
+            return none;
         uint8_t kind = file.data[at++];
         if (kind <= 0x01 || (kind >= 0xD0 && kind <= 0xD8))
             continue; /* no segment follows */
         if (kind == 0xD9 || kind == 0xDA || file.bytes - at < 2)
-            return 1;
+            return none;
         size_t segment_bytes = ir_load_be16(file.data + at);
         if (segment_bytes < 2 || segment_bytes > file.bytes - at)
-            return 1;
+            return none;
         span body = {file.data + at + 2, segment_bytes - 2};
         if (kind == 0xE1 && cut_prefix(&body))
-            return orientation_in_tiff(body);
+            return body;
         at += segment_bytes;
     }
-    return 1;
+    return none;
 }
 
-static uint32_t orientation_in_png(span file)
+static span find_in_png(span file)
 {
     ir_png_chunk chunk;
     size_t position = 0;
     while (ir_png_next(file.data, file.bytes, &position, &chunk))
         if (memcmp(chunk.type, "eXIf", 4) == 0)
-            return orientation_in_tiff((span){chunk.data, chunk.bytes});
-    return 1;
+            return (span){chunk.data, chunk.bytes};
+    return none;
 }
 
-static uint32_t orientation_in_webp(span file)
+static span find_in_webp(span file)
 {
     size_t at = 12; /* "RIFF" size "WEBP" */
     while (at < file.bytes && file.bytes - at >= 8) {
         size_t chunk_bytes = ir_load_le32(file.data + at + 4);
         if (chunk_bytes > file.bytes - at - 8)
-            return 1;
+            return none;
         span body = {file.data + at + 8, chunk_bytes};
         if (memcmp(file.data + at, "EXIF", 4) == 0) {
             cut_prefix(&body);
-            return orientation_in_tiff(body);
+            return body;
         }
         at += 8 + chunk_bytes + (chunk_bytes & 1);
     }
-    return 1;
+    return none;
+}
+
+const uint8_t *ir_exif_find(const char *format, const uint8_t *data, size_t bytes,
+                            size_t *exif_bytes)
+{
+    span file = {data, bytes}, found = none;
+    if (strcmp(format, "jpeg") == 0)
+        found = find_in_jpeg(file);
+    else if (strcmp(format, "png") == 0)
+        found = find_in_png(file);
+    else if (strcmp(format, "webp") == 0)
+        found = find_in_webp(file);
+    *exif_bytes = found.bytes;
+    return found.data;
 }
 
 uint32_t ir_decode_orientation(const char *format, const uint8_t *data, size_t bytes)
 {
-    span file = {data, bytes};
-    if (strcmp(format, "jpeg") == 0)
-        return orientation_in_jpeg(file);
-    if (strcmp(format, "png") == 0)
-        return orientation_in_png(file);
-    if (strcmp(format, "webp") == 0)
-        return orientation_in_webp(file);
-    return 1;
+    span tiff;
+    tiff.data = ir_exif_find(format, data, bytes, &tiff.bytes);
+    return tiff.data ? orientation_in_tiff(tiff) : 1;
 }

@@ -91,19 +91,23 @@ static int32_t add_vector(ir_database *database, const imgret_input *input,
 }
 
 static int32_t extract_picture(ir_database *database, const ir_source *source,
-                               ir_catalog_image *image, void *stored, imgret_error *error)
+                               ir_catalog_image *image, void *stored, ir_look *look,
+                               imgret_error *error)
 {
     float *vector = ir_malloc_array(database->dimension, sizeof *vector);
     if (!vector)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
-    ir_source_picture picture = {0};
+    ir_analyzer *analyzer = NULL;
+    ir_source_picture picture = {.look = look, .analyzer = &analyzer};
     int32_t status = ir_features_of(database, source, vector, &picture, error);
     if (!status)
         status = ir_delta_encode(database->delta, vector, stored, error);
     ir_free(vector);
+    ir_analyzer_free(analyzer);
     image->width = picture.width;
     image->height = picture.height;
     image->format = picture.format ? picture.format : "";
+    image->attributes = ir_look_attributes(look);
     return status;
 }
 
@@ -146,11 +150,12 @@ static int32_t add_picture(ir_database *database, const imgret_input *input,
     memcpy(image->content_hash, source.content_hash, sizeof image->content_hash);
     image->file_bytes = source.data_bytes;
     bool known;
+    ir_look look = {0};
     status = is_known(database, image, &known, error);
     if (!status && known)
         status = store_alone(database, image, &result->outcome, &result->id, error);
     if (!status && (!known || result->outcome == 0)) {
-        status = extract_picture(database, &source, image, stored, error);
+        status = extract_picture(database, &source, image, stored, &look, error);
         image->vector = stored;
         if (!status)
             status = store_alone(database, image, &result->outcome, &result->id, error);

@@ -36,7 +36,7 @@ static void prepare_one(void *context, uint32_t part)
     *error = (imgret_error)IMGRET_ERROR_INIT;
     imgret_input input;
     ir_source source;
-    ir_source_picture picture;
+    ir_source_picture picture = {0};
     int32_t status =
         ir_source_read_input(&input, input_at(work, here->first + part), KINDS_TO_EXTRACT, error);
     if (!status) {

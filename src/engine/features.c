@@ -53,6 +53,22 @@ static int32_t extract(ir_database *database, ir_extractor *extractor, const ir_
     return status;
 }
 
+static void fill(ir_source_picture *picture, const ir_feature_picture *known)
+{
+    picture->width = known->width;
+    picture->height = known->height;
+    picture->format = known->format;
+}
+
+/* What is remembered is the vector alone. */
+static int32_t look_again(ir_database *database, const ir_source *source,
+                          ir_source_picture *picture, imgret_error *error)
+{
+    if (!picture || !picture->look)
+        return IMGRET_OK;
+    return ir_source_prepare(source, NULL, &database->limits, NULL, picture, error);
+}
+
 int32_t ir_features_of(ir_database *database, const ir_source *source, float *vector,
                        ir_source_picture *picture, imgret_error *error)
 {
@@ -60,14 +76,14 @@ int32_t ir_features_of(ir_database *database, const ir_source *source, float *ve
     ir_feature_picture known;
     if (ir_feature_cache_find(database->features, &key, vector, database->dimension, &known)) {
         if (picture)
-            *picture = (ir_source_picture){known.width, known.height, known.format};
-        return IMGRET_OK;
+            fill(picture, &known);
+        return look_again(database, source, picture, error);
     }
     ir_extractor *extractor;
     int32_t status = ir_database_extractor(database, &extractor, error);
     if (status)
         return status;
-    ir_source_picture found = {0};
+    ir_source_picture found = picture ? *picture : (ir_source_picture){0};
     status = extract(database, extractor, source, vector, &found, error);
     if (!status) {
         known = (ir_feature_picture){found.width, found.height, found.format};

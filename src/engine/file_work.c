@@ -102,7 +102,8 @@ static int32_t prepare(ir_file_work *work, const ir_source *source, imgret_error
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
     }
     imgret_error reason = IMGRET_ERROR_INIT;
-    ir_source_picture picture = {.format = work->file->format};
+    ir_source_picture picture = {.format = work->file->format, .look = &work->file->look,
+                                 .analyzer = work->analyzer};
     status = ir_source_prepare(source, extractor, &database->limits, *work->prepared, &picture,
                                &reason);
     ir_extractor_close(extractor);

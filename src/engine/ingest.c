@@ -60,9 +60,9 @@ static bool needs_writing(const item *given)
     return given->stored != NULL || given->file.recorded || given->file.touched;
 }
 
-static ir_catalog_image image_of(const ingest *run, const item *given)
+static ir_catalog_image image_of(const ingest *run, item *given)
 {
-    const ir_pipe_file *file = &given->file;
+    ir_pipe_file *file = &given->file;
     ir_catalog_image image = {
         .uri = file->uri,
         .format = file->format,
@@ -72,6 +72,7 @@ static ir_catalog_image image_of(const ingest *run, const item *given)
         .modified_ns = file->modified_ns,
         .vector = given->stored,
         .vector_bytes = ir_delta_vector_bytes(run->database->delta),
+        .attributes = given->stored ? ir_look_attributes(&file->look) : NULL,
     };
     memcpy(image.content_hash, file->content_hash, sizeof image.content_hash);
     return image;

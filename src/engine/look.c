@@ -18,7 +18,7 @@ static int32_t add_record(void *context, uint64_t position, const imgret_record 
 }
 
 int32_t ir_list(imgret_records **out, ir_database *database, const imgret_list_options *options,
-                imgret_error *error)
+                const ir_catalog_filter *filter, imgret_error *error)
 {
     *out = NULL;
     imgret_list_options wanted = *options;
@@ -27,10 +27,16 @@ int32_t ir_list(imgret_records **out, ir_database *database, const imgret_list_o
     if (wanted.state < 0 || wanted.state > IMGRET_STATE_FAILED)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_list_options.state is %d",
                        wanted.state);
+    if (filter->where && wanted.uri)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_list_options: uri and where do not go together");
     imgret_records *records;
     int32_t status = ir_records_create(&records, error);
     if (!status)
-        status = ir_catalog_list(database->catalog, &wanted, add_record, records, error);
+        status = filter->where ? ir_catalog_filter_list(database->catalog, filter, &wanted,
+                                                        add_record, records, error)
+                               : ir_catalog_list(database->catalog, &wanted, add_record, records,
+                                                 error);
     if (status) {
         imgret_records_free(records);
         return status;
@@ -45,7 +51,8 @@ int32_t ir_get(imgret_records **out, ir_database *database, int64_t id, imgret_e
     imgret_list_options options = {.size = sizeof options, .limit = 1};
     options.after_id = id > INT64_MIN ? id - 1 : id;
     imgret_records *records;
-    int32_t status = ir_list(&records, database, &options, error);
+    const ir_catalog_filter none = {0};
+    int32_t status = ir_list(&records, database, &options, &none, error);
     if (status)
         return status;
     const imgret_record *row = imgret_records_at(records, 0);

@@ -4,9 +4,9 @@
 
 #include "engine/database.h"
 
-/* `options` has passed ir_options_read. */
+/* `options` has passed ir_options_read; its filter is `filter` (where NULL: none). */
 int32_t ir_list(imgret_records **out, ir_database *database, const imgret_list_options *options,
-                imgret_error *error);
+                const ir_catalog_filter *filter, imgret_error *error);
 
 int32_t ir_get(imgret_records **out, ir_database *database, int64_t id, imgret_error *error);
 

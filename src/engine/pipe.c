@@ -101,12 +101,13 @@ static queued_path *take_path(ir_pipe *pipe, ir_pipe_slot **taken)
 }
 
 static int32_t work_on(ir_pipe *pipe, queued_path *path, ir_pipe_slot *taken,
-                       imgret_error *error)
+                       ir_analyzer **analyzer, imgret_error *error)
 {
     ir_file_work work = {
         .database = pipe->database,
         .retry_failed = pipe->retry_failed,
         .file = &taken->file,
+        .analyzer = analyzer,
         .prepared = &taken->prepared,
     };
     memset(&taken->file, 0, sizeof taken->file);
@@ -119,11 +120,12 @@ static void *worker_main(void *argument)
     ir_pipe *pipe = argument;
     queued_path *path;
     ir_pipe_slot *taken;
+    ir_analyzer *analyzer = NULL;
     pthread_mutex_lock(&pipe->lock);
     while ((path = take_path(pipe, &taken)) != NULL) {
         pthread_mutex_unlock(&pipe->lock);
         imgret_error error = IMGRET_ERROR_INIT;
-        int32_t status = work_on(pipe, path, taken, &error);
+        int32_t status = work_on(pipe, path, taken, &analyzer, &error);
         ir_free(path->entry.path);
         ir_free(path);
         pthread_mutex_lock(&pipe->lock);
@@ -138,6 +140,7 @@ static void *worker_main(void *argument)
     pthread_cond_broadcast(&pipe->prepared);
     pthread_cond_broadcast(&pipe->done);
     pthread_mutex_unlock(&pipe->lock);
+    ir_analyzer_free(analyzer);
     return NULL;
 }
 

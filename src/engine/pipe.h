@@ -12,6 +12,7 @@
 #define IR_ENGINE_PIPE_H
 
 #include "engine/database.h"
+#include "engine/source.h"
 
 /* What a worker found out about one file. */
 typedef struct ir_pipe_file {
@@ -29,6 +30,7 @@ typedef struct ir_pipe_file {
     uint32_t width;
     uint32_t height;
     const char *format;     /* static text */
+    ir_look look;           /* of STORED */
     const float *vector;    /* of STORED: dimension floats; until the next call on the pipe */
     char message[sizeof ((imgret_error *)0)->message];
 } ir_pipe_file;

@@ -138,6 +138,28 @@ static int32_t gather_hits(imgret_results **out, ir_database *database,
     return IMGRET_OK;
 }
 
+/* The regions that a filter lets through; `ids` NULL: there is no filter. */
+typedef struct {
+    int64_t *ids;
+    uint64_t count;
+} allowed_regions;
+
+static int32_t filter_regions(ir_database *database, const ir_catalog_filter *filter,
+                              allowed_regions *out, imgret_error *error)
+{
+    *out = (allowed_regions){0};
+    if (!filter->where)
+        return IMGRET_OK;
+    int32_t status = ir_catalog_filter_regions(database->catalog, filter, &out->ids, &out->count,
+                                               error);
+    if (!status && !out->ids) { /* no match is not no filter */
+        out->ids = ir_calloc(1, sizeof *out->ids);
+        if (!out->ids)
+            status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a filter");
+    }
+    return status;
+}
+
 /* The delta, compared exactly, and what the segments find, merged: under the layout's lock. */
 static int32_t search_all(ir_database *database, const ir_delta_query *query, uint32_t effort,
                           ir_neighbor *neighbors, uint32_t *count, imgret_error *error)
@@ -166,10 +188,13 @@ static uint64_t vectors_at_most(ir_database *database)
 }
 
 static int32_t search(imgret_results **out, ir_database *database, const ir_database_view *view,
-                      const float *vector, int64_t region, const imgret_query_options *options,
-                      ir_call *call, bool *outdated, imgret_error *error)
+                      const float *vector, int64_t region, const allowed_regions *allowed,
+                      const imgret_query_options *options, ir_call *call, bool *outdated,
+                      imgret_error *error)
 {
     uint64_t there = vectors_at_most(database);
+    if (allowed->ids && allowed->count < there)
+        there = allowed->count;
     uint32_t k = options->k < there ? options->k : (uint32_t)there;
     bool bounded = (options->flags & IMGRET_QUERY_MIN_SCORE) != 0;
     ir_delta_query query = {
@@ -178,6 +203,8 @@ static int32_t search(imgret_results **out, ir_database *database, const ir_data
         .score_min = bounded ? options->min_score : -INFINITY,
         .excluded_id = options->flags & IMGRET_QUERY_INCLUDE_SELF ? 0 : region,
         .pool = database->pool,
+        .allowed = allowed->ids,
+        .allowed_count = allowed->count,
         .stop = ir_call_stopped,
         .stop_context = call,
     };
@@ -198,22 +225,31 @@ enum { TRIES_MAX = 4 };
  * search is repeated on the new state; the last time, writers wait. */
 static int32_t search_one_state(imgret_results **out, ir_database *database,
                                 const imgret_input *input, float *vector,
-                                const imgret_query_options *options, ir_call *call,
+                                const imgret_query_options *options,
+                                const ir_catalog_filter *filter, ir_call *call,
                                 imgret_error *error)
 {
     for (int tries = 1;; tries++) {
         int64_t region = 0;
         bool outdated = false, last = tries >= TRIES_MAX;
         ir_database_view view;
-        int32_t status = ir_database_look(database, last, &view, error);
-        if (status)
+        allowed_regions allowed;
+        /* In this order: what the filter saw is then in memory. */
+        int32_t status = filter_regions(database, filter, &allowed, error);
+        if (!status)
+            status = ir_database_look(database, last, &view, error);
+        if (status) {
+            ir_free(allowed.ids);
             return status;
+        }
         if (input->kind == IMGRET_INPUT_ID)
             status = stored_vector(database, input->id, &region, vector, last ? error : NULL);
         bool missing = status != IMGRET_OK; /* perhaps replaced in this very moment */
         if (!missing)
-            status = search(out, database, &view, vector, region, options, call, &outdated, error);
+            status = search(out, database, &view, vector, region, &allowed, options, call,
+                            &outdated, error);
         ir_database_leave(database, &view);
+        ir_free(allowed.ids);
         if (last || !(missing || outdated))
             return status;
         if (missing)
@@ -222,7 +258,8 @@ static int32_t search_one_state(imgret_results **out, ir_database *database,
 }
 
 int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *input,
-                 const imgret_query_options *options, ir_call *call, imgret_error *error)
+                 const imgret_query_options *options, const ir_catalog_filter *filter,
+                 ir_call *call, imgret_error *error)
 {
     *out = NULL;
     uint64_t started_us = ir_clock_us();
@@ -233,7 +270,7 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
                          ? IMGRET_OK
                          : query_vector(database, input, vector, error);
     if (!status)
-        status = search_one_state(out, database, input, vector, options, call, error);
+        status = search_one_state(out, database, input, vector, options, filter, call, error);
     ir_free(vector);
     if (!status) {
         atomic_fetch_add(&database->query_count, 1);

@@ -4,9 +4,11 @@
 
 #include "engine/database.h"
 
-/* `input` has passed ir_source_read_input; `options` are checked and have their defaults. */
+/* `input` has passed ir_source_read_input; `options` are checked and have their defaults; their
+ * filter is `filter` (where NULL: none). */
 int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *input,
-                 const imgret_query_options *options, ir_call *call, imgret_error *error);
+                 const imgret_query_options *options, const ir_catalog_filter *filter,
+                 ir_call *call, imgret_error *error);
 
 int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_error *error);
 

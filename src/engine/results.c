@@ -83,6 +83,23 @@ static int32_t make_room(imgret_records *records)
     return IMGRET_OK;
 }
 
+static const imgret_attributes *copy_attributes(ir_arena *arena, const imgret_attributes *from,
+                                                int *failed)
+{
+    if (!from)
+        return NULL;
+    imgret_attributes *copy = ir_arena_alloc(arena, sizeof *copy);
+    if (!copy) {
+        *failed = 1;
+        return NULL;
+    }
+    *copy = *from;
+    copy->taken_at = ir_arena_strdup(arena, from->taken_at, failed);
+    copy->camera_make = ir_arena_strdup(arena, from->camera_make, failed);
+    copy->camera_model = ir_arena_strdup(arena, from->camera_model, failed);
+    return copy;
+}
+
 int32_t ir_records_add(imgret_records *records, const imgret_record *record, imgret_error *error)
 {
     int failed = make_room(records) != IMGRET_OK;
@@ -92,6 +109,7 @@ int32_t ir_records_add(imgret_records *records, const imgret_record *record, img
     row.metadata = ir_arena_strdup(&records->arena, record->metadata, &failed);
     row.format = ir_arena_strdup(&records->arena, record->format, &failed);
     row.failure = ir_arena_strdup(&records->arena, record->failure, &failed);
+    row.attributes = copy_attributes(&records->arena, record->attributes, &failed);
     if (failed)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a list of images");
     records->rows[records->count++] = row;

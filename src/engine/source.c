@@ -72,18 +72,46 @@ void ir_source_close(ir_source *source)
     memset(source, 0, sizeof *source);
 }
 
+enum { LOOK_PX_MIN = 160 }; /* a side, when a picture is only looked at: as for `classic` */
+
 static int32_t decode_source(const ir_source *source, const ir_extractor *extractor,
                              const imgret_limits *limits, ir_picture *out, imgret_error *error)
 {
     if (source->input->kind == IMGRET_INPUT_PIXELS)
         return ir_decode_pixels(source->input, limits, out, error);
-    const ir_extractor_info *info = ir_extractor_get_info(extractor);
     ir_decode_options options = {
-        .limits = *limits,
-        .width_min = info->decode_width_min,
-        .height_min = info->decode_height_min,
-    };
+        .limits = *limits, .width_min = LOOK_PX_MIN, .height_min = LOOK_PX_MIN};
+    if (extractor) {
+        const ir_extractor_info *info = ir_extractor_get_info(extractor);
+        options.width_min = info->decode_width_min;
+        options.height_min = info->decode_height_min;
+    }
     return ir_decode(source->data, source->data_bytes, &options, out, error);
+}
+
+const imgret_attributes *ir_look_attributes(ir_look *look)
+{
+    if (!look->there)
+        return NULL;
+    const ir_exif *exif = &look->exif;
+    imgret_attributes *attributes = &look->attributes;
+    attributes->orientation = exif->orientation;
+    attributes->latitude = exif->latitude;
+    attributes->longitude = exif->longitude;
+    attributes->taken_at = exif->taken_at[0] ? exif->taken_at : NULL;
+    attributes->camera_make = exif->make[0] ? exif->make : NULL;
+    attributes->camera_model = exif->model[0] ? exif->model : NULL;
+    return attributes;
+}
+
+static int32_t look_at(const ir_source *source, const ir_picture *picture,
+                       ir_analyzer **analyzer, ir_look *out, imgret_error *error)
+{
+    bool encoded = source->input->kind != IMGRET_INPUT_PIXELS;
+    ir_decode_exif(picture->format, source->data, encoded ? source->data_bytes : 0, &out->exif);
+    int32_t status = ir_analyze(analyzer, picture, &out->attributes, error);
+    out->there = !status;
+    return status;
 }
 
 int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor,
@@ -96,7 +124,11 @@ int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor
         out->width = picture.source_width;
         out->height = picture.source_height;
         out->format = picture.format;
-        status = ir_extractor_prepare(extractor, &picture, prepared, error);
+        if (extractor)
+            status = ir_extractor_prepare(extractor, &picture, prepared, error);
+    }
+    if (!status && out->look) {
+        status = look_at(source, &picture, out->analyzer, out->look, error);
     }
     ir_picture_free(&picture);
     if (status && source->input->kind == IMGRET_INPUT_FILE)

@@ -2,9 +2,12 @@
 #ifndef IR_ENGINE_SOURCE_H
 #define IR_ENGINE_SOURCE_H
 
+#include "analyze/analyze.h"
+#include "decode/decode.h"
 #include "extract/extract.h"
 
 #include <imgret/imgret.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The encoded bytes of a FILE or BYTES input, or the pixels of a PIXELS input, not yet decoded. */
@@ -16,11 +19,23 @@ typedef struct ir_source {
     uint8_t content_hash[16];
 } ir_source;
 
+/* What a picture looks like, and what its camera wrote. May be copied as it is. */
+typedef struct ir_look {
+    bool there; /* the rest is filled */
+    imgret_attributes attributes;
+    ir_exif exif;
+} ir_look;
+
+/* The attributes, their texts pointing into `look`; NULL when it is not filled. */
+const imgret_attributes *ir_look_attributes(ir_look *look);
+
 /* What became known of a picture on its way to the model. */
 typedef struct ir_source_picture {
     uint32_t width; /* pixels, upright, as encoded */
     uint32_t height;
     const char *format; /* static text */
+    ir_look *look;      /* the caller's, filled while it is decoded; NULL: not wanted */
+    ir_analyzer **analyzer; /* with `look`: made when NULL, the caller frees it */
 } ir_source_picture;
 
 /* Copies a caller's input of any size into `out` and checks that its kind and pointers make sense.
@@ -33,7 +48,8 @@ int32_t ir_source_open(ir_source *out, const imgret_input *input, const imgret_l
                        imgret_error *error);
 void ir_source_close(ir_source *source);
 
-/* Decodes and prepares for `extractor` into `prepared` (ir_extractor_input_bytes). */
+/* Decodes, looks at the picture when out->look is given, and prepares for `extractor` (NULL: does
+ * not) into `prepared` (ir_extractor_input_bytes). */
 int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor,
                           const imgret_limits *limits, uint8_t *prepared, ir_source_picture *out,
                           imgret_error *error);

@@ -24,6 +24,10 @@ typedef struct ir_delta_query {
     /* Asked now and then, from any thread of the pool; true stops the search. NULL: never. */
     bool (*stop)(void *stop_context);
     void *stop_context;
+    /* Ascending ids: only these are compared, and those that are not there are passed over. NULL:
+     * all. With a count of 0 nothing is found. */
+    const int64_t *allowed;
+    uint64_t allowed_count;
 } ir_delta_query;
 
 /* `dimension` is 1 to 65,536, `metric` IMGRET_METRIC_*, `vector_type` IMGRET_VECTOR_*, else

@@ -1,7 +1,8 @@
 /* delta_search.c: the exact k nearest of the delta, its chunks shared among threads.
  *
  * The pool's parts are runs of chunks; each keeps its own k best, and the best of those are the
- * result. A row's score depends on nothing but the row and the query, and the order of results is
+ * result. Where only some ids are allowed, the parts are runs of those instead, and rows are compared
+ * in groups that bridge small gaps. A row's score depends on nothing but the row and the query, and the order of results is
  * total, so that the answer is the same however the rows were shared.
  */
 #include "base/alloc.h"
@@ -143,7 +144,7 @@ static uint64_t chunk_count(const delta_scan *scan)
     return (scan->row_count + scan->delta->chunk_rows - 1) / scan->delta->chunk_rows;
 }
 
-/* The first row of a part; of part_count: the end. */
+/* The first row of a part; of part_count: the end. Parts of allowed ids: allowed_start. */
 static uint64_t part_start(const delta_scan *scan, uint32_t part)
 {
     uint64_t row = chunk_count(scan) * part / scan->part_count * scan->delta->chunk_rows;
@@ -162,6 +163,98 @@ static void scan_part(void *context, uint32_t part)
         atomic_fetch_add_explicit(&scan->scanned, count, memory_order_relaxed);
         row += count;
     }
+}
+
+/* ---- The scan of allowed rows ---- */
+
+#define GAP_ROWS 2u /* not allowed, compared all the same: less than starting anew */
+
+static int64_t id_of_row(const delta_scan *scan, uint64_t row)
+{
+    uint32_t chunk_rows = scan->delta->chunk_rows;
+    return ir_delta_chunk_at(scan->delta, row / chunk_rows)->ids[row % chunk_rows];
+}
+
+/* The first row at or after `row` whose id is at least `id`: doubling steps, then halves, since the
+ * next allowed row is mostly near. */
+static uint64_t find_row(const delta_scan *scan, uint64_t row, int64_t id)
+{
+    uint64_t step = 1, high = row;
+    while (high < scan->row_count && id_of_row(scan, high) < id) {
+        row = high + 1;
+        high += step;
+        step *= 2;
+    }
+    if (high > scan->row_count)
+        high = scan->row_count;
+    while (row < high) {
+        uint64_t middle = row + (high - row) / 2;
+        if (id_of_row(scan, middle) < id)
+            row = middle + 1;
+        else
+            high = middle;
+    }
+    return row;
+}
+
+/* Rows of one chunk to be compared together. */
+typedef struct row_group {
+    uint64_t first;
+    uint32_t count; /* gaps included */
+    uint32_t allowed_count;
+    uint32_t allowed[RAWS]; /* rows after `first` */
+} row_group;
+
+static void scan_group(delta_scan *scan, ir_best *best, row_group *group)
+{
+    if (group->allowed_count == 0)
+        return;
+    const ir_delta *delta = scan->delta;
+    const ir_delta_chunk *chunk = ir_delta_chunk_at(delta, group->first / delta->chunk_rows);
+    uint32_t at = (uint32_t)(group->first % delta->chunk_rows);
+    float raws[RAWS];
+    ir_delta_compare(delta, scan->vector, ir_delta_row(delta, chunk, at), group->count,
+                     delta->metric == IMGRET_METRIC_L2, raws);
+    for (uint32_t i = 0; i < group->allowed_count; i++)
+        consider(scan, best, chunk, at + group->allowed[i], raws[group->allowed[i]]);
+    atomic_fetch_add_explicit(&scan->scanned, group->count, memory_order_relaxed);
+    group->allowed_count = 0;
+}
+
+static void take_row(delta_scan *scan, ir_best *best, row_group *group, uint64_t row)
+{
+    uint64_t end = group->first + group->count;
+    bool fits = group->allowed_count > 0 && row - end <= GAP_ROWS &&
+                row - group->first < RAWS &&
+                row / scan->delta->chunk_rows == group->first / scan->delta->chunk_rows;
+    if (!fits) {
+        scan_group(scan, best, group);
+        group->first = row;
+    }
+    group->allowed[group->allowed_count++] = (uint32_t)(row - group->first);
+    group->count = (uint32_t)(row - group->first) + 1;
+}
+
+static uint64_t allowed_start(const delta_scan *scan, uint32_t part)
+{
+    uint64_t count = scan->query->allowed_count, parts = scan->part_count;
+    return count / parts * part + count % parts * part / parts;
+}
+
+static void scan_allowed(void *context, uint32_t part)
+{
+    delta_scan *scan = context;
+    const int64_t *allowed = scan->query->allowed;
+    uint64_t at = allowed_start(scan, part), end = allowed_start(scan, part + 1), row = 0;
+    row_group group = {0};
+    for (uint64_t seen = 0; at < end && row < scan->row_count; at++, seen++) {
+        if (seen % RAWS == 0 && stops(scan))
+            return;
+        row = find_row(scan, row, allowed[at]);
+        if (row < scan->row_count && id_of_row(scan, row) == allowed[at])
+            take_row(scan, &scan->parts[part], &group, row++);
+    }
+    scan_group(scan, &scan->parts[part], &group);
 }
 
 /* ---- Preparing and gathering ---- */
@@ -208,7 +301,9 @@ static void prepare_vector(delta_scan *scan)
 
 static uint32_t part_capacity(const delta_scan *scan, uint32_t part)
 {
-    uint64_t rows = part_start(scan, part + 1) - part_start(scan, part);
+    uint64_t rows = scan->query->allowed
+                        ? allowed_start(scan, part + 1) - allowed_start(scan, part)
+                        : part_start(scan, part + 1) - part_start(scan, part);
     return rows < scan->query->k ? (uint32_t)rows : scan->query->k;
 }
 
@@ -222,7 +317,8 @@ static void free_scan(delta_scan *scan)
 static int32_t prepare(delta_scan *scan, ir_neighbor *out, imgret_error *error)
 {
     uint32_t threads = ir_pool_thread_count(scan->query->pool);
-    uint64_t chunks = chunk_count(scan);
+    uint64_t chunks = scan->query->allowed ? (scan->query->allowed_count + RAWS - 1) / RAWS
+                                           : chunk_count(scan);
     uint64_t parts = threads > 1 ? (uint64_t)threads * PARTS_PER_THREAD : 1;
     scan->part_count = (uint32_t)(parts < chunks ? parts : chunks);
     size_t vector_bytes = scan->delta->row_floats * sizeof scan->vector[0];
@@ -273,11 +369,12 @@ int32_t ir_delta_search(const ir_delta *delta, const ir_delta_query *query, ir_n
         return status;
     delta_scan scan = {.delta = delta, .query = query};
     scan.row_count = atomic_load_explicit(&delta->row_count, memory_order_acquire);
-    if (scan.row_count == 0)
+    if (scan.row_count == 0 || (query->allowed && query->allowed_count == 0))
         return IMGRET_OK;
     status = prepare(&scan, out, error);
     if (status == IMGRET_OK)
-        ir_pool_run(query->pool, scan_part, &scan, scan.part_count);
+        ir_pool_run(query->pool, query->allowed ? scan_allowed : scan_part, &scan,
+                    scan.part_count);
     if (scanned)
         *scanned = atomic_load(&scan.scanned);
     if (status == IMGRET_OK && atomic_load(&scan.stopped))

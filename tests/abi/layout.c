@@ -153,12 +153,24 @@ FIELD(imgret_ingest_options, user, 40);
 FIELD(imgret_ingest_options, commit_count, 48);
 FIELD(imgret_ingest_options, commit_ms, 52);
 
-SIZE(imgret_query_options, 24);
+SIZE(imgret_query_options, 48);
 FIELD(imgret_query_options, size, 0);
 FIELD(imgret_query_options, flags, 4);
 FIELD(imgret_query_options, min_score, 8);
 FIELD(imgret_query_options, k, 16);
 FIELD(imgret_query_options, effort, 20);
+FIELD(imgret_query_options, where, 24);
+FIELD(imgret_query_options, params, 32);
+FIELD(imgret_query_options, param_count, 40);
+FIELD(imgret_query_options, where_ms_max, 44);
+
+SIZE(imgret_param, 40);
+FIELD(imgret_param, size, 0);
+FIELD(imgret_param, kind, 4);
+FIELD(imgret_param, name, 8);
+FIELD(imgret_param, text, 16);
+FIELD(imgret_param, integer, 24);
+FIELD(imgret_param, real, 32);
 
 SIZE(imgret_hit, 48);
 FIELD(imgret_hit, size, 0);
@@ -170,7 +182,7 @@ FIELD(imgret_hit, score, 24);
 FIELD(imgret_hit, uri, 32);
 FIELD(imgret_hit, metadata, 40);
 
-SIZE(imgret_record, 104);
+SIZE(imgret_record, 112);
 FIELD(imgret_record, size, 0);
 FIELD(imgret_record, state, 4);
 FIELD(imgret_record, id, 8);
@@ -186,13 +198,43 @@ FIELD(imgret_record, file_bytes, 64);
 FIELD(imgret_record, modified_ns, 72);
 FIELD(imgret_record, added_ms, 80);
 FIELD(imgret_record, content_hash, 88);
+FIELD(imgret_record, attributes, 104);
 
-SIZE(imgret_list_options, 32);
+SIZE(imgret_swatch, 8);
+FIELD(imgret_swatch, red, 0);
+FIELD(imgret_swatch, green, 1);
+FIELD(imgret_swatch, blue, 2);
+FIELD(imgret_swatch, color, 3);
+FIELD(imgret_swatch, share, 4);
+
+SIZE(imgret_attributes, 184);
+FIELD(imgret_attributes, size, 0);
+FIELD(imgret_attributes, orientation, 4);
+FIELD(imgret_attributes, brightness, 8);
+FIELD(imgret_attributes, contrast, 16);
+FIELD(imgret_attributes, saturation, 24);
+FIELD(imgret_attributes, warmth, 32);
+FIELD(imgret_attributes, sharpness, 40);
+FIELD(imgret_attributes, perceptual_hash, 48);
+FIELD(imgret_attributes, color_shares, 56);
+FIELD(imgret_attributes, swatch_count, 100);
+FIELD(imgret_attributes, swatches, 104);
+FIELD(imgret_attributes, latitude, 144);
+FIELD(imgret_attributes, longitude, 152);
+FIELD(imgret_attributes, taken_at, 160);
+FIELD(imgret_attributes, camera_make, 168);
+FIELD(imgret_attributes, camera_model, 176);
+
+SIZE(imgret_list_options, 56);
 FIELD(imgret_list_options, size, 0);
 FIELD(imgret_list_options, state, 4);
 FIELD(imgret_list_options, after_id, 8);
 FIELD(imgret_list_options, uri, 16);
 FIELD(imgret_list_options, limit, 24);
+FIELD(imgret_list_options, where, 32);
+FIELD(imgret_list_options, params, 40);
+FIELD(imgret_list_options, param_count, 48);
+FIELD(imgret_list_options, where_ms_max, 52);
 
 SIZE(imgret_extractor_options, 40);
 FIELD(imgret_extractor_options, size, 0);

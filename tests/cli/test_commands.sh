@@ -54,6 +54,23 @@ check "show says which is not there and shows the others" \
 run "$IMGRET" show t.imgret --failed
 check "show --failed finds nothing when nothing failed" '[ $status -eq 1 ] && [ ! -s out ]'
 
+run "$IMGRET" show t.imgret --where "uri LIKE '%/sunset-%' AND width > :w" --param w=0
+check "show --where lists what matches" \
+    '[ $status -eq 0 ] && [ "$(wc -l < out)" -ge 1 ] && ! grep -v -q "/sunset-" out'
+matches=$(wc -l < out)
+run "$IMGRET" search t.imgret "$sunset" --where "uri LIKE '%/sunset-%'" -k 100
+check "search --where finds all that match" \
+    '[ $status -eq 0 ] && [ "$(wc -l < out)" -eq "$matches" ] && ! grep -v -q "/sunset-" out'
+run "$IMGRET" search t.imgret "$sunset" --where "format = :f" --param "f=jpg' OR '1' = '1"
+check "a parameter is never part of the expression" '[ $status -eq 1 ] && [ ! -s out ]'
+run "$IMGRET" search t.imgret "$sunset" --where "id IN (SELECT 1)"
+check "a sub-query is refused" '[ $status -eq 2 ] && grep -q "sub-query" err'
+run "$IMGRET" show t.imgret --where "id = :n" --param n
+check "--param without a value is named" '[ $status -eq 2 ] && grep -q "NAME=VALUE" err'
+run "$IMGRET" show t.imgret --where 1 --json
+check "show --json tells the attributes" \
+    '[ $status -eq 0 ] && grep -q "\"perceptual_hash\":\"[0-9a-f]\{16\}\"" out && grep -q "\"brightness\":" out'
+
 run "$IMGRET" remove t.imgret "$sunset"
 check "remove by path" '[ $status -eq 0 ]'
 run "$IMGRET" remove t.imgret "$id"

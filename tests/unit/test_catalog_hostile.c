@@ -166,13 +166,24 @@ static void another_programs_database_is_left_alone(void **state)
     }
 }
 
+static void set_version(const catalog_fixture *fixture, int version)
+{
+    char sql[48];
+    snprintf(sql, sizeof sql, "PRAGMA user_version=%d", version);
+    raw_sql(fixture->file, sql);
+}
+
 static void versions_are_minded(void **state)
 {
     const catalog_fixture *fixture = *state;
     make_catalog(fixture, 3);
-    raw_sql(fixture->file, "PRAGMA user_version=2; CREATE TABLE novelty (x)");
-    refused_untouched(fixture, IMGRET_VERSION_TOO_NEW, "version 2");
-    refused_untouched(fixture, IMGRET_VERSION_TOO_NEW, "up to 1");
+    char known[32], newer[32];
+    snprintf(known, sizeof known, "up to %d", IR_CATALOG_FORMAT);
+    snprintf(newer, sizeof newer, "version %d", IR_CATALOG_FORMAT + 1);
+    set_version(fixture, IR_CATALOG_FORMAT + 1);
+    raw_sql(fixture->file, "CREATE TABLE novelty (x)");
+    refused_untouched(fixture, IMGRET_VERSION_TOO_NEW, newer);
+    refused_untouched(fixture, IMGRET_VERSION_TOO_NEW, known);
     raw_sql(fixture->file, "PRAGMA user_version=0");
     refused_untouched(fixture, IMGRET_CORRUPT, "version 0");
     raw_sql(fixture->file, "PRAGMA user_version=-5");
@@ -184,9 +195,9 @@ static void a_newer_library_locks_out_an_open_handle(void **state)
     const catalog_fixture *fixture = *state;
     ir_catalog *catalog = open_catalog(fixture->path);
     imgret_error error = IMGRET_ERROR_INIT;
-    raw_sql(fixture->file, "PRAGMA user_version=2");
+    set_version(fixture, IR_CATALOG_FORMAT + 1);
     assert_int_equal(ir_catalog_begin(catalog, &error), IMGRET_VERSION_TOO_NEW);
-    raw_sql(fixture->file, "PRAGMA user_version=1");
+    set_version(fixture, IR_CATALOG_FORMAT);
     add(catalog, "/a", 1);
     ir_catalog_close(catalog);
 }
@@ -517,12 +528,13 @@ static void run_schema(ir_connection *connection, const ir_schema *schema, int32
 static void tables_migrate_step_by_step(void **state)
 {
     const catalog_fixture *fixture = *state;
-    const char *steps[] = {
-        ir_schema_current.steps[0],
-        "ALTER TABLE images ADD COLUMN label TEXT; CREATE INDEX images_label ON images (label);",
-        "CREATE TABLE shelves (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;",
-    };
-    ir_schema later = {steps, 3, 2}, first = {steps, 1, 1};
+    enum { NOW = IR_CATALOG_FORMAT };
+    const char *steps[NOW + 2];
+    memcpy(steps, ir_schema_current.steps, NOW * sizeof steps[0]);
+    steps[NOW] = "ALTER TABLE images ADD COLUMN novelty TEXT; "
+                 "CREATE INDEX images_novelty ON images (novelty);";
+    steps[NOW + 1] = "CREATE TABLE novelties (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;";
+    ir_schema later = {steps, NOW + 2, NOW + 1}, first = {steps, NOW, NOW};
     ir_schema_state seen;
     ir_connection connection;
     ir_catalog_options options = {0};
@@ -531,14 +543,14 @@ static void tables_migrate_step_by_step(void **state)
     assert_int_equal(
         ir_connection_open(&connection, fixture->file, IR_CONNECTION_WRITE, &options, NULL), 0);
     assert_int_equal(ir_schema_look(&connection, &later, &seen, NULL), IMGRET_OK);
-    assert_int_equal(seen.version, 1);
-    assert_int_equal(ir_schema_verify(&connection, &later, 1, NULL), IMGRET_OK);
-    assert_int_equal(ir_schema_verify(&connection, &later, 3, &error), IMGRET_CORRUPT);
+    assert_int_equal(seen.version, NOW);
+    assert_int_equal(ir_schema_verify(&connection, &later, NOW, NULL), IMGRET_OK);
+    assert_int_equal(ir_schema_verify(&connection, &later, NOW + 2, &error), IMGRET_CORRUPT);
     run_schema(&connection, &later, seen.version);
     assert_int_equal(ir_schema_look(&connection, &later, &seen, NULL), IMGRET_OK);
-    assert_int_equal(seen.version, 3);
-    assert_int_equal(ir_schema_verify(&connection, &later, 3, NULL), IMGRET_OK);
-    assert_int_equal(ir_schema_verify(&connection, &later, 2, NULL), IMGRET_CORRUPT);
+    assert_int_equal(seen.version, NOW + 2);
+    assert_int_equal(ir_schema_verify(&connection, &later, NOW + 2, NULL), IMGRET_OK);
+    assert_int_equal(ir_schema_verify(&connection, &later, NOW + 1, NULL), IMGRET_CORRUPT);
     assert_int_equal(ir_schema_look(&connection, &first, &seen, &error), IMGRET_VERSION_TOO_NEW);
     ir_connection_close(&connection);
     assert_int_equal(open_status(fixture->path, options, NULL), IMGRET_VERSION_TOO_NEW);

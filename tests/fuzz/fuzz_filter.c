@@ -1,0 +1,104 @@
+/* fuzz_filter.c: fuzz target: any text as a filter gives matches or an error, and changes nothing.
+ *
+ * Through the public API, on a database of a few vectors made at the first input. The text up to the
+ * first NUL is the expression; what follows is the value of its parameter :x, when it has one.
+ */
+#include "base/alloc.h"
+
+#include <imgret/imgret.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { COUNT = 12, DIMENSION = 4 };
+
+static char folder[64];
+static imgret *db;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info, (void)kind, (void)walk;
+    return remove(path);
+}
+
+static void clean_up(void)
+{
+    imgret_close(db);
+    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void make_database(void)
+{
+    char path[96];
+    const char *root = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%.32s/imgret-fuzz-XXXXXX", root && root[0] ? root : "/tmp");
+    imgret_open_options options = {.size = sizeof options, .model = "vectors:4", .threads = 1};
+    if (!mkdtemp(folder))
+        abort();
+    atexit(clean_up);
+    snprintf(path, sizeof path, "%s/db.imgret", folder);
+    if (imgret_open(&db, path, &options, NULL) != IMGRET_OK)
+        abort();
+    for (int i = 0; i < COUNT; i++) {
+        float vector[DIMENSION] = {1, (float)i, (float)(i * i), -1};
+        imgret_input input = {.size = sizeof input,
+                              .kind = IMGRET_INPUT_VECTOR,
+                              .vector = vector,
+                              .dimension = DIMENSION};
+        imgret_add_options add = {
+            .size = sizeof add, .metadata = i % 2 ? "{\"a\": [1, {\"b\": \"c\"}]}" : NULL};
+        if (imgret_add(db, &input, &add, NULL, NULL) != IMGRET_OK)
+            abort();
+    }
+}
+
+static uint64_t count_all(void)
+{
+    imgret_stats stats = {.size = sizeof stats};
+    if (imgret_get_stats(db, &stats, NULL) != IMGRET_OK)
+        abort();
+    return stats.image_count;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    if (!db)
+        make_database();
+    char *text = calloc(bytes + 2, 1);
+    memcpy(text, data, bytes);
+    const char *value = text + strlen(text) + (strlen(text) < bytes ? 1 : 0);
+    imgret_param param = {
+        .size = sizeof param, .kind = IMGRET_PARAM_TEXT, .name = "x", .text = value};
+    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_ID, .id = 1};
+    imgret_query_options options = {.size = sizeof options,
+                                    .flags = IMGRET_QUERY_INCLUDE_SELF,
+                                    .k = COUNT,
+                                    .where = text,
+                                    .params = &param,
+                                    .param_count = strstr(text, ":x") ? 1 : 0,
+                                    .where_ms_max = 2000};
+    imgret_list_options list = {.size = sizeof list,
+                                .where = text,
+                                .params = options.params,
+                                .param_count = options.param_count,
+                                .where_ms_max = 2000};
+    imgret_results *results;
+    imgret_records *records;
+    imgret_error error = IMGRET_ERROR_INIT;
+    int32_t status = imgret_query(&results, db, &input, &options, &error);
+    int32_t listed = imgret_list(&records, db, &list, NULL);
+    if (status ? results || !error.message[0] : imgret_results_count(results) > COUNT)
+        abort();
+    if (!status && !listed && imgret_results_count(results) != imgret_records_count(records))
+        abort(); /* every image here has a vector, so both see the same matches */
+    imgret_results_free(results);
+    imgret_records_free(records);
+    if (count_all() != COUNT)
+        abort();
+    free(text);
+    return 0;
+}
