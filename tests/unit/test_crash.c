@@ -118,7 +118,7 @@ static message draw_message(const run *r, uint64_t *state)
     uint32_t key = random_below(state, KEYS);
     for (uint32_t i = 0; i < drawn.count; i++, key = (key + 1) % KEYS) {
         bool remove = r->now.seed[key] && random_below(state, 3) == 0;
-        drawn.changes[i] = (change){key, remove ? 0 : 1 + random_below(state, 1000000)};
+        drawn.changes[i] = (change){key, remove ? 0 : 1 + random_below(state, 4000000000u)};
     }
     return drawn;
 }
