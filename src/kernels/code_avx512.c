@@ -191,7 +191,7 @@ static float dot(const float *a, const float *b, size_t n)
         sum1 = _mm512_fmadd_ps(_mm512_loadu_ps(a + j + 16), _mm512_loadu_ps(b + j + 16), sum1);
     }
     for (; j < n; j += 16) {
-        __mmask16 lanes = n - j >= 16 ? 0xFFFF : (__mmask16)((1u << (n - j)) - 1);
+        __mmask16 lanes = (__mmask16)(n - j >= 16 ? 0xFFFFu : (1u << (n - j)) - 1);
         sum0 = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(lanes, a + j),
                                _mm512_maskz_loadu_ps(lanes, b + j), sum0);
     }
