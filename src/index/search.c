@@ -354,6 +354,7 @@ void ir_query_finish(ir_query *query)
     ir_search_result *result = query->result;
     result->status = query->status;
     result->count = 0;
+    result->stats = query->stats;
     if (query->status)
         return;
     bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
