@@ -247,6 +247,26 @@ typedef struct imgret_stats {
     uint64_t feature_cache_hits;   /* pictures whose vector was remembered */
     uint64_t feature_cache_misses; /* and those that had to be extracted */
     uint64_t feature_cache_bytes;  /* in use */
+    /* What the queries of this handle did, summed up: see imgret_query_stats. */
+    uint64_t partial_count;        /* queries that ended with part of their answer */
+    uint64_t disk_read_bytes;
+    uint64_t disk_wait_us_total;
+    uint64_t cache_hit_count;
+    uint64_t hop_count;
+    uint64_t sign_distance_count;
+    uint64_t code_distance_count;
+    uint64_t exact_distance_count; /* the same as scanned_count */
+    /* What segment_ram_bytes is for. */
+    uint64_t code_ram_bytes;       /* codes of vectors */
+    uint64_t graph_ram_bytes;
+    uint64_t id_ram_bytes;
+    uint64_t check_ram_bytes;      /* checksums of what is read from disk */
+    uint64_t other_ram_bytes;
+    uint64_t graph_disk_bytes;     /* of the graph, what does not fit in index_ram_bytes */
+    /* How segments are read, "io_uring" or "threads", and why not by io_uring, else "". Static
+     * text. */
+    const char *io_kind;
+    const char *io_reason;
 } imgret_stats;
 
 /* Fills `out` (its `size` set by the caller) with what the database and this handle hold. */
@@ -405,6 +425,8 @@ typedef struct imgret_param {
 
 #define IMGRET_QUERY_MIN_SCORE 1u    /* honour min_score */
 #define IMGRET_QUERY_INCLUDE_SELF 2u /* a query by id may return that image too */
+#define IMGRET_QUERY_ALLOW_PARTIAL 4u /* deadline_ms and imgret_interrupt end a search with what it
+                                       * has found by then, marked IMGRET_QUERY_PARTIAL */
 
 typedef struct imgret_query_options {
     uint32_t size;    /* sizeof(imgret_query_options) */
@@ -418,6 +440,14 @@ typedef struct imgret_query_options {
     const imgret_param *params; /* param_count values for the parameters of `where`, no others */
     uint32_t param_count;
     uint32_t where_ms_max; /* what evaluating `where` may take; default 10,000 */
+    /* What the call may take, from its beginning. Then it ends with IMGRET_INTERRUPTED or, with
+     * IMGRET_QUERY_ALLOW_PARTIAL, with the best so far, perhaps nothing, whose scores may be
+     * estimates. Default: no deadline. Pictures are decoded and run through the model to the end. */
+    uint32_t deadline_ms;
+    /* The share of the k nearest that is to be found on average, 0.5 to 0.9999: the effort is then
+     * chosen from what was measured when each segment was built. Default 0: `effort` says; not
+     * together with it. Vectors not yet in a segment are all compared in any case. */
+    float target_recall;
 } imgret_query_options;
 
 /* One result; strings live as long as the results they come from. */
@@ -433,6 +463,28 @@ typedef struct imgret_hit {
 } imgret_hit;
 
 typedef struct imgret_results imgret_results;
+
+/* Flags of imgret_query_stats. */
+#define IMGRET_QUERY_PARTIAL 1u /* stopped before its end: there may be better results */
+
+/* What one query did; of a query in a batch, its own part. */
+typedef struct imgret_query_stats {
+    uint32_t size;             /* sizeof(imgret_query_stats) of the library */
+    uint32_t flags;            /* IMGRET_QUERY_PARTIAL */
+    uint64_t elapsed_us;       /* from the beginning of the call to this answer */
+    uint64_t wait_us;          /* it could not go on before reads had come */
+    uint64_t reads;            /* from disk */
+    uint64_t read_bytes;
+    uint64_t cache_hits;       /* nodes of the graph that were in RAM */
+    uint64_t hops;             /* nodes of the graph whose neighbours were looked at */
+    uint64_t sign_distances;   /* estimated by one bit a dimension */
+    uint64_t code_distances;   /* estimated by all bits in RAM */
+    uint64_t exact_distances;  /* computed from the vectors: scanned and reranks */
+    uint64_t scanned;          /* of them, vectors that lie in RAM */
+    uint64_t reranks;          /* of them, vectors that were read for it */
+    uint32_t effort;           /* the greatest that a segment was searched with; 0: there is none */
+    float expected_recall;     /* that this effort gave when it was measured; 0: it was not */
+} imgret_query_stats;
 
 /* Finds the k images most alike to `input`, best first, equal scores by ascending id; fewer when
  * the collection is smaller, or fewer match options->where: never fewer than min(k, matches). Every vector is compared exactly, in the precision it is stored in.
@@ -460,6 +512,9 @@ IMGRET_API uint64_t imgret_results_count(const imgret_results *results);
 /* The result at `index` (0 is the best), or NULL past the end. Lives as long as `results`. They are
  * one array: the next result stands `size` bytes, a field of each, after this one. */
 IMGRET_API const imgret_hit *imgret_results_at(const imgret_results *results, uint64_t index);
+
+/* What finding them took; NULL for NULL. Lives as long as `results`. Any thread. */
+IMGRET_API const imgret_query_stats *imgret_results_stats(const imgret_results *results);
 
 /* Frees results; NULL is allowed; also after the database was closed. */
 IMGRET_API void imgret_results_free(imgret_results *results);

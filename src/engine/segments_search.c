@@ -74,9 +74,11 @@ static int32_t fetch(ir_segment *file, const allowed_here *allowed, const ir_del
         status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
     for (uint64_t i = 0; i < allowed->count && !status; i++) {
         imgret_error reason = IMGRET_ERROR_INIT;
-        if (asked->stop && asked->stop(asked->stop_context))
+        if (asked->stop && asked->stop(asked->stop_context)) {
+            if (asked->partial) /* the search of what is there is stopped at once, too */
+                break;
             status = ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
-        else if (ir_tombstones_has(allowed->segments->tombstones, allowed->ids[i]))
+        } else if (ir_tombstones_has(allowed->segments->tombstones, allowed->ids[i]))
             continue;
         else
             status = ir_segment_get(file, allowed->ids[i], stored, &reason);
@@ -118,6 +120,7 @@ static int32_t search_fetched(ir_segment *file, const allowed_here *allowed,
     out[0].stats.reads += reads; /* once for all */
     for (uint32_t i = 0; i < asked->count && !status; i++) {
         out[i].count = results[i].count;
+        out[i].partial = results[i].partial;
         out[i].stats.reranks += results[i].scanned;
     }
     ir_delta_free(delta);
@@ -153,6 +156,7 @@ static int32_t search_graph(const ir_open_segment *open, allowed_here *allowed,
         searches[i] = (ir_search){
             .vector = query->vector,
             .k = query->k,
+            .flags = asked->queries->partial ? IR_SEARCH_PARTIAL : 0,
             .effort = allowed->ids
                           ? scaled_effort(asked->effort, query->k, &open->listed, allowed->count)
                           : asked->effort,
@@ -176,6 +180,7 @@ static int32_t search_one(ir_segments *segments, uint32_t index, const ir_segmen
     allowed_here allowed = allowed_in(segments, &open->listed, asked->queries);
     for (uint32_t i = 0; i < asked->count; i++) {
         out[i].count = 0;
+        out[i].partial = false;
         out[i].stats = (ir_search_stats){.reads = 0};
     }
     if (asked->queries->allowed && allowed.count == 0)
@@ -205,10 +210,11 @@ static void merge(const ir_delta_query *asked, ir_search_result *found,
     qsort(room, total, sizeof *room, compare_neighbors);
     found->count = total < asked->k ? total : asked->k;
     memcpy(found->neighbors, room, found->count * sizeof *room);
+    found->partial = found->partial || more->partial;
     ir_search_stats_add(&found->stats, &more->stats);
 }
 
-int32_t ir_segments_search(ir_segments *segments, const ir_segments_query *asked,
+int32_t ir_segments_search(ir_segments *segments, ir_segments_query *asked,
                            ir_search_result *found, imgret_error *error)
 {
     if (segments->count == 0 || asked->count == 0)

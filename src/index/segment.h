@@ -93,6 +93,7 @@ int32_t ir_segment_check(const char *path, bool (*problem)(void *context, const 
 
 /* Flags of a search. */
 #define IR_SEARCH_ESTIMATED 1u /* results certain to be in are not read: their scores are estimates */
+#define IR_SEARCH_PARTIAL 2u   /* when stopped: the best so far, some scores estimated, no error */
 
 typedef struct ir_search {
     const float *vector; /* `dimension` finite floats */
@@ -115,14 +116,15 @@ typedef struct ir_search_stats {
     uint64_t sign_estimates;  /* coarse keys */
     uint64_t rank_estimates;  /* keys from all code bits in RAM */
     uint64_t reranks;         /* exact distances */
-    uint64_t wait_us;         /* this thread waited for the disk with nothing else to do */
+    uint64_t wait_us;         /* the query could not go on before reads had come */
 } ir_search_stats;
 
 typedef struct ir_search_result {
     ir_neighbor *neighbors; /* room for k, given by the caller */
     uint32_t count;
     int32_t status; /* of this query; in a batch the others go on */
-    ir_search_stats stats; /* of this query, wait_us aside: that is a thread's; filled */
+    bool partial;   /* with IR_SEARCH_PARTIAL: it was stopped */
+    ir_search_stats stats; /* of this query, filled */
 } ir_search_result;
 
 void ir_search_stats_add(ir_search_stats *sum, const ir_search_stats *more);
