@@ -328,6 +328,11 @@ examples: $(EXAMPLES)
 .PHONY: bench
 bench: $(BENCHES) $(MICRO_BENCHES) $(BUILD)/imgret-bench $(BENCH_PEERS) all
 
+## bench-ann    measures search on a small standard set, beside its peers, into bench/results/
+.PHONY: bench-ann
+bench-ann: $(BUILD)/imgret-bench $(BENCH_PEERS)
+	@BUILD='$(BUILD)' sh bench/ann/standard.sh
+
 # ---- What people call -------------------------------------------------------------------------
 
 install_deps = $(if $(filter 0,$(INSTALL_DEPS)),,$(Q)sh tools/install-deps.sh $(1))

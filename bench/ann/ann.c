@@ -274,6 +274,5 @@ int bench_ann(int argc, char **argv)
     prepare(&a);
     bench_point_print_head(a.job.plan.json ? stderr : stdout);
     int failed = search_all(&a, budgets, budget_count);
-    bench_job_end(&a.job);
     return failed;
 }

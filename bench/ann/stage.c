@@ -96,6 +96,25 @@ static void look_at_vectors(bench_job *job)
     bench_vectors_close(queries);
 }
 
+static char scratch_folder[256];
+static pid_t scratch_owner;
+
+/* However the program ends; its children end without. */
+static void remove_scratch(void)
+{
+    if (getpid() == scratch_owner)
+        bench_remove_folder(scratch_folder);
+}
+
+static void make_scratch(bench_job *job)
+{
+    bench_make_folder(job->scratch, sizeof job->scratch);
+    snprintf(scratch_folder, sizeof scratch_folder, "%s", job->scratch);
+    scratch_owner = getpid();
+    if (atexit(remove_scratch) != 0)
+        bench_die("no memory");
+}
+
 void bench_job_read(bench_job *job, int argc, char **argv)
 {
     memset(job, 0, sizeof *job);
@@ -121,17 +140,12 @@ void bench_job_read(bench_job *job, int argc, char **argv)
                                      "0.9,0.95,0.99,0.999", plan->recalls, BENCH_LIST_MAX);
     look_at_vectors(job);
     name_set(job, bench_option(argc, argv, "--name", NULL));
-    bench_make_folder(job->scratch, sizeof job->scratch);
+    make_scratch(job);
     const char *truth = bench_option(argc, argv, "--truth", NULL);
     snprintf(job->truth, sizeof job->truth, truth ? "%s" : "%s/truth.ibin",
              truth ? truth : job->scratch);
     if (!truth)
         bench_run_apart(compute_truth, job);
-}
-
-void bench_job_end(bench_job *job)
-{
-    bench_remove_folder(job->scratch);
 }
 
 bench_point bench_job_point(const bench_job *job, const char *engine)

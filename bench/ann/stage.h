@@ -37,9 +37,9 @@ typedef struct bench_job {
 extern const char *const bench_job_valued[];
 extern const char *const bench_job_flags[];
 
-/* Reads the arguments, makes the scratch folder and, without --truth, computes the truth into it. */
+/* Reads the arguments, makes the scratch folder, which is removed when the program ends, and, without
+ * --truth, computes the truth into it. Once a program. */
 void bench_job_read(bench_job *job, int argc, char **argv);
-void bench_job_end(bench_job *job);
 
 /* A point with what the job tells: set, count, dimension, metric. */
 bench_point bench_job_point(const bench_job *job, const char *engine);

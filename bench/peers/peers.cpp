@@ -359,6 +359,5 @@ int main(int argc, char **argv)
                 (!engines || wanted.find("," + peer.engine + ",") != std::string::npos))
                 well = run(peer) && well;
         }
-    bench_job_end(&job);
     return well ? 0 : 1;
 }
