@@ -38,7 +38,7 @@ static int run_program(const char *program, const char *script, int argc, char *
     return WIFEXITED(status) ? WEXITSTATUS(status) : 2;
 }
 
-/* Whether one of the names that --engines lists begins so; all do when there is no list. */
+/* Whether one of the names that --engines lists begins so; all are wanted where there is no list. */
 static int is_wanted(const char *engines, const char *name)
 {
     return !engines || strstr(engines, name) != NULL;

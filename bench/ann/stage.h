@@ -37,8 +37,8 @@ typedef struct bench_job {
 extern const char *const bench_job_valued[];
 extern const char *const bench_job_flags[];
 
-/* Reads the arguments, makes the scratch folder, which is removed when the program ends, and, without
- * --truth, computes the truth into it. Once a program. */
+/* Reads the arguments, makes the scratch folder, which is removed when the program ends, and, where there is
+ * no truth yet, computes it: into the scratch folder, or the file that --truth names. Once a program. */
 void bench_job_read(bench_job *job, int argc, char **argv);
 
 /* A point with what the job tells: set, count, dimension, metric. */
