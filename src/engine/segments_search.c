@@ -98,7 +98,7 @@ static int32_t fetch(ir_segment *file, const allowed_here *allowed, const ir_del
 
 /* Compares a few vectors of a segment exactly. */
 static int32_t search_fetched(ir_segment *file, const allowed_here *allowed,
-                              const ir_segments_query *asked, ir_search_result *out,
+                              ir_segments_query *asked, ir_search_result *out,
                               imgret_error *error)
 {
     ir_delta *delta = NULL;
@@ -144,13 +144,15 @@ static uint32_t scaled_effort(uint32_t effort, uint32_t k, const ir_catalog_segm
 }
 
 static int32_t search_graph(const ir_open_segment *open, allowed_here *allowed,
-                            const ir_segments_query *asked, ir_search_result *out,
+                            ir_segments_query *asked, ir_search_result *out,
                             imgret_error *error)
 {
     ir_search *searches = ir_calloc(asked->count, sizeof *searches);
     if (!searches)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u queries", asked->count);
     bool checked = allowed->ids || ir_tombstones_count(allowed->segments->tombstones) > 0;
+    if (asked->effort > asked->effort_used)
+        asked->effort_used = asked->effort;
     for (uint32_t i = 0; i < asked->count; i++) {
         const ir_delta_query *query = &asked->queries[i];
         searches[i] = (ir_search){
