@@ -5,6 +5,7 @@
 #include <imgret/backend.h>
 
 #include <ATen/Version.h>
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <new>
@@ -105,10 +106,10 @@ int32_t describe(const imgret_backend_model *model, imgret_backend_info *out, im
         info.filter = preset.bicubic ? IMGRET_FILTER_BICUBIC : IMGRET_FILTER_BILINEAR;
         info.architecture = runner.model().architecture.c_str();
         info.identity = runner.identity().c_str();
-        if (out->size < sizeof info)
+        if (out->size < offsetof(imgret_backend_info, anchor_count)) // where it ended at first
             throw Failure(IMGRET_INVALID_ARGUMENT, "imgret_backend_info.size is too small");
         info.size = out->size;
-        std::memcpy(out, &info, sizeof info);
+        std::memcpy(out, &info, std::min<size_t>(out->size, sizeof info));
     });
 }
 
@@ -136,7 +137,7 @@ const char version[] = "0.1.0 (libtorch " TORCH_VERSION ")";
 
 const imgret_backend table = {
     sizeof(imgret_backend), IMGRET_BACKEND_ABI, "torch", version, "safetensors",
-    load, describe, run, unload,
+    load, describe, run, unload, nullptr, nullptr, nullptr,
 };
 
 } // namespace
