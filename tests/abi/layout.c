@@ -172,7 +172,7 @@ FIELD(imgret_param, text, 16);
 FIELD(imgret_param, integer, 24);
 FIELD(imgret_param, real, 32);
 
-SIZE(imgret_hit, 48);
+SIZE(imgret_hit, 64);
 FIELD(imgret_hit, size, 0);
 FIELD(imgret_hit, width, 4);
 FIELD(imgret_hit, height, 8);
@@ -181,8 +181,10 @@ FIELD(imgret_hit, id, 16);
 FIELD(imgret_hit, score, 24);
 FIELD(imgret_hit, uri, 32);
 FIELD(imgret_hit, metadata, 40);
+FIELD(imgret_hit, label, 48);
+FIELD(imgret_hit, label_score, 56);
 
-SIZE(imgret_record, 112);
+SIZE(imgret_record, 128);
 FIELD(imgret_record, size, 0);
 FIELD(imgret_record, state, 4);
 FIELD(imgret_record, id, 8);
@@ -199,6 +201,8 @@ FIELD(imgret_record, modified_ns, 72);
 FIELD(imgret_record, added_ms, 80);
 FIELD(imgret_record, content_hash, 88);
 FIELD(imgret_record, attributes, 104);
+FIELD(imgret_record, label, 112);
+FIELD(imgret_record, label_score, 120);
 
 SIZE(imgret_swatch, 8);
 FIELD(imgret_swatch, red, 0);
