@@ -10,13 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Matches of a filter in one segment up to which their vectors are fetched and compared one by one:
- * a walk over the graph would touch more than that many nodes to meet as few. */
-enum { FETCHED_MAX = 256 };
-
 /* The ids of a filter that one segment may hold; NULL: there is no filter. */
 typedef struct {
-    const ir_segments *segments;
     const int64_t *ids;
     uint64_t count;
 } allowed_here;
@@ -35,19 +30,14 @@ static uint64_t count_below(const int64_t *ids, uint64_t count, int64_t id)
     return low;
 }
 
-static bool is_wanted(void *context, int64_t id)
+static bool is_there(void *context, int64_t id)
 {
-    const allowed_here *allowed = context;
-    if (ir_tombstones_has(allowed->segments->tombstones, id))
-        return false;
-    uint64_t at = allowed->ids ? count_below(allowed->ids, allowed->count, id) : 0;
-    return !allowed->ids || (at < allowed->count && allowed->ids[at] == id);
+    return !ir_tombstones_has(context, id);
 }
 
-static allowed_here allowed_in(const ir_segments *segments, const ir_catalog_segment *listed,
-                               const ir_delta_query *asked)
+static allowed_here allowed_in(const ir_catalog_segment *listed, const ir_delta_query *asked)
 {
-    allowed_here out = {segments, NULL, 0};
+    allowed_here out = {NULL, 0};
     if (!asked->allowed)
         return out;
     uint64_t first = count_below(asked->allowed, asked->allowed_count, listed->first_region);
@@ -60,109 +50,36 @@ static allowed_here allowed_in(const ir_segments *segments, const ir_catalog_seg
     return out;
 }
 
-/* Reads the allowed vectors of a segment, which are few, into a fresh delta. */
-static int32_t fetch(ir_segment *file, const allowed_here *allowed, const ir_delta_query *asked,
-                     ir_delta **out, uint64_t *reads, imgret_error *error)
+static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_query *asked,
+                          ir_search_result *out, imgret_error *error)
 {
-    ir_segment_info info;
-    ir_segment_get_info(file, &info);
-    int32_t status = ir_delta_create(out, info.dimension, info.metric, info.vector_type, error);
-    if (status)
-        return status;
-    void *stored = ir_malloc(ir_delta_vector_bytes(*out));
-    if (!stored)
-        status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
-    for (uint64_t i = 0; i < allowed->count && !status; i++) {
-        imgret_error reason = IMGRET_ERROR_INIT;
-        if (asked->stop && asked->stop(asked->stop_context)) {
-            if (asked->partial) /* the search of what is there is stopped at once, too */
-                break;
-            status = ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
-        } else if (ir_tombstones_has(allowed->segments->tombstones, allowed->ids[i]))
-            continue;
-        else
-            status = ir_segment_get(file, allowed->ids[i], stored, &reason);
-        if (status == IMGRET_NOT_FOUND) { /* removed before the segment was built */
-            status = IMGRET_OK;
-            continue;
-        }
-        ++*reads;
-        if (status && reason.code)
-            ir_fail(error, status, "%s", reason.message);
-        if (!status)
-            status = ir_delta_append(*out, allowed->ids[i], stored, error);
+    ir_open_segment *open = &segments->open[index];
+    allowed_here allowed = allowed_in(&open->listed, asked->queries);
+    for (uint32_t i = 0; i < asked->count; i++) {
+        out[i].count = 0;
+        out[i].partial = false;
+        out[i].stats = (ir_search_stats){.reads = 0};
     }
-    ir_free(stored);
-    return status;
-}
-
-/* Compares a few vectors of a segment exactly. */
-static int32_t search_fetched(ir_segment *file, const allowed_here *allowed,
-                              const ir_segments_query *asked, ir_search_result *out,
-                              imgret_error *error)
-{
-    ir_delta *delta = NULL;
-    uint64_t reads = 0;
-    ir_delta_query *queries = ir_malloc_array(asked->count, sizeof *queries);
-    ir_delta_result *results = ir_calloc(asked->count, sizeof *results);
-    int32_t status = queries && results
-                         ? fetch(file, allowed, asked->queries, &delta, &reads, error)
-                         : ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u queries",
-                                   asked->count);
-    for (uint32_t i = 0; i < asked->count && !status; i++) {
-        queries[i] = asked->queries[i];
-        queries[i].allowed = NULL;
-        queries[i].allowed_count = 0;
-        results[i].neighbors = out[i].neighbors;
-    }
-    if (!status)
-        status = ir_delta_search_many(delta, queries, asked->count, results, error);
-    out[0].stats.reads += reads; /* once for all */
-    for (uint32_t i = 0; i < asked->count && !status; i++) {
-        out[i].count = results[i].count;
-        out[i].partial = results[i].partial;
-        out[i].stats.reranks += results[i].scanned;
-    }
-    ir_delta_free(delta);
-    ir_free(results);
-    ir_free(queries);
-    return status;
-}
-
-/* As much wider as matches are rarer; the walk widens on its own where that was too little. */
-static uint32_t scaled_effort(uint32_t effort, uint32_t k, const ir_catalog_segment *listed,
-                              uint64_t matches)
-{
-    enum { EFFORT_DEFAULT = 64, EFFORT_MAX = 1000000 };
-    double wider = effort ? effort : EFFORT_DEFAULT;
-    if (wider <= k)
-        wider = k + 1.0;
-    wider *= (double)listed->vector_count / (double)matches;
-    double most = (double)listed->vector_count < EFFORT_MAX ? (double)listed->vector_count
-                                                            : EFFORT_MAX;
-    return (uint32_t)(wider < most ? wider : most);
-}
-
-static int32_t search_graph(const ir_open_segment *open, allowed_here *allowed,
-                            const ir_segments_query *asked, ir_search_result *out,
-                            imgret_error *error)
-{
+    if (asked->queries->allowed && allowed.count == 0)
+        return IMGRET_OK;
     ir_search *searches = ir_calloc(asked->count, sizeof *searches);
     if (!searches)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u queries", asked->count);
-    bool checked = allowed->ids || ir_tombstones_count(allowed->segments->tombstones) > 0;
+    if (asked->effort > asked->effort_used)
+        asked->effort_used = asked->effort;
+    bool some_are_gone = ir_tombstones_count(segments->tombstones) > 0;
     for (uint32_t i = 0; i < asked->count; i++) {
         const ir_delta_query *query = &asked->queries[i];
         searches[i] = (ir_search){
             .vector = query->vector,
             .k = query->k,
             .flags = asked->queries->partial ? IR_SEARCH_PARTIAL : 0,
-            .effort = allowed->ids
-                          ? scaled_effort(asked->effort, query->k, &open->listed, allowed->count)
-                          : asked->effort,
+            .effort = asked->effort,
             .excluded_id = query->excluded_id,
-            .allowed = checked ? is_wanted : NULL,
-            .allowed_context = allowed,
+            .allowed = some_are_gone ? is_there : NULL,
+            .allowed_context = segments->tombstones,
+            .rows = allowed.ids,
+            .row_count = allowed.count,
             .stop = asked->queries->stop,
             .stop_context = asked->queries->stop_context,
         };
@@ -171,23 +88,6 @@ static int32_t search_graph(const ir_open_segment *open, allowed_here *allowed,
                                              asked->queries->pool, NULL, error);
     ir_free(searches);
     return status;
-}
-
-static int32_t search_one(ir_segments *segments, uint32_t index, const ir_segments_query *asked,
-                          ir_search_result *out, imgret_error *error)
-{
-    ir_open_segment *open = &segments->open[index];
-    allowed_here allowed = allowed_in(segments, &open->listed, asked->queries);
-    for (uint32_t i = 0; i < asked->count; i++) {
-        out[i].count = 0;
-        out[i].partial = false;
-        out[i].stats = (ir_search_stats){.reads = 0};
-    }
-    if (asked->queries->allowed && allowed.count == 0)
-        return IMGRET_OK;
-    if (asked->queries->allowed && allowed.count <= FETCHED_MAX)
-        return search_fetched(open->file, &allowed, asked, out, error);
-    return search_graph(open, &allowed, asked, out, error);
 }
 
 static int compare_neighbors(const void *a, const void *b)
