@@ -449,9 +449,10 @@ static uint64_t memory_needed(const build *b)
     uint64_t codes = b->shape.sign_stride + b->shape.rank_stride + 2 * sizeof b->ids[0] + 4;
     uint64_t fixed = SAMPLE_FLOATS_MAX * 4ull + BLOCK_VECTORS * b->header.record_stride +
                      IR_CENTROIDS_MAX * 4ull * b->shape.dimension + (4u << 20);
+    ir_graph_spec graph = {
+        .degree = b->spec.degree, .beam = b->spec.beam, .pool = b->spec.pool};
     return fixed + count * codes +
-           ir_graph_build_bytes(count, b->shape.dimension, b->spec.degree,
-                                ir_pool_thread_count(b->spec.pool));
+           ir_graph_build_bytes(&graph, count, b->shape.dimension);
 }
 
 static void release(build *b)

@@ -125,6 +125,45 @@ static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, i
     }
 }
 
+static inline __m256i widened(const uint8_t *from)
+{
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)from));
+}
+
+/* One row against two. */
+static inline void gram_pair(const uint8_t *a, const uint8_t *b0, const uint8_t *b1, size_t n,
+                             int32_t *out0, int32_t *out1)
+{
+    __m256i sum0 = _mm256_setzero_si256(), sum1 = sum0, bias = _mm256_set1_epi16(128);
+    size_t k = 0;
+    for (; k + 16 <= n; k += 16) {
+        __m256i left = widened(a + k);
+        __m256i right0 = _mm256_sub_epi16(widened(b0 + k), bias);
+        __m256i right1 = _mm256_sub_epi16(widened(b1 + k), bias);
+        sum0 = _mm256_add_epi32(sum0, _mm256_madd_epi16(left, right0));
+        sum1 = _mm256_add_epi32(sum1, _mm256_madd_epi16(left, right1));
+    }
+    int32_t total0 = sum_lanes(sum0), total1 = sum_lanes(sum1);
+    for (; k < n; k++) {
+        total0 += a[k] * (b0[k] - 128);
+        total1 += a[k] * (b1[k] - 128);
+    }
+    *out0 = total0;
+    *out1 = total1;
+}
+
+static void bytes_gram(const ir_code_rows *left, const ir_code_rows *right, size_t n, int32_t *out)
+{
+    for (uint32_t i = 0; i < left->count; i++) {
+        const uint8_t *a = ir_code_row(left, i);
+        int32_t *to = out + (size_t)i * right->count;
+        for (uint32_t j = 0; j < right->count; j += 2) {
+            uint32_t other = j + 1 < right->count ? j + 1 : j;
+            gram_pair(a, ir_code_row(right, j), ir_code_row(right, other), n, to + j, to + other);
+        }
+    }
+}
+
 static void fht(float *values, size_t n)
 {
     for (size_t half = 1; half < n && half < 8; half *= 2)
@@ -163,6 +202,7 @@ const ir_code_kernels ir_code_avx2 = {
     .bits_dot = bits_dot,
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
+    .bytes_gram = bytes_gram,
     .fht = fht,
     .dot = dot,
 };

@@ -148,6 +148,68 @@ static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, i
     }
 }
 
+/* The four sums of four registers' 16 numbers. */
+static inline __m128i sum_four(__m512i a, __m512i b, __m512i c, __m512i d)
+{
+    __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all),
+                                    _mm512_extracti64x4_epi64(all, 1));
+    return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+enum { TILE = 4 };
+
+/* TILE x TILE rows: each register loaded serves TILE products. */
+static inline void gram_tile(const uint8_t *const *a, const uint8_t *const *b, size_t n,
+                             __m128i *out)
+{
+    __m512i sums[TILE][TILE], sign = _mm512_set1_epi8((char)0x80);
+    for (int i = 0; i < TILE; i++)
+        for (int j = 0; j < TILE; j++)
+            sums[i][j] = _mm512_setzero_si512();
+    for (size_t k = 0; k < n; k += 64) {
+        __mmask64 mask = first_bytes(n - k);
+        __m512i right[TILE];
+        for (int j = 0; j < TILE; j++)
+            right[j] = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, b[j] + k), sign);
+        for (int i = 0; i < TILE; i++) {
+            __m512i left = _mm512_maskz_loadu_epi8(mask, a[i] + k);
+            for (int j = 0; j < TILE; j++)
+                sums[i][j] = _mm512_dpbusd_epi32(sums[i][j], left, right[j]);
+        }
+    }
+    for (int i = 0; i < TILE; i++)
+        out[i] = sum_four(sums[i][0], sums[i][1], sums[i][2], sums[i][3]);
+}
+
+/* TILE rows from `first` on; the last is repeated where there are fewer. */
+static inline uint32_t tile_rows(const ir_code_rows *rows, uint32_t first, const uint8_t **out)
+{
+    uint32_t left = rows->count - first;
+    for (uint32_t i = 0; i < TILE; i++)
+        out[i] = ir_code_row(rows, i < left ? first + i : rows->count - 1);
+    return left < TILE ? left : TILE;
+}
+
+static void bytes_gram(const ir_code_rows *left, const ir_code_rows *right, size_t n, int32_t *out)
+{
+    for (uint32_t j = 0; j < right->count; j += TILE) {
+        const uint8_t *b[TILE];
+        __mmask8 columns = (__mmask8)((1u << tile_rows(right, j, b)) - 1);
+        for (uint32_t i = 0; i < left->count; i += TILE) {
+            const uint8_t *a[TILE];
+            __m128i tile[TILE];
+            uint32_t count = tile_rows(left, i, a);
+            gram_tile(a, b, n, tile);
+            for (uint32_t row = 0; row < count; row++)
+                _mm_mask_storeu_epi32(out + (size_t)(i + row) * right->count + j, columns,
+                                      tile[row]);
+        }
+    }
+}
+
 /* Butterflies of distance `half` inside one register: partner lanes by a permutation, and the
  * sign of the upper partner turned. */
 static inline __m512 butterfly(__m512 x, __m512i partner, __mmask16 upper)
@@ -203,6 +265,7 @@ const ir_code_kernels ir_code_avx512 = {
     .bits_dot = bits_dot,
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
+    .bytes_gram = bytes_gram,
     .fht = fht,
     .dot = dot,
 };

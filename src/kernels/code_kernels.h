@@ -42,6 +42,11 @@ typedef struct ir_code_kernels {
     /* out[i] = sum of row[j] * bytes[j] over n, rows of unsigned bytes. */
     void (*bytes_dot)(const int8_t *bytes, size_t n, const ir_code_rows *rows, int32_t *out);
 
+    /* out[i * right->count + j] = sum of left[k] * (right[k] - 128) over n, for row i of `left` and
+     * row j of `right`, both of unsigned bytes: many distances at once, each byte loaded seldom. */
+    void (*bytes_gram)(const ir_code_rows *left, const ir_code_rows *right, size_t n,
+                       int32_t *out);
+
     /* Walsh-Hadamard transform in place, not scaled; n is a power of two. */
     void (*fht)(float *values, size_t n);
 

@@ -75,6 +75,20 @@ static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, i
     }
 }
 
+static void bytes_gram(const ir_code_rows *left, const ir_code_rows *right, size_t n, int32_t *out)
+{
+    for (uint32_t i = 0; i < left->count; i++) {
+        const uint8_t *a = ir_code_row(left, i);
+        for (uint32_t j = 0; j < right->count; j++) {
+            const uint8_t *b = ir_code_row(right, j);
+            int32_t sum = 0;
+            for (size_t k = 0; k < n; k++)
+                sum += a[k] * (b[k] - 128);
+            out[(size_t)i * right->count + j] = sum;
+        }
+    }
+}
+
 static void fht(float *values, size_t n)
 {
     for (size_t half = 1; half < n; half *= 2)
@@ -99,6 +113,7 @@ const ir_code_kernels ir_code_scalar = {
     .bits_dot = bits_dot,
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
+    .bytes_gram = bytes_gram,
     .fht = fht,
     .dot = dot,
 };

@@ -55,6 +55,17 @@ static void compare_family(const ir_code_kernels *family, const codes *c, uint32
     scalar->bytes_dot(c->bytes, n, &whole, expected);
     family->bytes_dot(c->bytes, n, &whole, found);
     assert_memory_equal(expected, found, sizeof found);
+    /* Any number of rows on either side, by name and in order. */
+    int32_t expected_all[ROWS * ROWS], found_all[ROWS * ROWS];
+    for (uint32_t count = 1; count <= ROWS; count++) {
+        ir_code_rows left = {c->rests, N_MAX, NULL, count};
+        ir_code_rows right = {c->rests, N_MAX, c->ids, ROWS + 1 - count};
+        memset(expected_all, 0, sizeof expected_all);
+        memset(found_all, 0, sizeof found_all);
+        scalar->bytes_gram(&left, &right, n, expected_all);
+        family->bytes_gram(&left, &right, n, found_all);
+        assert_memory_equal(expected_all, found_all, sizeof found_all);
+    }
 }
 
 static void compare_floats(const ir_code_kernels *family, uint32_t n)
