@@ -4,7 +4,6 @@
 #include "index/graph_parts.h"
 #include "kernels/code_kernels.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,22 +16,10 @@ size_t ir_graph_row_bytes(uint32_t dimension)
 
 void ir_graph_row_encode(const float *vector, uint32_t dimension, float extra, uint8_t *row)
 {
-    float largest = 0;
-    for (uint32_t j = 0; j < dimension; j++)
-        largest = fmaxf(largest, fabsf(vector[j]));
-    float inverse = largest > 0 ? 127.0f / largest : 0;
-    int64_t squares = 0;
-    int32_t sum = 0;
-    for (uint32_t j = 0; j < dimension; j++) {
-        float scaled = vector[j] * inverse;
-        scaled = !(scaled > -127) ? -127 : scaled > 127 ? 127 : scaled;
-        int32_t value = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
-        squares += value * value;
-        sum += value;
-        row[j] = (uint8_t)(value + 128);
-    }
-    ir_graph_tail tail = {.scale = largest / 127.0f, .extra = extra, .sum = sum};
-    tail.norm_squared = tail.scale * tail.scale * (float)squares;
+    int32_t sums[2];
+    float largest = ir_code_kernels_get()->bytes_from_floats(vector, dimension, row, sums);
+    ir_graph_tail tail = {.scale = largest / 127.0f, .extra = extra, .sum = sums[0]};
+    tail.norm_squared = tail.scale * tail.scale * (float)sums[1];
     memcpy(row + dimension, &tail, sizeof tail);
 }
 

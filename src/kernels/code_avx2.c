@@ -164,6 +164,70 @@ static void bytes_gram(const ir_code_rows *left, const ir_code_rows *right, size
     }
 }
 
+static inline float sum_floats(__m256 values)
+{
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps(values, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+/* Eight numbers from 0 to 255 as bytes. */
+static inline void store_bytes(uint8_t *out, __m256i numbers)
+{
+    __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(numbers),
+                                     _mm256_extracti128_si256(numbers, 1));
+    _mm_storel_epi64((__m128i *)(void *)out, _mm_packus_epi16(words, words));
+}
+
+static void grid(const float *values, const float *other, size_t n, float inverse_step,
+                 uint32_t bits, uint8_t *levels, float sums[3])
+{
+    __m256 middle = _mm256_set1_ps((float)(1u << (bits - 1)));
+    __m256 top = _mm256_set1_ps((float)((1u << bits) - 1)), step = _mm256_set1_ps(inverse_step);
+    __m256 back = _mm256_sub_ps(_mm256_set1_ps(0.5f), middle);
+    __m256 product = _mm256_setzero_ps(), squares = product, with_other = product;
+    for (size_t k = 0; k < n; k += 8) {
+        __m256 value = _mm256_loadu_ps(values + k);
+        __m256 level = _mm256_add_ps(_mm256_mul_ps(value, step), middle);
+        level = _mm256_min_ps(_mm256_max_ps(level, _mm256_setzero_ps()), top);
+        __m256i whole = _mm256_cvttps_epi32(level);
+        __m256 v = _mm256_add_ps(_mm256_cvtepi32_ps(whole), back);
+        product = _mm256_fmadd_ps(v, value, product);
+        squares = _mm256_fmadd_ps(v, v, squares);
+        if (other)
+            with_other = _mm256_fmadd_ps(v, _mm256_loadu_ps(other + k), with_other);
+        if (levels)
+            store_bytes(levels + k, whole);
+    }
+    sums[0] = sum_floats(product);
+    sums[1] = sum_floats(squares);
+    sums[2] = sum_floats(with_other);
+}
+
+static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int32_t sums[2])
+{
+    __m256 sign = _mm256_set1_ps(-0.0f), most = _mm256_setzero_ps();
+    for (size_t k = 0; k < n; k += 8)
+        most = _mm256_max_ps(most, _mm256_andnot_ps(sign, _mm256_loadu_ps(values + k)));
+    float lanes[8], largest = 0;
+    _mm256_storeu_ps(lanes, most);
+    for (int i = 0; i < 8; i++)
+        largest = lanes[i] > largest ? lanes[i] : largest;
+    __m256 scale = _mm256_set1_ps(largest > 0 ? 127.0f / largest : 0);
+    __m256i sum = _mm256_setzero_si256(), squares = sum;
+    for (size_t k = 0; k < n; k += 8) {
+        __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(values + k), scale);
+        __m256 half = _mm256_or_ps(_mm256_and_ps(scaled, sign), _mm256_set1_ps(0.5f));
+        __m256i number = _mm256_cvttps_epi32(_mm256_add_ps(scaled, half));
+        sum = _mm256_add_epi32(sum, number);
+        squares = _mm256_add_epi32(squares, _mm256_mullo_epi32(number, number));
+        store_bytes(out + k, _mm256_add_epi32(number, _mm256_set1_epi32(128)));
+    }
+    sums[0] = sum_lanes(sum);
+    sums[1] = sum_lanes(squares);
+    return largest;
+}
+
 static void fht(float *values, size_t n)
 {
     for (size_t half = 1; half < n && half < 8; half *= 2)
@@ -203,6 +267,8 @@ const ir_code_kernels ir_code_avx2 = {
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
     .bytes_gram = bytes_gram,
+    .grid = grid,
+    .bytes_from_floats = bytes_from_floats,
     .fht = fht,
     .dot = dot,
 };

@@ -210,6 +210,62 @@ static void bytes_gram(const ir_code_rows *left, const ir_code_rows *right, size
     }
 }
 
+static inline __mmask16 first_lanes(size_t count)
+{
+    return (__mmask16)(count >= 16 ? 0xFFFFu : (1u << count) - 1);
+}
+
+static void grid(const float *values, const float *other, size_t n, float inverse_step,
+                 uint32_t bits, uint8_t *levels, float sums[3])
+{
+    __m512 middle = _mm512_set1_ps((float)(1u << (bits - 1)));
+    __m512 top = _mm512_set1_ps((float)((1u << bits) - 1)), step = _mm512_set1_ps(inverse_step);
+    __m512 back = _mm512_sub_ps(_mm512_set1_ps(0.5f), middle);
+    __m512 product = _mm512_setzero_ps(), squares = product, with_other = product;
+    for (size_t k = 0; k < n; k += 16) {
+        __mmask16 lanes = first_lanes(n - k);
+        __m512 value = _mm512_maskz_loadu_ps(lanes, values + k);
+        __m512 level = _mm512_add_ps(_mm512_mul_ps(value, step), middle);
+        level = _mm512_min_ps(_mm512_max_ps(level, _mm512_setzero_ps()), top);
+        __m512i whole = _mm512_cvttps_epi32(level);
+        __m512 v = _mm512_maskz_add_ps(lanes, _mm512_cvtepi32_ps(whole), back);
+        product = _mm512_fmadd_ps(v, value, product);
+        squares = _mm512_fmadd_ps(v, v, squares);
+        if (other)
+            with_other = _mm512_fmadd_ps(v, _mm512_maskz_loadu_ps(lanes, other + k), with_other);
+        if (levels)
+            _mm512_mask_cvtepi32_storeu_epi8(levels + k, lanes, whole);
+    }
+    sums[0] = _mm512_reduce_add_ps(product);
+    sums[1] = _mm512_reduce_add_ps(squares);
+    sums[2] = _mm512_reduce_add_ps(with_other);
+}
+
+static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int32_t sums[2])
+{
+    __m512 most = _mm512_setzero_ps();
+    for (size_t k = 0; k < n; k += 16)
+        most = _mm512_max_ps(
+            most, _mm512_abs_ps(_mm512_maskz_loadu_ps(first_lanes(n - k), values + k)));
+    float largest = _mm512_reduce_max_ps(most);
+    __m512 scale = _mm512_set1_ps(largest > 0 ? 127.0f / largest : 0);
+    __m512i sum = _mm512_setzero_si512(), squares = sum;
+    for (size_t k = 0; k < n; k += 16) {
+        __mmask16 lanes = first_lanes(n - k);
+        __m512 scaled = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, values + k), scale);
+        __m512 half = _mm512_or_ps(_mm512_and_ps(scaled, _mm512_set1_ps(-0.0f)),
+                                   _mm512_set1_ps(0.5f));
+        __m512i number = _mm512_cvttps_epi32(_mm512_add_ps(scaled, half));
+        sum = _mm512_add_epi32(sum, number);
+        squares = _mm512_add_epi32(squares, _mm512_mullo_epi32(number, number));
+        _mm512_mask_cvtepi32_storeu_epi8(out + k, lanes,
+                                         _mm512_add_epi32(number, _mm512_set1_epi32(128)));
+    }
+    sums[0] = _mm512_reduce_add_epi32(sum);
+    sums[1] = _mm512_reduce_add_epi32(squares);
+    return largest;
+}
+
 /* Butterflies of distance `half` inside one register: partner lanes by a permutation, and the
  * sign of the upper partner turned. */
 static inline __m512 butterfly(__m512 x, __m512i partner, __mmask16 upper)
@@ -266,6 +322,8 @@ const ir_code_kernels ir_code_avx512 = {
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
     .bytes_gram = bytes_gram,
+    .grid = grid,
+    .bytes_from_floats = bytes_from_floats,
     .fht = fht,
     .dot = dot,
 };
