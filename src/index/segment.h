@@ -125,6 +125,11 @@ typedef struct ir_search {
     /* Whether an id may be a result: tombstones and filters. NULL: every id. Any thread. */
     bool (*allowed)(void *context, int64_t id);
     void *allowed_context;
+    /* When not NULL only these ids may be results: row_count of them, ascending, such as a filter
+     * lets through. Few of them are compared one by one by their codes, many by a walk as much wider
+     * as they are rarer: what costs less. Never fewer than min(k, those that are there) results. */
+    const int64_t *rows;
+    uint64_t row_count;
     bool (*stop)(void *context); /* asked now and then, from any thread; NULL: never */
     void *stop_context;
 } ir_search;
@@ -143,7 +148,10 @@ typedef struct ir_search_result {
     ir_neighbor *neighbors; /* room for k, given by the caller */
     uint32_t count;
     int32_t status; /* of this query; in a batch the others go on */
+    ir_search_stats stats; /* of this query, wait_us aside: that is a thread's; filled */
 } ir_search_result;
+
+void ir_search_stats_add(ir_search_stats *sum, const ir_search_stats *more);
 
 /* Finds the k nearest by (score descending, id ascending). stats (may be NULL) are added to. Any
  * thread. Errors: IO, CORRUPT (a page that was read is damaged), INTERRUPTED, NO_MEMORY. */
