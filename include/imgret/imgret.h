@@ -178,7 +178,9 @@ typedef struct imgret_open_options {
      *   "classic"             the weightless descriptor in plain C (default of a new database)
      *   "vectors:512"         no extractor: the caller adds ready vectors of that dimension
      *   "torch:FILE" or FILE  weights for a backend plugin, such as vit.safetensors
-     * ";pca=FILE" after any of the extractors projects its vectors (imgret_pca_train).
+     * ";pca=FILE" after any of the extractors projects its vectors (imgret_pca_train),
+     * ";labels=FILE" names the classes of its head, one a line: pictures that are stored get a label;
+     * ";letterbox=yes", ";grey=yes", ";denoise=3", ";reencode=75": see docs/extraction.md.
      * NULL opens a database with the extractor it was made with. An extractor whose identity
      * differs from the database's is refused with IMGRET_MISMATCH. */
     const char *model;
@@ -672,6 +674,35 @@ IMGRET_API int32_t imgret_extractor_get_info(const imgret_extractor *extractor,
 IMGRET_API int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs,
                                   uint32_t count, float *out, uint64_t out_floats,
                                   int32_t *statuses, imgret_error *error);
+
+#define IMGRET_EXTRACT_PREPARED 1u /* the pictures are PIXELS of input_width x input_height, which go
+                                    * to the model as they are: no resize, no crop, no clean-up */
+
+/* What imgret_extract_with is to find out; each array has `count` rows or entries and is the
+ * caller's, NULL: not wanted. */
+typedef struct imgret_extraction {
+    uint32_t size;  /* sizeof(imgret_extraction) */
+    uint32_t flags; /* IMGRET_EXTRACT_* */
+    float *vectors; /* rows of `dimension`, L2-normalised */
+    uint64_t vector_floats; /* capacity of `vectors` */
+    float *logits;  /* rows of `class_count`: the classification head's, before any softmax */
+    uint64_t logit_floats; /* capacity of `logits` */
+    uint32_t *labels;    /* class of the largest logit; with label_scores */
+    float *label_scores; /* its softmax, 0..1; with labels */
+    int32_t *statuses;   /* as in imgret_extract */
+} imgret_extraction;
+
+/* imgret_extract, for more than vectors. A picture whose status is no IMGRET_OK has zeros everywhere.
+ * INVALID_ARGUMENT also when logits or labels are wanted of a model without head. */
+IMGRET_API int32_t imgret_extract_with(imgret_extractor *extractor, const imgret_input *inputs,
+                                       uint32_t count, const imgret_extraction *wanted,
+                                       imgret_error *error);
+
+/* Copies the name of class `index`, UTF-8 and a NUL, into `out` of `capacity` bytes; 1,025 always do.
+ * NOT_FOUND when the specification has no "labels=FILE", or the model fewer classes; LIMIT when it does
+ * not fit. */
+IMGRET_API int32_t imgret_extractor_get_label(const imgret_extractor *extractor, uint32_t index,
+                                              char *out, uint32_t capacity, imgret_error *error);
 
 /* ---- Models while queries run ---------------------------------------------------------------------- */
 

@@ -253,6 +253,16 @@ FIELD(imgret_pca_options, dimension, 8);
 FIELD(imgret_pca_options, reserved_zero, 12);
 FIELD(imgret_pca_options, identity, 16);
 
+SIZE(imgret_extraction, 64);
+FIELD(imgret_extraction, size, 0);
+FIELD(imgret_extraction, flags, 4);
+FIELD(imgret_extraction, vectors, 8);
+FIELD(imgret_extraction, vector_floats, 16);
+FIELD(imgret_extraction, logits, 24);
+FIELD(imgret_extraction, logit_floats, 32);
+FIELD(imgret_extraction, labels, 40);
+FIELD(imgret_extraction, label_scores, 48);
+FIELD(imgret_extraction, statuses, 56);
 SIZE(imgret_extractor_info, 56);
 FIELD(imgret_extractor_info, size, 0);
 FIELD(imgret_extractor_info, dimension, 4);

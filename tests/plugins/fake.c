@@ -1,7 +1,7 @@
 /* fake.c: a backend plugin for tests; its option "act" says what it does wrong.
  *
- * Its vector tells what it was given: {first byte + 1, pictures in the batch, 0, 0}. Weights are
- * files that start with "fake". Picture bytes of 200 are held in `run` while the gate is closed: a
+ * Its vector tells what it was given: {first byte + 1, pictures in the batch, 0, 0}; with "head" it
+ * has three logits, 4 for the class that is the first byte, else 0. Weights are files that start with "fake". Picture bytes of 200 are held in `run` while the gate is closed: a
  * test finds fake_gate and fake_held by dlsym.
  */
 #include <imgret/backend.h>
@@ -90,6 +90,7 @@ static int32_t describe(const imgret_backend_model *model, imgret_backend_info *
     out->resize = strcmp(act, "resize") == 0 ? 3 : IMGRET_RESIZE_SHORTER_SIDE;
     out->resize_px = strcmp(act, "resize_px") == 0 ? 1 : 4;
     out->filter = strcmp(act, "filter") == 0 ? 0 : IMGRET_FILTER_BICUBIC;
+    out->class_count = strcmp(act, "head") == 0 ? 3 : strcmp(act, "classes") == 0 ? 1u << 21 : 0;
     out->architecture = strcmp(act, "architecture") == 0 ? NULL : "fake_net";
     out->identity = strcmp(act, "identity") == 0 ? NULL : "fake=1";
     if (strcmp(act, "describe") == 0)
@@ -112,6 +113,8 @@ static int32_t run(imgret_backend_model *model, const imgret_backend_batch *batc
         vector[0] = (float)batch->pixels[12 * (size_t)i] + 1.0f;
         vector[1] = (float)batch->count;
         vector[2] = vector[3] = 0.0f;
+        for (size_t c = 0; batch->logits && c < 3; c++)
+            batch->logits[3 * (size_t)i + c] = batch->pixels[12 * (size_t)i] == c ? 4.0f : 0.0f;
         if (strcmp(model->act, "nan") == 0 && batch->pixels[12 * (size_t)i] == 9)
             vector[2] = NAN;
         if (strcmp(model->act, "zero") == 0)

@@ -140,7 +140,7 @@ static void nonsense_descriptions_are_refused(void **state)
 {
     (void)state;
     static const struct { const char *act, *words; } cases[] = {
-        {"dimension", "dimension 65537"}, {"width", "input_width 4097"},
+        {"classes", "class_count 2097152"}, {"dimension", "dimension 65537"}, {"width", "input_width 4097"},
         {"height", "input_height 0"},     {"batch", "batch_max 0"},
         {"resize", "resize 3"},           {"resize_px", "resize_px 1"},
         {"filter", "filter 0"},           {"architecture", "without architecture"},
