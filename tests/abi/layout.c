@@ -276,7 +276,7 @@ FIELD(imgret_extractor_info, identity, 40);
 FIELD(imgret_extractor_info, instances, 48);
 FIELD(imgret_extractor_info, class_count, 52);
 
-SIZE(imgret_backend_info, 56);
+SIZE(imgret_backend_info, 120);
 FIELD(imgret_backend_info, size, 0);
 FIELD(imgret_backend_info, dimension, 4);
 FIELD(imgret_backend_info, class_count, 8);
@@ -289,6 +289,14 @@ FIELD(imgret_backend_info, filter, 32);
 FIELD(imgret_backend_info, reserved_zero, 36);
 FIELD(imgret_backend_info, architecture, 40);
 FIELD(imgret_backend_info, identity, 48);
+FIELD(imgret_backend_info, anchor_count, 56);
+FIELD(imgret_backend_info, box_class_count, 60);
+FIELD(imgret_backend_info, box_coding, 64);
+FIELD(imgret_backend_info, stride_count, 68);
+FIELD(imgret_backend_info, strides, 72);
+FIELD(imgret_backend_info, letterbox_place, 104);
+FIELD(imgret_backend_info, pad_rgb, 108);
+FIELD(imgret_backend_info, class_names, 112);
 
 SIZE(imgret_backend_batch, 32);
 FIELD(imgret_backend_batch, size, 0);
@@ -297,13 +305,45 @@ FIELD(imgret_backend_batch, pixels, 8);
 FIELD(imgret_backend_batch, embeddings, 16);
 FIELD(imgret_backend_batch, logits, 24);
 
+SIZE(imgret_backend_detect_batch, 24);
+FIELD(imgret_backend_detect_batch, size, 0);
+FIELD(imgret_backend_detect_batch, count, 4);
+FIELD(imgret_backend_detect_batch, pixels, 8);
+FIELD(imgret_backend_detect_batch, detections, 16);
+
+SIZE(imgret_backend_inspection, 144);
+FIELD(imgret_backend_inspection, size, 0);
+FIELD(imgret_backend_inspection, status, 4);
+FIELD(imgret_backend_inspection, reason, 8);
+FIELD(imgret_backend_inspection, family, 16);
+FIELD(imgret_backend_inspection, naming, 24);
+FIELD(imgret_backend_inspection, architecture, 32);
+FIELD(imgret_backend_inspection, identity, 40);
+FIELD(imgret_backend_inspection, missing, 48);
+FIELD(imgret_backend_inspection, left_over, 56);
+FIELD(imgret_backend_inspection, misshapen, 64);
+FIELD(imgret_backend_inspection, class_names, 72);
+FIELD(imgret_backend_inspection, notes, 80);
+FIELD(imgret_backend_inspection, parameter_count, 88);
+FIELD(imgret_backend_inspection, tensor_bytes, 96);
+FIELD(imgret_backend_inspection, tensor_count, 104);
+FIELD(imgret_backend_inspection, missing_count, 108);
+FIELD(imgret_backend_inspection, left_over_count, 112);
+FIELD(imgret_backend_inspection, misshapen_count, 116);
+FIELD(imgret_backend_inspection, dimension, 120);
+FIELD(imgret_backend_inspection, class_count, 124);
+FIELD(imgret_backend_inspection, input_width, 128);
+FIELD(imgret_backend_inspection, input_height, 132);
+FIELD(imgret_backend_inspection, anchor_count, 136);
+FIELD(imgret_backend_inspection, box_class_count, 140);
+
 SIZE(imgret_backend_host, 24);
 FIELD(imgret_backend_host, size, 0);
 FIELD(imgret_backend_host, abi, 4);
 FIELD(imgret_backend_host, log, 8);
 FIELD(imgret_backend_host, file_sha256, 16);
 
-SIZE(imgret_backend, 64);
+SIZE(imgret_backend, 88);
 FIELD(imgret_backend, size, 0);
 FIELD(imgret_backend, abi, 4);
 FIELD(imgret_backend, name, 8);
@@ -313,5 +353,8 @@ FIELD(imgret_backend, load, 32);
 FIELD(imgret_backend, describe, 40);
 FIELD(imgret_backend, run, 48);
 FIELD(imgret_backend, unload, 56);
+FIELD(imgret_backend, detect, 64);
+FIELD(imgret_backend, inspect, 72);
+FIELD(imgret_backend, end_inspection, 80);
 
 #endif
