@@ -727,6 +727,53 @@ IMGRET_API int32_t imgret_unload_model(imgret *db, imgret_error *error);
 IMGRET_API int32_t imgret_extractor_replace(imgret_extractor *extractor, const char *model,
                                             imgret_error *error);
 
+/* What a file of weights is, found without needing it to be fit for use. Texts are never NULL and live
+ * as long as the inspection; lists have one entry a line, each with a newline behind it. What a
+ * backend cannot tell is "" or 0. */
+typedef struct imgret_model_report {
+    uint32_t size;  /* sizeof(imgret_model_report) of the library */
+    int32_t status; /* IMGRET_OK: it can be loaded; else the error that loading it gives */
+    const char *reason;       /* that error's message */
+    const char *backend;      /* "torch" */
+    const char *backend_version;
+    const char *family;       /* "vit": the backend's option that would be chosen */
+    const char *naming;       /* whose names the tensors have: "timm" */
+    const char *architecture; /* "vit_tiny_patch16_224" */
+    const char *identity;     /* the backend's part of imgret_extractor_info.identity */
+    const char *missing;      /* tensors that the architecture wants and has not */
+    const char *left_over;    /* tensors that it has no place for */
+    const char *misshapen;    /* tensors of a wrong shape, with the right one */
+    const char *class_names;  /* that the file holds */
+    const char *notes;        /* what was decided, and why */
+    uint64_t parameter_count; /* values in all tensors that have their place */
+    uint64_t tensor_bytes;    /* of all tensors */
+    uint32_t tensor_count;
+    uint32_t missing_count;
+    uint32_t left_over_count;
+    uint32_t misshapen_count;
+    uint32_t dimension;       /* floats in an embedding; 0 for a detector */
+    uint32_t class_count;     /* of the classification head */
+    uint32_t input_width;     /* pixels */
+    uint32_t input_height;
+    uint32_t anchor_count;    /* of a detector: boxes that it proposes for a picture */
+    uint32_t box_class_count; /* and classes that it knows */
+} imgret_model_report;
+
+typedef struct imgret_inspection imgret_inspection;
+
+/* Looks into the weights of `model`, written as in imgret_open_options; `plugin_path` as there, may be
+ * NULL. A file that cannot be used is described, too: its report has the reason. Any thread. Free `out`
+ * with imgret_inspection_free. Errors: NOT_FOUND (file or plugin), INVALID_ARGUMENT (an option), IO,
+ * BAD_MODEL (a plugin that cannot be used), NO_MEMORY. */
+IMGRET_API int32_t imgret_inspect_model(imgret_inspection **out, const char *model,
+                                        const char *plugin_path, imgret_error *error);
+
+/* The report, which lives as long as the inspection. NULL for NULL. */
+IMGRET_API const imgret_model_report *
+imgret_inspection_report(const imgret_inspection *inspection);
+
+IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
+
 /* ---- Principal components ------------------------------------------------------------------------ */
 
 #define IMGRET_PCA_WHITEN 1u /* divide each component by its standard deviation */

@@ -2,6 +2,7 @@
 #ifndef IR_EXTRACT_EXTRACT_H
 #define IR_EXTRACT_EXTRACT_H
 
+#include "base/arena.h"
 #include "base/picture.h"
 
 #include <imgret/imgret.h>
@@ -128,6 +129,17 @@ typedef struct ir_extract_counts {
 } ir_extract_counts;
 
 void ir_extractor_get_counts(ir_extractor *extractor, ir_extract_counts *out);
+
+/* What a file of weights holds. Zero-initialised is empty. */
+typedef struct ir_inspection {
+    imgret_model_report report; /* its texts are in `texts`, never NULL */
+    ir_arena texts;
+} ir_inspection;
+
+/* imgret_inspect_model. The caller ends `out` with ir_inspection_clear, also after a failure. */
+int32_t ir_inspect_model(ir_inspection *out, const char *model, const char *plugin_path,
+                         imgret_error *error);
+void ir_inspection_clear(ir_inspection *inspection);
 
 /* Learns principal components and writes them to `path`: imgret_pca_train, whose options these
  * are, checked. */

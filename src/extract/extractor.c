@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/pool.h"
 #include "extract/batcher.h"
 #include "extract/labels.h"
@@ -59,8 +60,10 @@ static int32_t check_info(const ir_extractor *extractor, imgret_error *error)
         return refuse(extractor, error, "input_height", info->input_height);
     if (info->batch_max == 0)
         return refuse(extractor, error, "batch_max", info->batch_max);
-    if (info->resize != IMGRET_RESIZE_SQUASH && info->resize != IMGRET_RESIZE_SHORTER_SIDE)
+    if (info->resize < IMGRET_RESIZE_SQUASH || info->resize > IMGRET_RESIZE_LETTERBOX)
         return refuse(extractor, error, "resize", info->resize);
+    if (info->letterbox_place > IMGRET_PLACE_TOP_LEFT)
+        return refuse(extractor, error, "letterbox_place", info->letterbox_place);
     if (info->filter != IMGRET_FILTER_BILINEAR && info->filter != IMGRET_FILTER_BICUBIC)
         return refuse(extractor, error, "filter", info->filter);
     if (info->resize == IMGRET_RESIZE_SHORTER_SIDE &&
@@ -124,10 +127,43 @@ static uint32_t decode_min(const ir_extractor *extractor, uint32_t side)
     return side * ir_registry_decode_percent(extractor->backend) / 100;
 }
 
+/* A model that wants a letterbox itself gets its own, unless the user asked for another. */
+static void take_letterbox(ir_steps *steps, const imgret_backend_info *info)
+{
+    if (info->resize != IMGRET_RESIZE_LETTERBOX || steps->letterbox)
+        return;
+    steps->letterbox = true;
+    steps->top_left = info->letterbox_place == IMGRET_PLACE_TOP_LEFT;
+    for (int i = 0; i < 3; i++)
+        steps->bars[i] = (uint8_t)(info->pad_rgb >> (16 - 8 * i));
+}
+
+/* The classes that the weights name, where the user names none. What does not fit the head is no
+ * reason to refuse a model whose vectors are wanted. */
+static void take_class_names(ir_extractor *extractor)
+{
+    const imgret_backend_info *info = &extractor->model_info;
+    if (extractor->labels || !info->class_names || info->class_count == 0)
+        return;
+    imgret_error error = IMGRET_ERROR_INIT;
+    int32_t status =
+        ir_labels_parse(&extractor->labels, info->architecture,
+                        (const uint8_t *)info->class_names, strlen(info->class_names), &error);
+    if (!status)
+        status = check_labels(extractor, &error);
+    if (!status)
+        return;
+    ir_log(IMGRET_LOG_WARNING, "the weights' class names are not used: %s", error.message);
+    ir_labels_free(extractor->labels);
+    extractor->labels = NULL;
+}
+
 static int32_t fill_info(ir_extractor *extractor, const ir_extractor_options *options,
                          imgret_error *error)
 {
     const imgret_backend_info *model = &extractor->model_info;
+    take_letterbox(&extractor->steps, model);
+    take_class_names(extractor);
     char *preprocess = ir_preprocess_describe(model, &extractor->steps);
     if (preprocess)
         extractor->identity = ir_asprintf("%s;%s;dimension=%u", model->identity, preprocess,

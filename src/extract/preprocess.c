@@ -95,8 +95,9 @@ static int32_t run_letterbox(const imgret_backend_info *info, const ir_steps *st
     int32_t status = ir_resize_rgb(&resize, picture->rgb, fitted, error);
     if (!status) {
         paint_bars(info, steps->bars, out);
-        out += centre_offset(info->input_height, resize.height) * out_row_bytes +
-               3 * (size_t)centre_offset(info->input_width, resize.width);
+        if (!steps->top_left)
+            out += centre_offset(info->input_height, resize.height) * out_row_bytes +
+                   3 * (size_t)centre_offset(info->input_width, resize.width);
         for (uint32_t y = 0; y < resize.height; y++)
             memcpy(out + y * out_row_bytes, fitted + y * row_bytes, row_bytes);
     }
@@ -122,9 +123,9 @@ char *ir_preprocess_describe(const imgret_backend_info *info, const ir_steps *st
     if (!clean)
         return NULL;
     if (steps->letterbox)
-        text = ir_asprintf("resize=letterbox:%ux%u:%u,%u,%u;filter=%s%s", info->input_width,
+        text = ir_asprintf("resize=letterbox:%ux%u:%u,%u,%u%s;filter=%s%s", info->input_width,
                            info->input_height, steps->bars[0], steps->bars[1], steps->bars[2],
-                           filter, clean);
+                           steps->top_left ? ":top_left" : "", filter, clean);
     else if (info->resize == IMGRET_RESIZE_SQUASH)
         text = ir_asprintf("resize=squash:%ux%u;filter=%s%s", info->input_width,
                            info->input_height, filter, clean);

@@ -12,8 +12,7 @@
 int32_t ir_preprocess_plan(ir_resize *out, const imgret_backend_info *info, uint32_t width,
                            uint32_t height, imgret_error *error);
 
-/* The resize that fits a whole picture into the model's input, as PIL's ImageOps.pad; the result
- * lies in the middle of what is left over. */
+/* The resize that fits a whole picture into the model's input, as PIL's ImageOps.pad. */
 void ir_preprocess_plan_letterbox(ir_resize *out, const imgret_backend_info *info, uint32_t width,
                                   uint32_t height);
 

@@ -189,6 +189,29 @@ static void pictures_get_labels(void **state)
     imgret_extractor_close(extractor);
 }
 
+/* Names in the weights serve when the user gives none; wrong ones are passed over. */
+static void weights_may_name_the_classes(void **state)
+{
+    (void)state;
+    ir_extractor *extractor;
+    assert_int_equal(ir_extractor_open(&extractor, "fake;act=names", IMGRET_TEST_PLUGINS, 1, NULL),
+                     0);
+    assert_true(ir_extractor_get_info(extractor)->has_labels);
+    assert_string_equal(ir_extractor_label(extractor, 1), "one");
+    ir_extractor_close(extractor);
+    assert_int_equal(ir_extractor_open(&extractor, "fake;act=names_lack", IMGRET_TEST_PLUGINS, 1,
+                                       NULL), 0);
+    assert_false(ir_extractor_get_info(extractor)->has_labels);
+    assert_null(ir_extractor_label(extractor, 1));
+    ir_extractor_close(extractor);
+    write_labels("a\nb\nc\n");
+    char spec[128];
+    snprintf(spec, sizeof spec, "fake;act=names;labels=%s", label_path);
+    assert_int_equal(ir_extractor_open(&extractor, spec, IMGRET_TEST_PLUGINS, 1, NULL), 0);
+    assert_string_equal(ir_extractor_label(extractor, 1), "b");
+    ir_extractor_close(extractor);
+}
+
 static void refuse_wanted(imgret_extractor *extractor, const imgret_input *input,
                           const imgret_extraction *wanted, const char *words)
 {
@@ -264,6 +287,7 @@ int main(void)
         cmocka_unit_test(the_largest_logit_wins),
         cmocka_unit_test(labels_must_fit_the_head),
         cmocka_unit_test(pictures_get_labels),
+        cmocka_unit_test(weights_may_name_the_classes),
         cmocka_unit_test(what_cannot_be_wanted_is_refused),
         cmocka_unit_test(failing_memory_leaves_nothing),
     };

@@ -148,6 +148,10 @@ static void steps_are_part_of_the_identity(void **state)
                    "fake=1;resize=shorter:4;crop=2x2;filter=bicubic;grey=yes;dimension=4", 8);
     check_identity("fake;letterbox=yes",
                    "fake=1;resize=letterbox:2x2:0,0,0;filter=bicubic;dimension=4", 4);
+    check_identity("fake;act=letterbox", /* the model's own way */
+                   "fake=1;resize=letterbox:2x2:10,11,12:top_left;filter=bicubic;dimension=4", 4);
+    check_identity("fake;act=letterbox;letterbox=yes",
+                   "fake=1;resize=letterbox:2x2:0,0,0;filter=bicubic;dimension=4", 4);
     check_identity("fake;reencode=60;denoise=3;letterbox=1,22,255", /* needs the file's own pixels */
                    "fake=1;resize=letterbox:2x2:1,22,255;filter=bicubic;denoise=3;reencode=60;"
                    "dimension=4", 0);
@@ -178,6 +182,25 @@ static void a_user_switches_them_on(void **state)
     }
 }
 
+static void a_letterbox_may_lie_at_the_top_left(void **state)
+{
+    (void)state;
+    uint8_t rgb[3 * 2 * 4], out[3 * 4 * 4];
+    memset(rgb, 99, sizeof rgb);
+    ir_picture tall = {.width = 2, .height = 4, .rgb = rgb};
+    imgret_backend_info info = {.input_width = 4, .input_height = 4,
+                                .filter = IMGRET_FILTER_BILINEAR};
+    ir_steps steps = {.letterbox = true, .bars = {1, 2, 3}};
+    for (int top_left = 0; top_left < 2; top_left++) {
+        steps.top_left = top_left;
+        assert_int_equal(ir_preprocess_run(&info, &steps, &tall, out, NULL), 0);
+        for (int i = 0; i < 16; i++) {
+            bool bar = top_left ? i % 4 >= 2 : i % 4 == 0 || i % 4 == 3;
+            assert_memory_equal(out + 3 * i, bar ? steps.bars : rgb, 3);
+        }
+    }
+}
+
 static void failing_memory_is_an_error(void **state)
 {
     (void)state;
@@ -197,6 +220,7 @@ int main(void)
         cmocka_unit_test(values_that_make_no_sense_are_refused),
         cmocka_unit_test(steps_are_part_of_the_identity),
         cmocka_unit_test(a_user_switches_them_on),
+        cmocka_unit_test(a_letterbox_may_lie_at_the_top_left),
         cmocka_unit_test(failing_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
