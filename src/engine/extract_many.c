@@ -1,7 +1,8 @@
 /* extract_many.c: many pictures through one extractor: prepared by all threads, run in batches.
  *
- * The array is worked on in groups, two of them at a time: while the model runs one, on one of the
- * pool's threads and those of its own, the other threads read, decode and prepare the next.
+ * The array is worked on in groups, two of them at a time: while the model runs one, on a thread of the
+ * pool for each of its instances and on those of its own, the other threads read, decode and prepare
+ * the next.
  */
 #include "engine/extract_many.h"
 
@@ -31,11 +32,14 @@ typedef struct both {
     group groups[2];
     group *running;
     group *next;
+    uint32_t good[GROUP_MAX]; /* places of the running group's pictures that were prepared */
+    uint32_t good_count;
+    uint32_t slice_count; /* parts of them that run at once */
     float *vectors;
     float *logits;
     ir_label labels[GROUP_MAX];
-    int32_t status;
-    imgret_error failure;
+    int32_t status[GROUP_MAX]; /* of the slices */
+    imgret_error failure[GROUP_MAX];
 } both;
 
 static const imgret_input *input_at(const ir_extract_many *work, uint32_t index)
@@ -117,39 +121,62 @@ static void spread(const both *state, uint32_t at, int32_t from)
     }
 }
 
-static int32_t run_group(both *state, imgret_error *error)
+/* One instance's share of the running group. */
+static int32_t run_slice(both *state, uint32_t number, imgret_error *error)
 {
     const group *here = state->running;
     const ir_extract_many *work = here->work;
+    const ir_extractor_info *info = ir_extractor_get_info(work->extractor);
+    uint32_t first = state->good_count * number / state->slice_count;
+    uint32_t end = state->good_count * (number + 1) / state->slice_count;
     const uint8_t *pictures[GROUP_MAX];
-    uint32_t good_count = 0;
-    for (uint32_t i = 0; i < here->count; i++)
-        if (!here->status[i])
-            pictures[good_count++] = here->prepared + i * here->picture_bytes;
+    for (uint32_t i = first; i < end; i++)
+        pictures[i - first] = here->prepared + state->good[i] * here->picture_bytes;
     ir_extract_job job = {
         .pictures = pictures,
-        .count = good_count,
-        .out = work->out ? state->vectors : NULL,
-        .logits = work->logits ? state->logits : NULL,
-        .labels = work->labels ? state->labels : NULL,
+        .count = end - first,
+        .out = work->out ? state->vectors + (size_t)first * info->dimension : NULL,
+        .logits = work->logits ? state->logits + (size_t)first * info->class_count : NULL,
+        .labels = work->labels ? state->labels + first : NULL,
     };
-    int32_t status = ir_extractor_run_job(work->extractor, &job, error);
-    if (status)
-        return status;
+    return ir_extractor_run_job(work->extractor, &job, error);
+}
+
+/* The first parts run the model, so that it begins at once; each other one prepares a picture. */
+static void do_part(void *context, uint32_t part)
+{
+    both *state = context;
+    if (part < state->slice_count)
+        state->status[part] = run_slice(state, part, &state->failure[part]);
+    else
+        prepare_one(state->next, part - state->slice_count);
+}
+
+/* Lists what there is to run, and cuts it into a slice for each instance. */
+static void plan_run(both *state)
+{
+    const group *here = state->running;
+    state->good_count = 0;
+    for (uint32_t i = 0; i < here->count; i++)
+        if (!here->status[i])
+            state->good[state->good_count++] = i;
+    uint32_t instances = ir_extractor_get_info(here->work->extractor)->instance_count;
+    state->slice_count = state->good_count < instances ? state->good_count : instances;
+    for (uint32_t i = 0; i < state->slice_count; i++)
+        state->failure[i] = (imgret_error)IMGRET_ERROR_INIT;
+}
+
+/* What the slices gave, or the first failure of one. */
+static int32_t finish_run(const both *state, imgret_error *error)
+{
+    const group *here = state->running;
+    for (uint32_t i = 0; i < state->slice_count; i++)
+        if (state->status[i])
+            return ir_fail(error, state->status[i], "%s", state->failure[i].message);
     int32_t row = 0;
     for (uint32_t i = 0; i < here->count; i++)
         spread(state, here->first + i, here->status[i] ? -1 : row++);
     return IMGRET_OK;
-}
-
-/* Part 0 runs the model, so that it begins at once; each other one prepares a picture. */
-static void do_part(void *context, uint32_t part)
-{
-    both *state = context;
-    if (part > 0)
-        prepare_one(state->next, part - 1);
-    else if (state->running->count > 0)
-        state->status = run_group(state, &state->failure);
 }
 
 /* The statuses of a group that was prepared; without room for them the first failure ends it all. */
@@ -177,9 +204,11 @@ static int32_t run_groups(both *state, const ir_extract_many *work, uint32_t mos
         state->next->first = first;
         state->next->count = left < most ? left : most;
         first += state->next->count;
-        ir_pool_run(work->pool, do_part, state, 1 + state->next->count);
-        status = state->status ? ir_fail(error, state->status, "%s", state->failure.message)
-                               : settle(state->next, error);
+        plan_run(state);
+        ir_pool_run(work->pool, do_part, state, state->slice_count + state->next->count);
+        status = finish_run(state, error);
+        if (!status)
+            status = settle(state->next, error);
         group *done = state->running;
         state->running = state->next;
         state->next = done;
@@ -202,7 +231,6 @@ static bool allocate(both *state, const ir_extract_many *work, uint32_t most)
     state->logits = ir_malloc_array((size_t)most * info->class_count, sizeof(float));
     state->next = &state->groups[0];
     state->running = &state->groups[1];
-    state->failure = (imgret_error)IMGRET_ERROR_INIT;
     return good && state->vectors && state->logits;
 }
 
