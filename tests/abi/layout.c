@@ -153,7 +153,7 @@ FIELD(imgret_ingest_options, user, 40);
 FIELD(imgret_ingest_options, commit_count, 48);
 FIELD(imgret_ingest_options, commit_ms, 52);
 
-SIZE(imgret_query_options, 48);
+SIZE(imgret_query_options, 136);
 FIELD(imgret_query_options, size, 0);
 FIELD(imgret_query_options, flags, 4);
 FIELD(imgret_query_options, min_score, 8);
@@ -163,6 +163,41 @@ FIELD(imgret_query_options, where, 24);
 FIELD(imgret_query_options, params, 32);
 FIELD(imgret_query_options, param_count, 40);
 FIELD(imgret_query_options, where_ms_max, 44);
+FIELD(imgret_query_options, terms, 48);
+FIELD(imgret_query_options, term_count, 56);
+FIELD(imgret_query_options, combine, 60);
+FIELD(imgret_query_options, colors, 64);
+FIELD(imgret_query_options, color_count, 72);
+FIELD(imgret_query_options, candidate_count, 76);
+FIELD(imgret_query_options, color_weight, 80);
+FIELD(imgret_query_options, exclude_ids, 88);
+FIELD(imgret_query_options, exclude_count, 96);
+FIELD(imgret_query_options, cursor, 104);
+FIELD(imgret_query_options, diversity, 112);
+FIELD(imgret_query_options, rerank, 120);
+FIELD(imgret_query_options, rerank_user, 128);
+
+SIZE(imgret_term, 24);
+FIELD(imgret_term, size, 0);
+FIELD(imgret_term, reserved_zero, 4);
+FIELD(imgret_term, input, 8);
+FIELD(imgret_term, weight, 16);
+
+SIZE(imgret_color_term, 16);
+FIELD(imgret_color_term, size, 0);
+FIELD(imgret_color_term, red, 4);
+FIELD(imgret_color_term, green, 5);
+FIELD(imgret_color_term, blue, 6);
+FIELD(imgret_color_term, reserved_zero, 7);
+FIELD(imgret_color_term, weight, 8);
+
+SIZE(imgret_count_options, 32);
+FIELD(imgret_count_options, size, 0);
+FIELD(imgret_count_options, state, 4);
+FIELD(imgret_count_options, where, 8);
+FIELD(imgret_count_options, params, 16);
+FIELD(imgret_count_options, param_count, 24);
+FIELD(imgret_count_options, where_ms_max, 28);
 
 SIZE(imgret_param, 40);
 FIELD(imgret_param, size, 0);
