@@ -23,6 +23,8 @@ enum {
     MODEL = 1u << 21,
     PCA = 1u << 22,
     BACKUP = 1u << 23,
+    EXPORT = 1u << 24,
+    IMPORT = 1u << 25,
     ALL = 0xFFFFFFFFu
 };
 
@@ -94,6 +96,13 @@ static const cli_command commands[] = {
      "  TO must not exist. It appears when the copy is complete, and is a database\n"
      "  like any other: to restore it, use it, or copy it back.\n",
      cli_backup},
+    {"export", EXPORT, 1, 1, "DB TO", "write all of a database in forms that other programs read",
+     "  imgret export photos.imgret photos-export\n"
+     "  jq .uri photos-export/images.ndjson\n",
+     "  Makes the folder TO with images.ndjson, vectors.npy and manifest.json.\n", cli_export},
+    {"import", IMPORT, 1, 1, "DB FROM", "make a new database of what 'export' wrote",
+     "  imgret import copy.imgret photos-export\n",
+     "  DB must not exist. It appears when all is imported and checked.\n", cli_import},
     {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
      "", NULL},
 };

@@ -620,6 +620,38 @@ typedef struct imgret_backup_options {
 IMGRET_API int32_t imgret_backup(imgret *db, const char *folder,
                                  const imgret_backup_options *options, imgret_error *error);
 
+/* Now and then, with the images done of all there are. Return 0 to go on, anything else to stop. */
+typedef int32_t (*imgret_transfer_fn)(void *user, uint64_t done_count, uint64_t total_count);
+
+typedef struct imgret_transfer_options {
+    uint32_t size; /* sizeof(imgret_transfer_options) */
+    uint32_t flags_zero;
+    imgret_transfer_fn on_progress;
+    void *user;
+} imgret_transfer_options;
+
+/* Writes everything that the database holds, as the last commit left it, to the new folder `folder`,
+ * in forms that other programs read: images.ndjson (a JSON object a line: an image with all its
+ * columns, its regions and the rows of their vectors), vectors.npy (a NumPy matrix of the vectors as
+ * they are stored) and manifest.json; docs/export.md describes them. The folder appears whole and
+ * durable at the end, or not at all. Memory does not grow with the database. Queries, adds and
+ * removals go on meanwhile. Works on a read-only handle. Stopped by imgret_interrupt.
+ * Errors: EXISTS (something is at `folder`), BUSY (the database is being optimized or copied),
+ * NOT_FOUND (the folder to put it in), CORRUPT (a vector cannot be read: see imgret_repair),
+ * INTERRUPTED, LIMIT, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_export(imgret *db, const char *folder,
+                                 const imgret_transfer_options *options, imgret_error *error);
+
+/* Makes the new database `path` from a folder that imgret_export, or another program, wrote: same
+ * images under the same ids, same vectors, same settings. Nothing in the folder is trusted; what
+ * does not fit is IMGRET_CORRUPT and named by file and line. The database appears whole and durable
+ * at the end, or not at all: an import that was stopped or killed is made anew. Vectors may be of
+ * single precision where the database stores half.
+ * Errors: EXISTS (something is at `path`), NOT_FOUND (a file of the folder), CORRUPT, LIMIT,
+ * VERSION_TOO_NEW, BUSY (another import to it is running), INTERRUPTED, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_import(const char *path, const char *folder,
+                                 const imgret_transfer_options *options, imgret_error *error);
+
 /* ---- Extraction alone --------------------------------------------------------------------------- */
 
 typedef struct imgret_extractor imgret_extractor;

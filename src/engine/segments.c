@@ -190,6 +190,21 @@ int32_t ir_segments_get(ir_segments *segments, int64_t region, void *stored, img
     return ir_fail(error, IMGRET_NOT_FOUND, "region %lld has no vector", (long long)region);
 }
 
+int32_t ir_segments_read(ir_segments *segments, int64_t region, void *stored, imgret_error *error)
+{
+    int32_t status = IMGRET_NOT_FOUND;
+    pthread_rwlock_rdlock(&segments->layout);
+    for (uint32_t i = 0; i < segments->count && status == IMGRET_NOT_FOUND; i++) {
+        const ir_catalog_segment *listed = &segments->open[i].listed;
+        if (region >= listed->first_region && region <= listed->last_region)
+            status = ir_segment_get(segments->open[i].file, region, stored, error);
+    }
+    pthread_rwlock_unlock(&segments->layout);
+    return status == IMGRET_NOT_FOUND
+               ? ir_fail(error, IMGRET_CORRUPT, "region %lld has no vector", (long long)region)
+               : status;
+}
+
 /* ---- searching ---- */
 
 /* Matches of a filter in one segment up to which their vectors are fetched and compared one by one:

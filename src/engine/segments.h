@@ -43,6 +43,10 @@ int32_t ir_segments_follow(ir_segments *segments, ir_catalog *catalog, ir_delta 
  * `layout`. */
 int32_t ir_segments_get(ir_segments *segments, int64_t region, void *stored, imgret_error *error);
 
+/* The same for a region of an older state than the one in memory: tombstones are not looked at. Takes
+ * `layout`. CORRUPT when no segment has it. */
+int32_t ir_segments_read(ir_segments *segments, int64_t region, void *stored, imgret_error *error);
+
 typedef struct ir_segments_query {
     const ir_delta_query *base; /* what is asked */
     uint32_t effort;            /* 0: the default */

@@ -304,4 +304,10 @@ FIELD(imgret_backend, describe, 40);
 FIELD(imgret_backend, run, 48);
 FIELD(imgret_backend, unload, 56);
 
+SIZE(imgret_transfer_options, 24);
+FIELD(imgret_transfer_options, size, 0);
+FIELD(imgret_transfer_options, flags_zero, 4);
+FIELD(imgret_transfer_options, on_progress, 8);
+FIELD(imgret_transfer_options, user, 16);
+
 #endif
