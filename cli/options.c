@@ -69,8 +69,12 @@ static const cli_command commands[] = {
      cli_optimize},
     {"stats", STATS, 0, 0, "DB", "show how much there is, and the database's settings",
      "  imgret stats photos.imgret\n", "", cli_stats},
-    {"check", CHECK, 0, 0, "DB", "read the whole database and report what is wrong",
-     "  imgret check photos.imgret\n", "", cli_check},
+    {"check", CHECK, 0, 0, "DB [--repair]", "read the whole database and report what is wrong",
+     "  imgret check photos.imgret\n"
+     "  imgret check photos.imgret --repair\n",
+     "  --repair makes damaged parts of the index anew. A picture whose vector is lost is\n"
+     "  read again, or listed and recorded as failed.\n",
+     cli_check},
     {"extract", EXTRACT, 0, SIZE_MAX, "IMAGE... --output FILE | --json",
      "write the vectors of pictures, without a database",
      "  imgret extract --model vit.safetensors *.jpg -o vectors.npy\n"
@@ -129,6 +133,8 @@ static const cli_flag flags[] = {
      "only results with at least this score"},
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
      "also when it would hardly pay"},
+    {"repair", 0, CLI_FLAG_SWITCH, NULL, 0, CHECK, FIELD(repair),
+     "make damaged parts of the index anew, then check"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
      "also write a contact sheet, one HTML page"},
     {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW, FIELD(where),

@@ -80,6 +80,7 @@ struct cli_options {
     uint32_t dimension;
     uint32_t sample;
     bool whiten;
+    bool repair;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

@@ -206,6 +206,7 @@ typedef struct imgret_open_options {
 /* Opens the database in folder `path` (made when missing, its parent must exist) and reads its
  * vectors into memory; the extractor's weights are loaded at its first use, or here when
  * options->model names it. Close it with imgret_close.
+ * A damaged or missing segment file does not keep it from opening: see imgret_repair.
  * Errors: NOT_FOUND, EXISTS, CORRUPT (no database), VERSION_TOO_NEW, MISMATCH (names the extractor
  * that is needed), BAD_MODEL, BUSY, IO, READ_ONLY, NO_MEMORY. */
 IMGRET_API int32_t imgret_open(imgret **out, const char *path, const imgret_open_options *options,
@@ -608,6 +609,36 @@ typedef int32_t (*imgret_check_fn)(void *user, const char *message);
  * receives their number; finding problems is not an error of this call. */
 IMGRET_API int32_t imgret_check(imgret *db, imgret_check_fn on_problem, void *user,
                                 uint64_t *problem_count, imgret_error *error);
+
+typedef struct imgret_repair_options {
+    uint32_t size; /* sizeof(imgret_repair_options) */
+    uint32_t flags_zero;
+    /* Each image whose vector was lost: outcome IMGRET_STORED (extracted again from its file) or
+     * IMGRET_FAILED, with the reason. */
+    imgret_ingest_item_fn on_item;
+    void *user;
+    uint64_t memory_bytes_max; /* that building a segment may take; default no limit */
+} imgret_repair_options;
+
+typedef struct imgret_repair_report {
+    uint32_t size;             /* sizeof(imgret_repair_report), set by the caller */
+    uint32_t segments_rebuilt;
+    uint64_t vectors_kept;     /* in them */
+    uint64_t images_extracted; /* whose vectors were lost, and made again from their files */
+    uint64_t images_lost;      /* whose vectors were lost: now in state FAILED, with a reason */
+} imgret_repair_report;
+
+/* Makes damaged or missing segment files anew from the vectors that can still be read. (A database
+ * with such a file opens, and what does not need its vectors works; a query that does is
+ * IMGRET_CORRUPT, so that no answer lacks a part.) An image whose vector is lost is extracted again
+ * from the file that its uri names; where that is not possible it becomes a failure, keeps its id,
+ * uri, metadata and label, and comes back when it is added again. Does nothing where nothing is damaged.
+ * Each segment is exchanged in one transaction: stopped or killed, a later call goes on. `report` may
+ * be NULL. Damage of catalog.db itself is not mended: imgret_check tells it.
+ * Errors: BUSY (somebody optimizes or copies), READ_ONLY, CORRUPT (the catalogue), VERSION_TOO_NEW,
+ * INTERRUPTED, LIMIT, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_repair(imgret *db, const imgret_repair_options *options,
+                                 imgret_repair_report *report, imgret_error *error);
 
 /* ---- Copy ------------------------------------------------------------------------------------- */
 

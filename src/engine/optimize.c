@@ -64,7 +64,7 @@ static int32_t lock_folder(ir_database *database, int *out_fd, imgret_error *err
                    database->path);
 }
 
-static int32_t make_folder(ir_database *database, imgret_error *error)
+int32_t ir_optimize_make_folder(ir_database *database, imgret_error *error)
 {
     char *folder = ir_segments_folder(database->catalog);
     int32_t status = IMGRET_OK;
@@ -277,7 +277,7 @@ static int32_t carry_out(plan *made, imgret_error *error)
     if (!path)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     ir_catalog_segment built;
-    int32_t status = make_folder(made->database, error);
+    int32_t status = ir_optimize_make_folder(made->database, error);
     if (!status)
         status = build(made, path, &built, error);
     if (!status)

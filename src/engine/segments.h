@@ -58,6 +58,12 @@ typedef struct ir_segments_query {
 int32_t ir_segments_search(ir_segments *segments, ir_segments_query *query, ir_neighbor *found,
                            uint32_t *count, imgret_error *error);
 
+/* Reads a whole segment file as ir_segment_check does; that it is missing, or not the one that is
+ * listed, is a problem like others. */
+int32_t ir_segments_check_one(const ir_catalog *catalog, const ir_catalog_segment *listed,
+                              bool (*problem)(void *context, const char *message), void *context,
+                              uint64_t *problem_count, imgret_error *error);
+
 /* "FOLDER/segments" and the file of a segment, in fresh memory. */
 char *ir_segments_folder(const ir_catalog *catalog);
 char *ir_segments_path(const ir_catalog *catalog, int64_t id);

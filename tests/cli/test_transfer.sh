@@ -1,5 +1,5 @@
 #!/bin/sh
-# test_transfer.sh: export and import: what is shown stays the same, and what is wrong is said.
+# test_transfer.sh: export, import and repair: what is there stays the same, and what is wrong is said.
 . "$(dirname "$0")/common.sh"
 
 draw pics 6
@@ -31,4 +31,23 @@ check "what is wrong is named by file and line" \
 run "$IMGRET" import bad.imgret missing.d
 check "a missing folder is named" '[ $status -eq 2 ] && grep -q missing.d err'
 check "nothing half made is left" '[ -z "$(ls -d *-partial 2> other)" ]'
+
+run "$IMGRET" optimize t.imgret --force -q
+for file in t.imgret/segments/*.seg; do
+    printf 'x' | dd of="$file" bs=1 seek=9 conv=notrunc 2> other
+done
+run "$IMGRET" check t.imgret
+check "check tells a damaged segment" '[ $status -eq 2 ] && grep -q "\.seg" out'
+run "$IMGRET" search t.imgret "$brick"
+check "a search that would lack a part is refused" '[ $status -eq 2 ] && [ ! -s out ] && grep -q "\.seg" err'
+run "$IMGRET" show t.imgret
+check "what needs no vector works" '[ $status -eq 0 ] && [ -s out ]'
+rm "$brick"
+run "$IMGRET" check t.imgret --repair
+check "check --repair says what is lost and what is read again" \
+    '[ $status -eq 3 ] && grep "^lost" out | grep -q brick && [ "$(lines_with restored out)" -eq 5 ]'
+run "$IMGRET" check t.imgret
+check "then it is sound" '[ $status -eq 0 ]'
+run "$IMGRET" search t.imgret "$(first_of city pics)"
+check "and searches work" '[ $status -eq 0 ] && [ -s out ]'
 finish

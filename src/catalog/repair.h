@@ -1,0 +1,13 @@
+/* repair.h: what the catalogue does about vectors that are lost. A face of the room. */
+#ifndef IR_CATALOG_REPAIR_H
+#define IR_CATALOG_REPAIR_H
+
+#include "catalog/catalog.h"
+
+/* The vector of a region is lost: its image becomes a failure with this reason, keeps uri, metadata and
+ * label, and loses its regions, which are noted as removed. *image is 0 when there is no such
+ * region. Within a transaction. */
+int32_t ir_catalog_lose_vector(ir_catalog *catalog, int64_t region, int32_t failure_code,
+                               const char *failure, int64_t *image, imgret_error *error);
+
+#endif
