@@ -477,7 +477,7 @@ IMGRET_API void imgret_results_free(imgret_results *results);
 
 /* ---- Look after ------------------------------------------------------------------------------- */
 
-#define IMGRET_OPTIMIZE_FORCE 1u /* also when it would hardly pay */
+#define IMGRET_OPTIMIZE_FORCE 1u /* also when it would hardly pay; erases all that was removed */
 
 /* `done` goes from 0 to 1. Return 0 to go on, anything else to stop with IMGRET_INTERRUPTED. */
 typedef int32_t (*imgret_optimize_fn)(void *user, double done);

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "catalog/repair.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -154,7 +155,9 @@ static bool make_plan(plan *made)
     bool worn = settled > 0 && dead * 5 >= settled;
     if (!force && fresh < DELTA_WORTH && !worn)
         return false;
-    bool all = settled == 0 || fresh * 4 >= settled || worn || segments->count >= SEGMENTS_MAX;
+    bool erase = force && dead > 0;
+    bool all = settled == 0 || fresh * 4 >= settled || worn || erase ||
+               segments->count >= SEGMENTS_MAX;
     made->first_region = all ? 1 : covered + 1;
     made->last_region = ir_delta_last_id(database->delta);
     made->removal_mark = all ? database->removal_mark : 0;
@@ -326,6 +329,9 @@ int32_t ir_optimize(ir_database *database, const imgret_optimize_options *option
         return status;
     status = optimize_locked(database, options, call, error);
     ir_optimize_resume(database, lock);
+    imgret_error untidy = IMGRET_ERROR_INIT; /* no reason to call the whole a failure */
+    if (!status && ir_catalog_tidy(database->catalog, &untidy))
+        ir_log(IMGRET_LOG_WARNING, "%s", untidy.message);
     return status;
 }
 
