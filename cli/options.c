@@ -25,6 +25,8 @@ enum {
     BACKUP = 1u << 23,
     COUNT = 1u << 24,
     LABEL = 1u << 25,
+    EXPORT = 1u << 26,
+    IMPORT = 1u << 27,
     ALL = 0xFFFFFFFFu
 };
 
@@ -77,8 +79,12 @@ static const cli_command commands[] = {
      cli_optimize},
     {"stats", STATS, 0, 0, "DB", "show how much there is, and the database's settings",
      "  imgret stats photos.imgret\n", "", cli_stats},
-    {"check", CHECK, 0, 0, "DB", "read the whole database and report what is wrong",
-     "  imgret check photos.imgret\n", "", cli_check},
+    {"check", CHECK, 0, 0, "DB [--repair]", "read the whole database and report what is wrong",
+     "  imgret check photos.imgret\n"
+     "  imgret check photos.imgret --repair\n",
+     "  --repair makes damaged parts of the index anew. A picture whose vector is lost is\n"
+     "  read again, or listed and recorded as failed.\n",
+     cli_check},
     {"extract", EXTRACT, 0, SIZE_MAX, "IMAGE... --output FILE | --json",
      "write the vectors of pictures, without a database",
      "  imgret extract --model vit.safetensors *.jpg -o vectors.npy\n"
@@ -110,6 +116,13 @@ static const cli_command commands[] = {
      "  TO must not exist. It appears when the copy is complete, and is a database\n"
      "  like any other: to restore it, use it, or copy it back.\n",
      cli_backup},
+    {"export", EXPORT, 1, 1, "DB TO", "write all of a database in forms that other programs read",
+     "  imgret export photos.imgret photos-export\n"
+     "  jq .uri photos-export/images.ndjson\n",
+     "  Makes the folder TO with images.ndjson, vectors.npy and manifest.json.\n", cli_export},
+    {"import", IMPORT, 1, 1, "DB FROM", "make a new database of what 'export' wrote",
+     "  imgret import copy.imgret photos-export\n",
+     "  DB must not exist. It appears when all is imported and checked.\n", cli_import},
     {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
      "", NULL},
 };
@@ -143,6 +156,8 @@ static const cli_flag flags[] = {
     {"stats", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(stats), "also say what the search did"},
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
      "also when it would hardly pay"},
+    {"repair", 0, CLI_FLAG_SWITCH, NULL, 0, CHECK, FIELD(repair),
+     "make damaged parts of the index anew, then check"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
      "also write a contact sheet, one HTML page"},
     {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW | COUNT, FIELD(where),

@@ -95,6 +95,7 @@ struct cli_options {
     bool best;
     bool assign;
     double confidence; /* NaN: not given */
+    bool repair;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

@@ -208,6 +208,7 @@ typedef struct imgret_open_options {
 /* Opens the database in folder `path` (made when missing, its parent must exist) and reads its
  * vectors into memory; the extractor's weights are loaded at its first use, or here when
  * options->model names it. Close it with imgret_close.
+ * A damaged or missing segment file does not keep it from opening: see imgret_repair.
  * Errors: NOT_FOUND, EXISTS, CORRUPT (no database), VERSION_TOO_NEW, MISMATCH (names the extractor
  * that is needed), BAD_MODEL, BUSY, IO, READ_ONLY, NO_MEMORY. */
 IMGRET_API int32_t imgret_open(imgret **out, const char *path, const imgret_open_options *options,
@@ -617,7 +618,7 @@ IMGRET_API int32_t imgret_count(uint64_t *out, imgret *db, const imgret_count_op
 
 /* ---- Look after ------------------------------------------------------------------------------- */
 
-#define IMGRET_OPTIMIZE_FORCE 1u /* also when it would hardly pay */
+#define IMGRET_OPTIMIZE_FORCE 1u /* also when it would hardly pay; erases all that was removed */
 
 /* `done` goes from 0 to 1. Return 0 to go on, anything else to stop with IMGRET_INTERRUPTED. */
 typedef int32_t (*imgret_optimize_fn)(void *user, double done);
@@ -762,6 +763,36 @@ typedef int32_t (*imgret_check_fn)(void *user, const char *message);
 IMGRET_API int32_t imgret_check(imgret *db, imgret_check_fn on_problem, void *user,
                                 uint64_t *problem_count, imgret_error *error);
 
+typedef struct imgret_repair_options {
+    uint32_t size; /* sizeof(imgret_repair_options) */
+    uint32_t flags_zero;
+    /* Each image whose vector was lost: outcome IMGRET_STORED (extracted again from its file) or
+     * IMGRET_FAILED, with the reason. */
+    imgret_ingest_item_fn on_item;
+    void *user;
+    uint64_t memory_bytes_max; /* that building a segment may take; default no limit */
+} imgret_repair_options;
+
+typedef struct imgret_repair_report {
+    uint32_t size;             /* sizeof(imgret_repair_report), set by the caller */
+    uint32_t segments_rebuilt;
+    uint64_t vectors_kept;     /* in them */
+    uint64_t images_extracted; /* whose vectors were lost, and made again from their files */
+    uint64_t images_lost;      /* whose vectors were lost: now in state FAILED, with a reason */
+} imgret_repair_report;
+
+/* Makes damaged or missing segment files anew from the vectors that can still be read. (A database
+ * with such a file opens, and what does not need its vectors works; a query that does is
+ * IMGRET_CORRUPT, so that no answer lacks a part.) An image whose vector is lost is extracted again
+ * from the file that its uri names; where that is not possible it becomes a failure, keeps its id,
+ * uri, metadata and label, and comes back when it is added again. Does nothing where nothing is damaged.
+ * Each segment is exchanged in one transaction: stopped or killed, a later call goes on. `report` may
+ * be NULL. Damage of catalog.db itself is not mended: imgret_check tells it.
+ * Errors: BUSY (somebody optimizes or copies), READ_ONLY, CORRUPT (the catalogue), VERSION_TOO_NEW,
+ * INTERRUPTED, LIMIT, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_repair(imgret *db, const imgret_repair_options *options,
+                                 imgret_repair_report *report, imgret_error *error);
+
 /* ---- Copy ------------------------------------------------------------------------------------- */
 
 /* Now and then, with the bytes copied of all there are. Return 0 to go on, anything else to stop. */
@@ -784,6 +815,38 @@ typedef struct imgret_backup_options {
  * database is being optimized), NOT_FOUND (the folder to put it in), INTERRUPTED, FULL, IO, NO_MEMORY. */
 IMGRET_API int32_t imgret_backup(imgret *db, const char *folder,
                                  const imgret_backup_options *options, imgret_error *error);
+
+/* Now and then, with the images done of all there are. Return 0 to go on, anything else to stop. */
+typedef int32_t (*imgret_transfer_fn)(void *user, uint64_t done_count, uint64_t total_count);
+
+typedef struct imgret_transfer_options {
+    uint32_t size; /* sizeof(imgret_transfer_options) */
+    uint32_t flags_zero;
+    imgret_transfer_fn on_progress;
+    void *user;
+} imgret_transfer_options;
+
+/* Writes everything that the database holds, as the last commit left it, to the new folder `folder`,
+ * in forms that other programs read: images.ndjson (a JSON object a line: an image with all its
+ * columns, its regions and the rows of their vectors), vectors.npy (a NumPy matrix of the vectors as
+ * they are stored) and manifest.json; docs/export.md describes them. The folder appears whole and
+ * durable at the end, or not at all. Memory does not grow with the database. Queries, adds and
+ * removals go on meanwhile. Works on a read-only handle. Stopped by imgret_interrupt.
+ * Errors: EXISTS (something is at `folder`), BUSY (the database is being optimized or copied),
+ * NOT_FOUND (the folder to put it in), CORRUPT (a vector cannot be read: see imgret_repair),
+ * INTERRUPTED, LIMIT, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_export(imgret *db, const char *folder,
+                                 const imgret_transfer_options *options, imgret_error *error);
+
+/* Makes the new database `path` from a folder that imgret_export, or another program, wrote: same
+ * images under the same ids, same vectors, same settings. Nothing in the folder is trusted; what
+ * does not fit is IMGRET_CORRUPT and named by file and line. The database appears whole and durable
+ * at the end, or not at all: an import that was stopped or killed is made anew. Vectors may be of
+ * single precision where the database stores half.
+ * Errors: EXISTS (something is at `path`), NOT_FOUND (a file of the folder), CORRUPT, LIMIT,
+ * VERSION_TOO_NEW, BUSY (another import to it is running), INTERRUPTED, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_import(const char *path, const char *folder,
+                                 const imgret_transfer_options *options, imgret_error *error);
 
 /* ---- Extraction alone --------------------------------------------------------------------------- */
 

@@ -245,12 +245,8 @@ static int32_t check_segments(check_context *check, imgret_error *error)
         ir_catalog_get_segments(check->database->catalog, &listed, &count, error);
     for (uint32_t i = 0; i < count && !status; i++) {
         uint64_t problems;
-        char *path = ir_segments_path(check->database->catalog, listed[i].id);
-        if (!path)
-            status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
-        else
-            status = ir_segment_check(path, note_segment_problem, check, &problems, error);
-        ir_free(path);
+        status = ir_segments_check_one(check->database->catalog, &listed[i], note_segment_problem,
+                                       check, &problems, error);
     }
     ir_free(listed);
     return status;

@@ -458,4 +458,24 @@ FIELD(imgret_backend, detect, 64);
 FIELD(imgret_backend, inspect, 72);
 FIELD(imgret_backend, end_inspection, 80);
 
+SIZE(imgret_transfer_options, 24);
+FIELD(imgret_transfer_options, size, 0);
+FIELD(imgret_transfer_options, flags_zero, 4);
+FIELD(imgret_transfer_options, on_progress, 8);
+FIELD(imgret_transfer_options, user, 16);
+
+SIZE(imgret_repair_options, 32);
+FIELD(imgret_repair_options, size, 0);
+FIELD(imgret_repair_options, flags_zero, 4);
+FIELD(imgret_repair_options, on_item, 8);
+FIELD(imgret_repair_options, user, 16);
+FIELD(imgret_repair_options, memory_bytes_max, 24);
+
+SIZE(imgret_repair_report, 32);
+FIELD(imgret_repair_report, size, 0);
+FIELD(imgret_repair_report, segments_rebuilt, 4);
+FIELD(imgret_repair_report, vectors_kept, 8);
+FIELD(imgret_repair_report, images_extracted, 16);
+FIELD(imgret_repair_report, images_lost, 24);
+
 #endif
