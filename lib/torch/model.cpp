@@ -11,6 +11,7 @@ static const Architecture *const architectures[] = {
     &mobile_architecture,
     &vgg_architecture,
     &yolox_architecture,
+    &clip_resnet_architecture,
 };
 
 at::Tensor Model::classify(const Features &, const at::Tensor &) const

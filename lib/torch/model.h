@@ -71,7 +71,7 @@ struct Architecture {
 std::unique_ptr<Model> build_model(Weights &weights, Options &options);
 
 extern const Architecture vit_architecture, resnet_architecture, mobile_architecture,
-    vgg_architecture, yolox_architecture;
+    vgg_architecture, yolox_architecture, clip_resnet_architecture;
 
 } // namespace ir_torch
 
