@@ -1,11 +1,10 @@
-/* segments.c: the segment files of an open database: following the catalogue's list, searching. */
+/* segments.c: the segment files of an open database: following the catalogue's list. */
 #include "engine/segments.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 char *ir_segments_folder(const ir_catalog *catalog)
@@ -78,9 +77,34 @@ static int32_t open_one(ir_segments *segments, ir_catalog *catalog,
     return status;
 }
 
+/* A segment that is damaged or missing must not keep the others, and the catalogue, from being used. */
+static int32_t open_one_or_stand_in(ir_segments *segments, ir_catalog *catalog,
+                                    const ir_catalog_segment *listed, uint64_t total_count,
+                                    bool missing_is_damage, ir_open_segment *out,
+                                    imgret_error *error)
+{
+    imgret_error reason = IMGRET_ERROR_INIT;
+    int32_t status = open_one(segments, catalog, listed, total_count, out, &reason);
+    bool damaged =
+        status == IMGRET_CORRUPT || (status == IMGRET_NOT_FOUND && missing_is_damage);
+    if (!status)
+        return IMGRET_OK;
+    if (!damaged)
+        return ir_fail(error, status, "%s", reason.message);
+    ir_log(IMGRET_LOG_ERROR, "%s", reason.message);
+    char *path = ir_segments_path(catalog, listed->id);
+    if (!path)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
+    ir_segment_close(out->file);
+    out->listed = *listed;
+    status = ir_segment_open_damaged(&out->file, path, reason.message, error);
+    ir_free(path);
+    return status;
+}
+
 static int32_t open_list(ir_segments *segments, ir_catalog *catalog,
-                         const ir_catalog_segment *listed, uint32_t count, ir_open_segment **out,
-                         imgret_error *error)
+                         const ir_catalog_segment *listed, uint32_t count,
+                         bool missing_is_damage, ir_open_segment **out, imgret_error *error)
 {
     uint64_t total = 0;
     for (uint32_t i = 0; i < count; i++)
@@ -89,7 +113,8 @@ static int32_t open_list(ir_segments *segments, ir_catalog *catalog,
     int32_t status =
         open ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u segments", count);
     for (uint32_t i = 0; i < count && !status; i++)
-        status = open_one(segments, catalog, &listed[i], total, &open[i], error);
+        status = open_one_or_stand_in(segments, catalog, &listed[i], total, missing_is_damage,
+                                      &open[i], error);
     if (status && open) {
         close_all(open, count);
         open = NULL;
@@ -99,7 +124,7 @@ static int32_t open_list(ir_segments *segments, ir_catalog *catalog,
 }
 
 /* Another process may replace the list between reading it and opening its files: then it is read
- * again. */
+ * again. What is missing three times is missing. */
 static int32_t open_current(ir_segments *segments, ir_catalog *catalog, ir_open_segment **open,
                             uint32_t *count, bool *changed, imgret_error *error)
 {
@@ -111,7 +136,7 @@ static int32_t open_current(ir_segments *segments, ir_catalog *catalog, ir_open_
             return status;
         *changed = !same_list(segments, listed, *count);
         if (*changed)
-            status = open_list(segments, catalog, listed, *count, open, error);
+            status = open_list(segments, catalog, listed, *count, attempt == 2, open, error);
         ir_free(listed);
     }
     return status;
@@ -190,182 +215,17 @@ int32_t ir_segments_get(ir_segments *segments, int64_t region, void *stored, img
     return ir_fail(error, IMGRET_NOT_FOUND, "region %lld has no vector", (long long)region);
 }
 
-/* ---- searching ---- */
-
-/* Matches of a filter in one segment up to which their vectors are fetched and compared one by one:
- * a walk over the graph would touch more than that many nodes to meet as few. */
-enum { FETCHED_MAX = 256 };
-
-/* The ids of a filter that one segment may hold; NULL: there is no filter. */
-typedef struct {
-    const ir_segments *segments;
-    const int64_t *ids;
-    uint64_t count;
-} allowed_here;
-
-/* How many of the ascending `ids` are below `id`. */
-static uint64_t count_below(const int64_t *ids, uint64_t count, int64_t id)
+int32_t ir_segments_read(ir_segments *segments, int64_t region, void *stored, imgret_error *error)
 {
-    uint64_t low = 0, high = count;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (ids[middle] < id)
-            low = middle + 1;
-        else
-            high = middle;
+    int32_t status = IMGRET_NOT_FOUND;
+    pthread_rwlock_rdlock(&segments->layout);
+    for (uint32_t i = 0; i < segments->count && status == IMGRET_NOT_FOUND; i++) {
+        const ir_catalog_segment *listed = &segments->open[i].listed;
+        if (region >= listed->first_region && region <= listed->last_region)
+            status = ir_segment_get(segments->open[i].file, region, stored, error);
     }
-    return low;
-}
-
-static bool is_wanted(void *context, int64_t id)
-{
-    const allowed_here *allowed = context;
-    if (ir_tombstones_has(allowed->segments->tombstones, id))
-        return false;
-    uint64_t at = allowed->ids ? count_below(allowed->ids, allowed->count, id) : 0;
-    return !allowed->ids || (at < allowed->count && allowed->ids[at] == id);
-}
-
-static allowed_here allowed_in(const ir_segments *segments, const ir_catalog_segment *listed,
-                               const ir_delta_query *asked)
-{
-    allowed_here out = {segments, NULL, 0};
-    if (!asked->allowed)
-        return out;
-    uint64_t first = count_below(asked->allowed, asked->allowed_count, listed->first_region);
-    uint64_t end = listed->last_region < INT64_MAX
-                       ? count_below(asked->allowed, asked->allowed_count,
-                                     listed->last_region + 1)
-                       : asked->allowed_count;
-    out.ids = asked->allowed + first;
-    out.count = end - first;
-    return out;
-}
-
-/* Compares a few vectors of a segment exactly, in a delta made of them. */
-static int32_t search_fetched(ir_segment *file, const allowed_here *allowed,
-                              const ir_delta_query *asked, ir_neighbor *out, uint32_t *count,
-                              ir_search_stats *stats, imgret_error *error)
-{
-    ir_segment_info info;
-    ir_delta *delta;
-    uint64_t scanned = 0;
-    ir_segment_get_info(file, &info);
-    int32_t status = ir_delta_create(&delta, info.dimension, info.metric, info.vector_type, error);
-    if (status)
-        return status;
-    void *stored = ir_malloc(ir_delta_vector_bytes(delta));
-    if (!stored)
-        status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
-    for (uint64_t i = 0; i < allowed->count && !status; i++) {
-        imgret_error reason = IMGRET_ERROR_INIT;
-        if (asked->stop && asked->stop(asked->stop_context))
-            status = ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
-        else if (ir_tombstones_has(allowed->segments->tombstones, allowed->ids[i]))
-            continue;
-        else
-            status = ir_segment_get(file, allowed->ids[i], stored, &reason);
-        if (status == IMGRET_NOT_FOUND) { /* removed before the segment was built */
-            status = IMGRET_OK;
-            continue;
-        }
-        stats->reads++;
-        if (status && reason.code)
-            ir_fail(error, status, "%s", reason.message);
-        if (!status)
-            status = ir_delta_append(delta, allowed->ids[i], stored, error);
-    }
-    ir_delta_query query = *asked;
-    query.allowed = NULL;
-    query.allowed_count = 0;
-    if (!status)
-        status = ir_delta_search(delta, &query, out, count, &scanned, error);
-    stats->reranks += scanned;
-    ir_free(stored);
-    ir_delta_free(delta);
-    return status;
-}
-
-/* As much wider as matches are rarer; the walk widens on its own where that was too little. */
-static uint32_t scaled_effort(const ir_search *search, const ir_catalog_segment *listed,
-                              uint64_t matches)
-{
-    enum { EFFORT_DEFAULT = 64, EFFORT_MAX = 1000000 };
-    double effort = search->effort ? search->effort : EFFORT_DEFAULT;
-    if (effort <= search->k)
-        effort = search->k + 1.0;
-    effort *= (double)listed->vector_count / (double)matches;
-    double most = (double)listed->vector_count < EFFORT_MAX ? (double)listed->vector_count
-                                                            : EFFORT_MAX;
-    return (uint32_t)(effort < most ? effort : most);
-}
-
-static int32_t search_one(ir_segments *segments, uint32_t index, const ir_search *wanted,
-                          ir_segments_query *query, ir_neighbor *out, uint32_t *count,
-                          imgret_error *error)
-{
-    ir_open_segment *open = &segments->open[index];
-    allowed_here allowed = allowed_in(segments, &open->listed, query->base);
-    *count = 0;
-    if (query->base->allowed && allowed.count == 0)
-        return IMGRET_OK;
-    if (query->base->allowed && allowed.count <= FETCHED_MAX)
-        return search_fetched(open->file, &allowed, query->base, out, count, &query->stats, error);
-    ir_search search = *wanted;
-    search.allowed = allowed.ids || ir_tombstones_count(segments->tombstones) ? is_wanted : NULL;
-    search.allowed_context = &allowed;
-    if (allowed.ids)
-        search.effort = scaled_effort(wanted, &open->listed, allowed.count);
-    return ir_segment_search(open->file, &search, out, count, &query->stats, error);
-}
-
-static int compare_neighbors(const void *a, const void *b)
-{
-    const ir_neighbor *x = a, *y = b;
-    if (x->score != y->score)
-        return x->score > y->score ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-/* Merges `more` into `found` and keeps the best k above score_min. */
-static void merge(const ir_delta_query *asked, ir_neighbor *found, uint32_t *count,
-                  ir_neighbor *more, uint32_t more_count, ir_neighbor *room)
-{
-    uint32_t total = 0;
-    memcpy(room, found, *count * sizeof *room);
-    total = *count;
-    for (uint32_t i = 0; i < more_count; i++)
-        if (more[i].score >= asked->score_min)
-            room[total++] = more[i];
-    qsort(room, total, sizeof *room, compare_neighbors);
-    *count = total < asked->k ? total : asked->k;
-    memcpy(found, room, *count * sizeof *room);
-}
-
-int32_t ir_segments_search(ir_segments *segments, ir_segments_query *query, ir_neighbor *found,
-                           uint32_t *count, imgret_error *error)
-{
-    const ir_delta_query *asked = query->base;
-    if (segments->count == 0)
-        return IMGRET_OK;
-    ir_neighbor *more = ir_malloc_array((size_t)asked->k * 3, sizeof *more);
-    if (!more)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u neighbours", asked->k);
-    ir_search search = {
-        .vector = asked->vector,
-        .k = asked->k,
-        .effort = query->effort,
-        .excluded_id = asked->excluded_id,
-        .stop = asked->stop,
-        .stop_context = asked->stop_context,
-    };
-    int32_t status = IMGRET_OK;
-    for (uint32_t i = 0; i < segments->count && !status; i++) {
-        uint32_t more_count = 0;
-        status = search_one(segments, i, &search, query, more, &more_count, error);
-        if (!status)
-            merge(asked, found, count, more, more_count, more + asked->k);
-    }
-    ir_free(more);
-    return status;
+    pthread_rwlock_unlock(&segments->layout);
+    return status == IMGRET_NOT_FOUND
+               ? ir_fail(error, IMGRET_CORRUPT, "region %lld has no vector", (long long)region)
+               : status;
 }

@@ -15,6 +15,7 @@ typedef struct ir_searcher ir_searcher;
 /* Everything but the list of searchers is constant once the segment is open. */
 struct ir_segment {
     char *path;
+    char *damage; /* NULL: none; else nothing but the path is there */
     int fd;
     bool direct;
     ir_segment_open_options options;
@@ -40,6 +41,9 @@ struct ir_segment {
 /* Fills the header from the file's first page, checked against the file's size and itself. */
 int32_t ir_segment_read_header(ir_segment *segment, imgret_error *error);
 
+/* IMGRET_CORRUPT for a stand-in, else IMGRET_OK. */
+int32_t ir_segment_refuse_damaged(const ir_segment *segment, imgret_error *error);
+
 /* Where a vector lies: the pages to read, and its place in them. */
 typedef struct ir_record_place {
     uint64_t first_page;
@@ -61,6 +65,10 @@ int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *sto
                              imgret_error *error);
 
 int64_t ir_segment_id(const ir_segment *segment, uint32_t slot);
+
+/* The first slot at or after `from` whose id is at least `id`; the vector count when there is none.
+ * Quick when it is near. */
+uint32_t ir_segment_find_from(const ir_segment *segment, uint32_t from, int64_t id);
 
 /* A node's row of the graph: the page, and its place there. */
 static inline uint64_t ir_segment_graph_page(const ir_segment *segment, uint32_t slot)
