@@ -67,6 +67,11 @@ for file in a.u8bin b-ubyte c-ubyte.gz d.npy; do
     check "$file is read as it is meant" \
         '[ $status -eq 0 ] && [ "$(field out 1 recall)" = 1.00000 ] && [ "$(field out 1 dimension)" = 4 ]'
 done
+gzip -c set/base.fbin > formats/big.fbin.gz
+run timeout 100 "$bench" ann --base formats/big.fbin.gz --queries formats/big.fbin.gz --queries-max 4 \
+    --k 1 --efforts 50 --runs 1 --json
+check "two packed files, longer than a pipe, are read and left in the middle" \
+    '[ $status -eq 0 ] && [ "$(field out 1 recall)" = 1.00000 ]'
 
 head -c 5000 set/base.fbin > cut.fbin
 run "$bench" ann --base cut.fbin --queries set/queries.fbin
