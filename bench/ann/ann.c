@@ -27,6 +27,7 @@ typedef struct {
     uint32_t vector_type;
     uint64_t build_memory; /* bytes; 0: no limit */
     uint64_t memory;       /* of this search; 0: no limit */
+    int calibrated;        /* measure target_recall too */
     bench_point built;
 } ann;
 
@@ -149,7 +150,20 @@ static void prepare(ann *a)
 typedef struct {
     imgret *db;
     uint32_t dimension;
+    int by_target; /* efforts are target_recall in units of 1 / TARGET_UNIT */
 } searched;
+
+enum { TARGET_UNIT = 10000 };
+
+static imgret_query_options options_of(const searched *s, uint32_t effort, uint32_t k)
+{
+    imgret_query_options options = {.size = sizeof options, .k = k};
+    if (s->by_target)
+        options.target_recall = (float)effort / TARGET_UNIT;
+    else
+        options.effort = effort;
+    return options;
+}
 
 static void keep_ids(const imgret_results *results, uint32_t k, int64_t *ids)
 {
@@ -165,7 +179,7 @@ static void search_batch(void *user, const float *queries, uint32_t count, uint3
     imgret_error error = IMGRET_ERROR_INIT;
     imgret_input *inputs = calloc(count, sizeof *inputs);
     imgret_results **results = calloc(count, sizeof *results);
-    imgret_query_options options = {.size = sizeof options, .k = k, .effort = effort};
+    imgret_query_options options = options_of(s, effort, k);
     if (!inputs || !results)
         bench_die("no memory");
     for (uint32_t i = 0; i < count; i++)
@@ -192,7 +206,7 @@ static void search_one(void *user, const float *query, uint32_t effort, uint32_t
                           .kind = IMGRET_INPUT_VECTOR,
                           .vector = query,
                           .dimension = s->dimension};
-    imgret_query_options options = {.size = sizeof options, .k = k, .effort = effort};
+    imgret_query_options options = options_of(s, effort, k);
     if (imgret_query(&results, s->db, &input, &options, &error) != IMGRET_OK)
         bench_die("%s", error.message);
     keep_ids(results, k, ids);
@@ -211,6 +225,24 @@ static void count_work(void *user, bench_counters *out)
     out->ram_bytes = (double)(stats.delta_ram_bytes + stats.segment_ram_bytes);
 }
 
+/* The same recalls, reached by the library's own choice of effort. */
+static void measure_calibrated(bench_engine *engine, const bench_queries *queries,
+                               const bench_plan *asked, bench_point point)
+{
+    searched *s = engine->user;
+    bench_plan plan = *asked;
+    size_t length = strlen(point.index);
+    snprintf(point.index + length, sizeof point.index - length,
+             ", effort is target_recall x %d", TARGET_UNIT);
+    plan.recall_count = plan.effort_count = 0;
+    for (uint32_t i = 0; i < asked->recall_count; i++)
+        plan.efforts[plan.effort_count++] = (uint32_t)(asked->recalls[i] * TARGET_UNIT + 0.5);
+    engine->effort_min = TARGET_UNIT / 2;
+    engine->effort_max = TARGET_UNIT - 1;
+    s->by_target = 1;
+    bench_measure(engine, queries, &plan, &point);
+}
+
 static void search(void *user)
 {
     ann *a = user;
@@ -218,7 +250,7 @@ static void search(void *user)
     bench_queries queries =
         bench_queries_load(job->queries, job->truth, job->query_max, job->plan.k);
     searched s = {open_database(a, IMGRET_OPEN_READ_ONLY, job->plan.threads, a->memory),
-                  job->dimension};
+                  job->dimension, 0};
     imgret_error error = IMGRET_ERROR_INIT;
     imgret_stats stats = {.size = sizeof stats};
     if (imgret_get_stats(s.db, &stats, &error) != IMGRET_OK)
@@ -233,6 +265,8 @@ static void search(void *user)
                            .search = search_one, .search_batch = search_batch,
                            .count = count_work};
     bench_measure(&engine, &queries, &job->plan, &point);
+    if (a->calibrated)
+        measure_calibrated(&engine, &queries, &job->plan, point);
     imgret_close(s.db);
     bench_queries_free(&queries);
 }
@@ -256,8 +290,10 @@ static int search_all(ann *a, char *const *budgets, uint32_t budget_count)
 int bench_ann(int argc, char **argv)
 {
     static const char *const own[] = {"--db", "--memory", "--build-memory", "--vectors", NULL};
-    bench_check_options(argc, argv, bench_job_valued, own, bench_job_flags);
+    static const char *const flags[] = {"--json", "--calibrated", NULL};
+    bench_check_options(argc, argv, bench_job_valued, own, flags);
     static ann a;
+    a.calibrated = bench_flag(argc, argv, "--calibrated");
     const char *type = bench_option(argc, argv, "--vectors", "f16");
     if (strcmp(type, "f16") != 0 && strcmp(type, "f32") != 0)
         bench_die("--vectors %s: wants f16 or f32", type);

@@ -39,6 +39,11 @@ run "$bench" ann --base set/base.fbin --queries set/queries.fbin --efforts 900 -
 check "a kept database is not built again; its own truth agrees with the file's" \
     '[ $status -eq 0 ] && [ "$(field out 1 build_s)" = "$(field points 1 build_s)" ] &&
     [ "$(field out 1 recall)" = 1.00000 ]'
+run "$bench" ann --base set/base.fbin --queries set/queries.fbin --recall 0.9 --runs 1 --db kept \
+    --calibrated --json
+check "target_recall, which the library chooses the effort by, is measured beside" \
+    '[ $status -eq 0 ] && [ "$(field out 2 effort)" = 9000 ] &&
+    awk "BEGIN { exit !($(field out 2 recall) > 0.8) }"'
 for metric in cosine ip; do
     run "$bench" ann --base set/base.fbin --queries set/queries.fbin --metric $metric \
         --efforts 900 --runs 1 --vectors f32 --json
