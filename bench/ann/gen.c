@@ -35,7 +35,7 @@ typedef struct {
 /* By hardness, from 1. The README of bench/ tells what hnswlib reaches on each. */
 static const recipe recipes[HARDNESS_MAX + 1] = {
     {0, 0, 0},       {8, 0.3f, 0.01f},  {16, 0.5f, 0.02f},
-    {32, 1.0f, 0.1f}, {64, 1.0f, 0.15f}, {128, 1.2f, 0.2f},
+    {24, 0.8f, 0.05f}, {64, 1.0f, 0.15f}, {128, 1.2f, 0.2f},
 };
 
 typedef struct {

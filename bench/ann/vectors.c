@@ -27,7 +27,7 @@ struct bench_vectors {
 
 enum { DIMENSION_MAX = 65536 };
 
-static void fail(const bench_vectors *v, const char *what)
+static _Noreturn void fail(const bench_vectors *v, const char *what)
 {
     bench_die("%s: %s", v->path, what);
 }
@@ -182,6 +182,8 @@ bench_vectors *bench_vectors_open(const char *path, uint64_t count_max)
     free(name);
     if (v->dimension < 1 || v->dimension > DIMENSION_MAX || v->count < 1)
         fail(v, "holds no vectors");
+    if (v->count > UINT32_MAX)
+        fail(v, "holds more than 2^32 - 1 vectors");
     if (count_max && count_max < v->count)
         v->count = count_max;
     v->row = malloc((size_t)v->dimension * element_bytes(v->kind));
