@@ -161,10 +161,12 @@ BENCH_PEERS_OBJECTS := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(sort $(wildcard bench
 BENCH_PEERS := $(and $(call has_header,hnswlib/hnswlib.h),$(call has_header,faiss/IndexHNSW.h),\
                    $(BUILD)/imgret-bench-peers)
 
-# Tests and fuzz targets of lib/torch that take its plain C parts in, and so need cJSON.
+# Tests and fuzz targets of lib/torch that take its plain C parts in, and so need cJSON; and those of
+# the command's reader of such files.
 LIB_TORCH_TESTS := safetensors test_safetensors test_torch%
 lib_torch_objects = $(if $(filter $(LIB_TORCH_TESTS),$(1)),\
-                        $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o))
+                        $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)) \
+                    $(if $(filter tensors test_tensors,$(1)),$(BUILD)/obj/cli/tensors.o)
 lib_torch_libs    = $(if $(filter $(LIB_TORCH_TESTS),$(1)),-lcjson)
 buildable = $(if $(HAS_CJSON),$(1),$(filter-out $(LIB_TORCH_TESTS),$(1)))
 
@@ -204,6 +206,7 @@ $(BUILD)/obj/src/extract/%.o: PLACES = -DIMGRET_PLUGIN_DIR='"$(LIBDIR)/imgret"'
 # Only the library, its unit tests and fuzz targets, and the micro-benchmarks see src/.
 inside = $(if $(filter src/% tests/unit/% tests/fuzz/% bench/micro/%,$<),-Isrc) \
          $(if $(filter lib/% tests/unit/% tests/fuzz/%,$<),-Ilib) \
+         $(if $(filter tests/unit/% tests/fuzz/%,$<),-Icli) \
          $(if $(filter tests/unit/%,$<),-Itests/unit)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
