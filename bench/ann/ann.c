@@ -310,5 +310,7 @@ int bench_ann(int argc, char **argv)
     prepare(&a);
     bench_point_print_head(a.job.plan.json ? stderr : stdout);
     int failed = search_all(&a, budgets, budget_count);
+    for (uint32_t i = 0; i < budget_count; i++)
+        free(budgets[i]);
     return failed;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LIST_MAX = 64 };
+
 static int is_listed(const char *name, const char *const *list)
 {
     for (; *list; list++)
@@ -67,17 +69,19 @@ double bench_real(int argc, char **argv, const char *name, double fallback, doub
 uint32_t bench_texts(int argc, char **argv, const char *name, const char *fallback, char **out,
                      uint32_t capacity)
 {
-    char *copy = strdup(bench_option(argc, argv, name, fallback)), *state = NULL;
+    const char *at = bench_option(argc, argv, name, fallback);
     uint32_t count = 0;
-    for (char *word = strtok_r(copy, ",", &state); word; word = strtok_r(NULL, ",", &state)) {
+    while (*(at += strspn(at, ","))) {
+        size_t length = strcspn(at, ",");
         if (count == capacity)
             bench_die("%s: at most %u values", name, capacity);
-        out[count++] = word;
+        out[count] = strndup(at, length);
+        if (!out[count++])
+            bench_die("no memory");
+        at += length;
     }
     return count;
 }
-
-enum { LIST_MAX = 64 };
 
 uint32_t bench_numbers(int argc, char **argv, const char *name, const char *fallback,
                        uint32_t *out, uint32_t capacity)
@@ -85,8 +89,10 @@ uint32_t bench_numbers(int argc, char **argv, const char *name, const char *fall
     char *words[LIST_MAX];
     uint32_t count = bench_texts(argc, argv, name, fallback, words,
                                  capacity < LIST_MAX ? capacity : LIST_MAX);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         out[i] = (uint32_t)number_of(name, words[i], 1, 1000000);
+        free(words[i]);
+    }
     return count;
 }
 
@@ -96,8 +102,10 @@ uint32_t bench_reals(int argc, char **argv, const char *name, const char *fallba
     char *words[LIST_MAX];
     uint32_t count = bench_texts(argc, argv, name, fallback, words,
                                  capacity < LIST_MAX ? capacity : LIST_MAX);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         out[i] = real_of(name, words[i], 0, 1);
+        free(words[i]);
+    }
     return count;
 }
 

@@ -31,7 +31,7 @@ uint32_t bench_reals(int argc, char **argv, const char *name, const char *fallba
 /* A size in bytes: "300M", "2G", "4096"; or a share of each of `count` vectors: "600/vector". */
 uint64_t bench_size(const char *name, const char *text, uint64_t count);
 
-/* A list of such sizes, not yet multiplied: pointers to copies, never freed. */
+/* The words of such a list, each freed by the caller. */
 uint32_t bench_texts(int argc, char **argv, const char *name, const char *fallback, char **out,
                      uint32_t capacity);
 
