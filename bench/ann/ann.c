@@ -55,10 +55,8 @@ static imgret *open_database(const ann *a, uint32_t flags, uint32_t threads, uin
 static void add_vector(imgret *db, const float *row, uint32_t dimension, uint64_t position)
 {
     imgret_error error = IMGRET_ERROR_INIT;
-    imgret_input input = {.size = sizeof input,
-                          .kind = IMGRET_INPUT_VECTOR,
-                          .vector = row,
-                          .dimension = dimension};
+    imgret_input input = {
+        .size = sizeof input, .kind = IMGRET_INPUT_VECTOR, .vector = row, .dimension = dimension};
     imgret_add_result result = {.size = sizeof result};
     if (imgret_add(db, &input, NULL, &result, &error) != IMGRET_OK)
         bench_die("vector %llu: %s", (unsigned long long)position, error.message);
@@ -232,8 +230,8 @@ static void measure_calibrated(bench_engine *engine, const bench_queries *querie
     searched *s = engine->user;
     bench_plan plan = *asked;
     size_t length = strlen(point.index);
-    snprintf(point.index + length, sizeof point.index - length,
-             ", effort is target_recall x %d", TARGET_UNIT);
+    snprintf(point.index + length, sizeof point.index - length, ", effort is target_recall x %d",
+             TARGET_UNIT);
     plan.recall_count = plan.effort_count = 0;
     for (uint32_t i = 0; i < asked->recall_count; i++)
         plan.efforts[plan.effort_count++] = (uint32_t)(asked->recalls[i] * TARGET_UNIT + 0.5);
@@ -247,8 +245,8 @@ static void search(void *user)
 {
     ann *a = user;
     bench_job *job = &a->job;
-    bench_queries queries =
-        bench_queries_load(job->queries, job->truth, job->query_max, job->plan.k);
+    bench_queries queries = bench_queries_load(job->queries, job->truth, job->query_max,
+                                               job->plan.k);
     searched s = {open_database(a, IMGRET_OPEN_READ_ONLY, job->plan.threads, a->memory),
                   job->dimension, 0};
     imgret_error error = IMGRET_ERROR_INIT;
@@ -261,8 +259,11 @@ static void search(void *user)
              stats.vector_type == IMGRET_VECTOR_F32 ? "f32" : "f16", stats.kernels, stats.io_kind);
     if (a->memory)
         point.memory_bytes = (double)a->memory;
-    bench_engine engine = {.user = &s, .effort_min = job->plan.k, .effort_max = 16384,
-                           .search = search_one, .search_batch = search_batch,
+    bench_engine engine = {.user = &s,
+                           .effort_min = job->plan.k,
+                           .effort_max = 16384,
+                           .search = search_one,
+                           .search_batch = search_batch,
                            .count = count_work};
     bench_measure(&engine, &queries, &job->plan, &point);
     if (a->calibrated)
@@ -279,8 +280,8 @@ static int search_all(ann *a, char *const *budgets, uint32_t budget_count)
             a->memory = bench_size("--memory", budgets[b], a->job.count);
             a->job.plan.threads = a->job.threads[t];
             if (!bench_try_apart(search, a)) {
-                fprintf(stderr, "no search with %u threads under --memory %s\n",
-                        a->job.threads[t], budgets[b]);
+                fprintf(stderr, "no search with %u threads under --memory %s\n", a->job.threads[t],
+                        budgets[b]);
                 failed = 1;
             }
         }

@@ -18,8 +18,8 @@ static int is_listed(const char *name, const char *const *list)
     return 0;
 }
 
-void bench_check_options(int argc, char **argv, const char *const *valued,
-                         const char *const *more, const char *const *flags)
+void bench_check_options(int argc, char **argv, const char *const *valued, const char *const *more,
+                         const char *const *flags)
 {
     for (int i = 2; i < argc; i++) {
         if (is_listed(argv[i], flags))
@@ -59,8 +59,7 @@ uint64_t bench_number(int argc, char **argv, const char *name, uint64_t fallback
     return text ? number_of(name, text, min, max) : fallback;
 }
 
-double bench_real(int argc, char **argv, const char *name, double fallback, double min,
-                  double max)
+double bench_real(int argc, char **argv, const char *name, double fallback, double min, double max)
 {
     const char *text = bench_option(argc, argv, name, NULL);
     return text ? real_of(name, text, min, max) : fallback;
@@ -83,8 +82,8 @@ uint32_t bench_texts(int argc, char **argv, const char *name, const char *fallba
     return count;
 }
 
-uint32_t bench_numbers(int argc, char **argv, const char *name, const char *fallback,
-                       uint32_t *out, uint32_t capacity)
+uint32_t bench_numbers(int argc, char **argv, const char *name, const char *fallback, uint32_t *out,
+                       uint32_t capacity)
 {
     char *words[LIST_MAX];
     uint32_t count = bench_texts(argc, argv, name, fallback, words,

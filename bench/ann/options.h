@@ -13,18 +13,17 @@ extern "C" {
 
 /* Ends the program unless every argument from argv[2] on is one of the options listed (NULL at the
  * end of each list); `more` take a value too, `flags` take none. */
-void bench_check_options(int argc, char **argv, const char *const *valued,
-                         const char *const *more, const char *const *flags);
+void bench_check_options(int argc, char **argv, const char *const *valued, const char *const *more,
+                         const char *const *flags);
 
 uint64_t bench_number(int argc, char **argv, const char *name, uint64_t fallback, uint64_t min,
                       uint64_t max);
 
-double bench_real(int argc, char **argv, const char *name, double fallback, double min,
-                  double max);
+double bench_real(int argc, char **argv, const char *name, double fallback, double min, double max);
 
 /* Comma-separated lists; return how many there are, at most `capacity`. */
-uint32_t bench_numbers(int argc, char **argv, const char *name, const char *fallback,
-                       uint32_t *out, uint32_t capacity);
+uint32_t bench_numbers(int argc, char **argv, const char *name, const char *fallback, uint32_t *out,
+                       uint32_t capacity);
 uint32_t bench_reals(int argc, char **argv, const char *name, const char *fallback, double *out,
                      uint32_t capacity);
 

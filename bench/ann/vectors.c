@@ -21,7 +21,7 @@ struct bench_vectors {
     uint64_t count, read_count;
     uint32_t dimension;
     element kind;
-    int row_heads; /* the dimension stands before each row */
+    int row_heads;      /* the dimension stands before each row */
     unsigned char *row; /* one row as it is in the file */
 };
 
