@@ -69,7 +69,8 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_LIST_URI] = "SELECT " RECORD_COLUMNS " FROM images WHERE id > ?1 AND uri = ?3 "
                         "AND (?4 = 0 OR state = ?4) ORDER BY id LIMIT ?2",
     [IR_SQL_COUNTS] = "SELECT (SELECT count(*) FROM images), "
-                      "(SELECT count(*) FROM images WHERE state = 2)",
+                      "(SELECT count(*) FROM images WHERE state = 2), "
+                      "(SELECT count(*) FROM regions)",
     [IR_SQL_SEGMENTS] = "SELECT id, first_region, last_region, vector_count, file_bytes, identity "
                         "FROM segments ORDER BY first_region",
     [IR_SQL_INSERT_SEGMENT] = "INSERT INTO segments (id, first_region, last_region, vector_count, "
@@ -78,6 +79,16 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_DELETE_PENDING] = "DELETE FROM pending_vectors WHERE region <= ?1",
     [IR_SQL_DELETE_REMOVALS] = "DELETE FROM removed_regions WHERE seq <= ?1 AND region <= ?2",
     [IR_SQL_REGION_IDS] = "SELECT id FROM regions WHERE id >= ?1 ORDER BY id",
+    [IR_SQL_INSERT_SPACED_REGION] = /* base/region.h */
+        "INSERT INTO regions (id, image, ordinal) VALUES ((coalesce((SELECT seq "
+        "FROM sqlite_sequence WHERE name = 'regions'), 0) / 256 + 1) * 256, ?1, 0)",
+    [IR_SQL_INSERT_OBJECT] = "INSERT INTO regions (id, image, ordinal, x, y, width, height, label, "
+                             "score) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [IR_SQL_OBJECT_COUNT] = "SELECT count(*) FROM regions WHERE image = ?1 AND ordinal > 0",
+    [IR_SQL_REGION] = "SELECT id, ordinal, x, y, width, height, label, score FROM regions "
+                      "WHERE id = ?1",
+    [IR_SQL_REGIONS_OF_IMAGE] = "SELECT id, ordinal, x, y, width, height, label, score "
+                                "FROM regions WHERE image = ?1 ORDER BY ordinal",
 };
 
 void ir_statement_start(ir_statement *statement, ir_connection *connection, ir_sql sql,
