@@ -201,6 +201,8 @@ typedef struct {
     const ir_segments *segments;
     const int64_t *ids;
     uint64_t count;
+    uint32_t kinds; /* as in ir_delta_query, and so is `excluded` */
+    int64_t excluded;
 } allowed_here;
 
 /* How many of the ascending `ids` are below `id`. */
@@ -220,7 +222,8 @@ static uint64_t count_below(const int64_t *ids, uint64_t count, int64_t id)
 static bool is_wanted(void *context, int64_t id)
 {
     const allowed_here *allowed = context;
-    if (ir_tombstones_has(allowed->segments->tombstones, id))
+    if (ir_tombstones_has(allowed->segments->tombstones, id) ||
+        !ir_region_is_wanted(id, allowed->kinds, allowed->excluded))
         return false;
     uint64_t at = allowed->ids ? count_below(allowed->ids, allowed->count, id) : 0;
     return !allowed->ids || (at < allowed->count && allowed->ids[at] == id);
@@ -229,7 +232,7 @@ static bool is_wanted(void *context, int64_t id)
 static allowed_here allowed_in(const ir_segments *segments, const ir_catalog_segment *listed,
                                const ir_delta_query *asked)
 {
-    allowed_here out = {segments, NULL, 0};
+    allowed_here out = {segments, NULL, 0, asked->kinds, asked->excluded_id};
     if (!asked->allowed)
         return out;
     uint64_t first = count_below(asked->allowed, asked->allowed_count, listed->first_region);
@@ -286,11 +289,12 @@ static int32_t search_fetched(ir_segment *file, const allowed_here *allowed,
     return status;
 }
 
+enum { EFFORT_DEFAULT = 64, EFFORT_MAX = 1000000 };
+
 /* As much wider as matches are rarer; the walk widens on its own where that was too little. */
 static uint32_t scaled_effort(const ir_search *search, const ir_catalog_segment *listed,
                               uint64_t matches)
 {
-    enum { EFFORT_DEFAULT = 64, EFFORT_MAX = 1000000 };
     double effort = search->effort ? search->effort : EFFORT_DEFAULT;
     if (effort <= search->k)
         effort = search->k + 1.0;
@@ -312,8 +316,11 @@ static int32_t search_one(ir_segments *segments, uint32_t index, const ir_search
     if (query->base->allowed && allowed.count <= FETCHED_MAX)
         return search_fetched(open->file, &allowed, query->base, out, count, &query->stats, error);
     ir_search search = *wanted;
-    search.allowed = allowed.ids || ir_tombstones_count(segments->tombstones) ? is_wanted : NULL;
+    bool choosy = allowed.ids || allowed.kinds || ir_tombstones_count(segments->tombstones) > 0;
+    search.allowed = choosy ? is_wanted : NULL;
     search.allowed_context = &allowed;
+    if (allowed.kinds) /* how rare the kinds are here nobody knows: the walk finds out */
+        search.enough = search.effort ? search.effort : EFFORT_DEFAULT;
     if (allowed.ids)
         search.effort = scaled_effort(wanted, &open->listed, allowed.count);
     return ir_segment_search(open->file, &search, out, count, &query->stats, error);

@@ -108,7 +108,8 @@ static void consider(const delta_scan *scan, ir_best *best, const ir_delta_chunk
     }
     if (neighbor.score < scan->query->score_min || !ir_best_wants(best, neighbor))
         return;
-    if (neighbor.id == scan->query->excluded_id || atomic_load(&chunk->removed[row]) != 0)
+    if (!ir_region_is_wanted(neighbor.id, scan->query->kinds, scan->query->excluded_id) ||
+        atomic_load(&chunk->removed[row]) != 0)
         return;
     ir_best_keep(best, neighbor);
 }

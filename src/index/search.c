@@ -274,7 +274,8 @@ static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tool
     if (status)
         return status;
     uint64_t k = query->search->k;
-    uint64_t needed = query->width / 2 > k ? query->width / 2 : k;
+    uint64_t enough = query->search->enough ? query->search->enough : query->width / 2;
+    uint64_t needed = enough > k ? enough : k;
     if (query->candidate_count < needed && query->width < segment->header.vector_count &&
         query->beam.count == query->beam.capacity) {
         query->width *= 2;

@@ -104,6 +104,7 @@ typedef struct ir_search {
     /* Whether an id may be a result: tombstones and filters. NULL: every id. Any thread. */
     bool (*allowed)(void *context, int64_t id);
     void *allowed_context;
+    uint32_t enough; /* allowed ids that a walk has to meet; 0: half of its width */
     bool (*stop)(void *context); /* asked now and then, from any thread; NULL: never */
     void *stop_context;
 } ir_search;
