@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "engine/look.h"
 #include "engine/query.h"
+#include "engine/regions_query.h"
 #include "engine/source.h"
 #include "engine/where.h"
 
@@ -22,7 +23,8 @@ enum { K_MAX = 1000000 };
 
 static int32_t check_query(imgret_query_options *options, imgret_error *error)
 {
-    const uint32_t known = IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF;
+    const uint32_t known = IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF |
+                           IMGRET_QUERY_GROUP | IMGRET_QUERY_MAIN_OBJECT;
     if (options->flags & ~known)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.flags is 0x%x",
                        options->flags);
@@ -40,6 +42,36 @@ static int32_t check_query(imgret_query_options *options, imgret_error *error)
     return IMGRET_OK;
 }
 
+/* What part of the picture is asked with; `box` receives a copy of the caller's. */
+static int32_t check_part(imgret_query_options *options, const imgret_input *input,
+                          imgret_box *box, imgret_error *error)
+{
+    bool main_object = (options->flags & IMGRET_QUERY_MAIN_OBJECT) != 0;
+    bool is_id = input->kind == IMGRET_INPUT_ID, is_vector = input->kind == IMGRET_INPUT_VECTOR;
+    if (options->search > IMGRET_SEARCH_BOTH)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.search is %u",
+                       options->search);
+    if (options->region > IR_REGION_OBJECTS_MAX)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options.region is %u, at most %u is possible",
+                       options->region, IR_REGION_OBJECTS_MAX);
+    if ((options->box != NULL) + (options->region > 0) + main_object > 1)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options: of box, region and MAIN_OBJECT only one goes");
+    if ((options->region > 0 && !is_id) || (options->box && (is_id || is_vector)) ||
+        (main_object && is_vector))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options: %s does not go with an input of kind %u",
+                       options->region ? "region" : options->box ? "box" : "MAIN_OBJECT",
+                       input->kind);
+    if (!options->box)
+        return IMGRET_OK;
+    int32_t status =
+        ir_options_read(box, sizeof *box, sizeof *box, options->box, "imgret_box", error);
+    options->box = box;
+    return status;
+}
+
 int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input,
                      const imgret_query_options *options, imgret_error *error)
 {
@@ -49,6 +81,7 @@ int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input
     *out = NULL;
     imgret_input given;
     imgret_query_options wanted;
+    imgret_box box;
     status = ir_handle_check(db, error);
     if (!status)
         status = ir_source_read_input(&given, input, KINDS_TO_ASK, error);
@@ -57,6 +90,8 @@ int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input
                                  "imgret_query_options", error);
     if (!status)
         status = check_query(&wanted, error);
+    if (!status)
+        status = check_part(&wanted, &given, &box, error);
     if (status)
         return status;
     ir_catalog_filter filter;
@@ -111,6 +146,22 @@ int32_t imgret_get(imgret_records **out, imgret *db, int64_t id, imgret_error *e
     ir_call call;
     ir_call_begin(&call, &db->database->interrupts);
     status = ir_get(out, db->database, id, error);
+    ir_call_end(&call);
+    return status;
+}
+
+int32_t imgret_get_regions(imgret_regions **out, imgret *db, int64_t id, imgret_error *error)
+{
+    int32_t status = ir_handle_need(out, "out", error);
+    if (status)
+        return status;
+    *out = NULL;
+    status = ir_handle_check(db, error);
+    if (status)
+        return status;
+    ir_call call;
+    ir_call_begin(&call, &db->database->interrupts);
+    status = ir_regions_of(out, db->database, id, error);
     ir_call_end(&call);
     return status;
 }

@@ -186,7 +186,7 @@ int32_t ir_catalog_records_of_images(ir_catalog *catalog, const int64_t *ids, ui
                                      ir_catalog_record_fn on_record, void *context,
                                      imgret_error *error);
 
-/* One region: the whole picture (ordinal 0, its box is all zeros) or an object. */
+/* One region: the whole picture (ordinal 0, its box is all of it) or an object. */
 typedef struct ir_catalog_region {
     int64_t id;
     uint32_t ordinal;

@@ -121,7 +121,7 @@ static int32_t read_region(ir_statement *statement, ir_catalog_region *out, imgr
     if (!status)
         status = ir_statement_int(statement, 1, 0, IR_REGION_OBJECTS_MAX, &ordinal, error);
     out->ordinal = (uint32_t)ordinal;
-    return !status && ordinal > 0 ? read_object(statement, &out->object, error) : status;
+    return status ? status : read_object(statement, &out->object, error);
 }
 
 /* Passes on every row of a statement that looks up `key`. */

@@ -17,6 +17,12 @@
        "perceptual_hash, " of "color, " of "color_shares, " of "palette, " of "orientation, " of \
        "taken_at, " of "camera_make, " of "camera_model, " of "latitude, " of "longitude"
 
+/* The box of the whole is the picture. */
+#define REGION_COLUMNS                                                                            \
+    "regions.id, ordinal, coalesce(x, 0), coalesce(y, 0), coalesce(regions.width, images.width), " \
+    "coalesce(regions.height, images.height), regions.label, coalesce(regions.score, 0.0) "       \
+    "FROM regions JOIN images ON images.id = regions.image"
+
 /* The planner sees that a listing of failures may use the partial index only when the state is
  * written out: hence a text for each. */
 static const char *const texts[IR_SQL_COUNT] = {
@@ -85,10 +91,8 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_INSERT_OBJECT] = "INSERT INTO regions (id, image, ordinal, x, y, width, height, label, "
                              "score) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [IR_SQL_OBJECT_COUNT] = "SELECT count(*) FROM regions WHERE image = ?1 AND ordinal > 0",
-    [IR_SQL_REGION] = "SELECT id, ordinal, x, y, width, height, label, score FROM regions "
-                      "WHERE id = ?1",
-    [IR_SQL_REGIONS_OF_IMAGE] = "SELECT id, ordinal, x, y, width, height, label, score "
-                                "FROM regions WHERE image = ?1 ORDER BY ordinal",
+    [IR_SQL_REGION] = "SELECT " REGION_COLUMNS " WHERE regions.id = ?1",
+    [IR_SQL_REGIONS_OF_IMAGE] = "SELECT " REGION_COLUMNS " WHERE image = ?1 ORDER BY ordinal",
 };
 
 void ir_statement_start(ir_statement *statement, ir_connection *connection, ir_sql sql,

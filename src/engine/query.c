@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/features.h"
+#include "engine/objects.h"
+#include "engine/regions_query.h"
 #include "engine/results.h"
 #include "engine/source.h"
 
@@ -12,12 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int32_t stored_vector(ir_database *database, int64_t id, int64_t *region, float *out,
-                             imgret_error *error)
+/* The vector of object `ordinal` (0: the whole) of an image; *region is its region. */
+static int32_t stored_vector(ir_database *database, int64_t id, uint32_t ordinal, int64_t *region,
+                             float *out, imgret_error *error)
 {
     int32_t status = ir_catalog_image_region(database->catalog, id, region, error);
     if (status)
         return status;
+    *region += ordinal;
     void *copy = ir_malloc(ir_delta_vector_bytes(database->delta));
     if (!copy)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
@@ -40,29 +44,32 @@ int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_erro
     int32_t status = ir_database_look(database, true, &view, error);
     if (status)
         return status;
-    status = stored_vector(database, id, &region, out, error);
+    status = stored_vector(database, id, 0, &region, out, error);
     ir_database_leave(database, &view);
     return status;
 }
 
-static int32_t extract_query(ir_database *database, const imgret_input *input, float *out,
-                             imgret_error *error)
+static int32_t extract_query(ir_database *database, const imgret_input *input,
+                             const imgret_query_options *options, float *out, imgret_error *error)
 {
     ir_source source;
     int32_t status = ir_source_open(&source, input, &database->limits, error);
     if (status)
         return status;
-    status = ir_features_of(database, &source, out, NULL, error);
+    ir_regions_zoom(database->regions, &source.zoom_columns, &source.zoom_rows);
+    bool part = options->box || (options->flags & IMGRET_QUERY_MAIN_OBJECT);
+    status = part ? ir_objects_vector(database, &source, options->box, out, error)
+                  : ir_features_of(database, &source, out, NULL, error);
     ir_source_close(&source);
     return status;
 }
 
 /* Fills `out` with the vector of a picture or a ready one. */
-static int32_t query_vector(ir_database *database, const imgret_input *input, float *out,
-                            imgret_error *error)
+static int32_t query_vector(ir_database *database, const imgret_input *input,
+                            const imgret_query_options *options, float *out, imgret_error *error)
 {
     if (input->kind != IMGRET_INPUT_VECTOR)
-        return extract_query(database, input, out, error);
+        return extract_query(database, input, options, out, error);
     if (input->dimension != database->dimension)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "the vector has %u dimensions, %s needs %u", input->dimension,
@@ -88,7 +95,9 @@ static int compare_hits(const void *a, const void *b)
     const imgret_hit *x = a, *y = b;
     if (x->score != y->score)
         return x->score > y->score ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return x->region < y->region ? -1 : x->region > y->region;
 }
 
 /* Whether the neighbours are not those of the view: one came later, or, as the snapshot that the
@@ -123,6 +132,8 @@ static int32_t gather_hits(imgret_results **out, ir_database *database,
     if (!status && !*outdated)
         status = ir_catalog_records_of_regions(database->catalog, regions, count, add_hit, &gather,
                                                error);
+    if (!status && !*outdated && database->regions)
+        status = ir_regions_describe_hits(gather.results, database->catalog, regions, count, error);
     if (holding)
         ir_catalog_release(database->catalog);
     ir_free(regions);
@@ -145,13 +156,15 @@ typedef struct {
 } allowed_regions;
 
 static int32_t filter_regions(ir_database *database, const ir_catalog_filter *filter,
-                              allowed_regions *out, imgret_error *error)
+                              uint32_t kinds, allowed_regions *out, imgret_error *error)
 {
     *out = (allowed_regions){0};
     if (!filter->where)
         return IMGRET_OK;
     int32_t status = ir_catalog_filter_regions(database->catalog, filter, &out->ids, &out->count,
                                                error);
+    if (!status)
+        out->count = ir_regions_keep_kinds(out->ids, out->count, kinds);
     if (!status && !out->ids) { /* no match is not no filter */
         out->ids = ir_calloc(1, sizeof *out->ids);
         if (!out->ids)
@@ -205,18 +218,28 @@ static int32_t search(imgret_results **out, ir_database *database, const ir_data
         .pool = database->pool,
         .allowed = allowed->ids,
         .allowed_count = allowed->count,
+        .kinds = ir_regions_kinds(database->regions, options->search),
         .stop = ir_call_stopped,
         .stop_context = call,
     };
-    ir_neighbor *neighbors = ir_malloc_array(query.k, sizeof *neighbors);
-    if (!neighbors)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u neighbours", query.k);
-    uint32_t count = 0;
-    int32_t status = search_all(database, &query, options->effort, neighbors, &count, error);
-    if (!status)
-        status = gather_hits(out, database, view, neighbors, count, outdated, error);
-    ir_free(neighbors);
-    return status;
+    bool grouped = query.kinds && (options->flags & IMGRET_QUERY_GROUP);
+    for (;;) {
+        ir_neighbor *neighbors = ir_malloc_array(query.k, sizeof *neighbors);
+        if (!neighbors)
+            return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u neighbours", query.k);
+        uint32_t count = 0;
+        int32_t status = search_all(database, &query, options->effort, neighbors, &count, error);
+        bool all = count < query.k || query.k >= there;
+        if (!status && grouped)
+            status = ir_regions_group(neighbors, &count, k, error);
+        bool enough = all || !grouped || count >= k;
+        if (!status && enough)
+            status = gather_hits(out, database, view, neighbors, count, outdated, error);
+        ir_free(neighbors);
+        if (status || enough)
+            return status;
+        query.k = query.k < there / 4 ? 4 * query.k : (uint32_t)there; /* too many of few images */
+    }
 }
 
 enum { TRIES_MAX = 4 };
@@ -235,15 +258,26 @@ static int32_t search_one_state(imgret_results **out, ir_database *database,
         ir_database_view view;
         allowed_regions allowed;
         /* In this order: what the filter saw is then in memory. */
-        int32_t status = filter_regions(database, filter, &allowed, error);
+        int32_t status =
+            filter_regions(database, filter, ir_regions_kinds(database->regions, options->search),
+                           &allowed, error);
         if (!status)
             status = ir_database_look(database, last, &view, error);
         if (status) {
             ir_free(allowed.ids);
             return status;
         }
+        uint32_t ordinal = options->region;
+        if (input->kind == IMGRET_INPUT_ID && (options->flags & IMGRET_QUERY_MAIN_OBJECT))
+            status = ir_regions_main_of(database->catalog, input->id, &ordinal, error);
+        if (status) { /* nothing that another try would mend */
+            ir_database_leave(database, &view);
+            ir_free(allowed.ids);
+            return status;
+        }
         if (input->kind == IMGRET_INPUT_ID)
-            status = stored_vector(database, input->id, &region, vector, last ? error : NULL);
+            status = stored_vector(database, input->id, ordinal, &region, vector,
+                                   last ? error : NULL);
         bool missing = status != IMGRET_OK; /* perhaps replaced in this very moment */
         if (!missing)
             status = search(out, database, &view, vector, region, &allowed, options, call,
@@ -262,13 +296,17 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
                  ir_call *call, imgret_error *error)
 {
     *out = NULL;
+    if (options->search == IMGRET_SEARCH_OBJECTS && !database->regions)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "%s was made without regions: it has no objects to search",
+                       database->path);
     uint64_t started_us = ir_clock_us();
     float *vector = ir_malloc_array(database->dimension, sizeof *vector);
     if (!vector)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a query vector");
     int32_t status = input->kind == IMGRET_INPUT_ID
                          ? IMGRET_OK
-                         : query_vector(database, input, vector, error);
+                         : query_vector(database, input, options, vector, error);
     if (!status)
         status = search_one_state(out, database, input, vector, options, filter, call, error);
     ir_free(vector);

@@ -33,6 +33,8 @@ int32_t ir_results_add(imgret_results *results, const imgret_record *record, dou
         .height = record->height,
         .id = record->id,
         .score = score,
+        .box_width = record->width,
+        .box_height = record->height,
         .uri = ir_arena_strdup(&results->arena, record->uri, &failed),
         .metadata = ir_arena_strdup(&results->arena, record->metadata, &failed),
     };
@@ -40,6 +42,21 @@ int32_t ir_results_add(imgret_results *results, const imgret_record *record, dou
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result");
     results->hits[results->count++] = hit;
     return IMGRET_OK;
+}
+
+int32_t ir_results_set_region(imgret_results *results, uint64_t index,
+                              const ir_catalog_region *region, imgret_error *error)
+{
+    int failed = 0;
+    imgret_hit *hit = &results->hits[index];
+    hit->region = region->ordinal;
+    hit->box_x = region->object.x;
+    hit->box_y = region->object.y;
+    hit->box_width = region->object.width;
+    hit->box_height = region->object.height;
+    hit->region_score = region->object.score;
+    hit->region_label = ir_arena_strdup(&results->arena, region->object.label, &failed);
+    return failed ? ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result") : IMGRET_OK;
 }
 
 uint64_t imgret_results_count(const imgret_results *results)

@@ -3,6 +3,7 @@
 #define IR_ENGINE_RESULTS_H
 
 #include "base/arena.h"
+#include "catalog/catalog.h"
 
 #include <imgret/imgret.h>
 
@@ -25,6 +26,10 @@ int32_t ir_results_create(imgret_results **out, uint64_t capacity, imgret_error 
 /* Appends a hit made from a catalogue's record; its strings are copied. */
 int32_t ir_results_add(imgret_results *results, const imgret_record *record, double score,
                        imgret_error *error);
+
+/* Says of hit `index` which region it is. */
+int32_t ir_results_set_region(imgret_results *results, uint64_t index,
+                              const ir_catalog_region *region, imgret_error *error);
 
 int32_t ir_records_create(imgret_records **out, imgret_error *error);
 int32_t ir_records_add(imgret_records *records, const imgret_record *record, imgret_error *error);

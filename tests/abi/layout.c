@@ -47,7 +47,7 @@ FIELD(imgret_limits, dimension_max, 4);
 FIELD(imgret_limits, file_bytes_max, 8);
 FIELD(imgret_limits, pixel_count_max, 16);
 
-SIZE(imgret_open_options, 80);
+SIZE(imgret_open_options, 88);
 FIELD(imgret_open_options, size, 0);
 FIELD(imgret_open_options, flags, 4);
 FIELD(imgret_open_options, model, 8);
@@ -63,6 +63,7 @@ FIELD(imgret_open_options, batch_max, 60);
 FIELD(imgret_open_options, batch_delay_us, 64);
 FIELD(imgret_open_options, queue_max, 68);
 FIELD(imgret_open_options, feature_cache_bytes, 72);
+FIELD(imgret_open_options, regions, 80);
 
 SIZE(imgret_stats, 192);
 FIELD(imgret_stats, size, 0);
@@ -153,7 +154,14 @@ FIELD(imgret_ingest_options, user, 40);
 FIELD(imgret_ingest_options, commit_count, 48);
 FIELD(imgret_ingest_options, commit_ms, 52);
 
-SIZE(imgret_query_options, 48);
+SIZE(imgret_box, 20);
+FIELD(imgret_box, size, 0);
+FIELD(imgret_box, x, 4);
+FIELD(imgret_box, y, 8);
+FIELD(imgret_box, width, 12);
+FIELD(imgret_box, height, 16);
+
+SIZE(imgret_query_options, 64);
 FIELD(imgret_query_options, size, 0);
 FIELD(imgret_query_options, flags, 4);
 FIELD(imgret_query_options, min_score, 8);
@@ -163,6 +171,9 @@ FIELD(imgret_query_options, where, 24);
 FIELD(imgret_query_options, params, 32);
 FIELD(imgret_query_options, param_count, 40);
 FIELD(imgret_query_options, where_ms_max, 44);
+FIELD(imgret_query_options, box, 48);
+FIELD(imgret_query_options, search, 56);
+FIELD(imgret_query_options, region, 60);
 
 SIZE(imgret_param, 40);
 FIELD(imgret_param, size, 0);
@@ -172,7 +183,7 @@ FIELD(imgret_param, text, 16);
 FIELD(imgret_param, integer, 24);
 FIELD(imgret_param, real, 32);
 
-SIZE(imgret_hit, 48);
+SIZE(imgret_hit, 88);
 FIELD(imgret_hit, size, 0);
 FIELD(imgret_hit, width, 4);
 FIELD(imgret_hit, height, 8);
@@ -181,6 +192,24 @@ FIELD(imgret_hit, id, 16);
 FIELD(imgret_hit, score, 24);
 FIELD(imgret_hit, uri, 32);
 FIELD(imgret_hit, metadata, 40);
+FIELD(imgret_hit, region, 48);
+FIELD(imgret_hit, box_x, 52);
+FIELD(imgret_hit, box_y, 56);
+FIELD(imgret_hit, box_width, 60);
+FIELD(imgret_hit, box_height, 64);
+FIELD(imgret_hit, region_reserved_zero, 68);
+FIELD(imgret_hit, region_score, 72);
+FIELD(imgret_hit, region_label, 80);
+
+SIZE(imgret_region, 40);
+FIELD(imgret_region, size, 0);
+FIELD(imgret_region, ordinal, 4);
+FIELD(imgret_region, x, 8);
+FIELD(imgret_region, y, 12);
+FIELD(imgret_region, width, 16);
+FIELD(imgret_region, height, 20);
+FIELD(imgret_region, score, 24);
+FIELD(imgret_region, label, 32);
 
 SIZE(imgret_record, 112);
 FIELD(imgret_record, size, 0);
