@@ -28,6 +28,8 @@ static bool print_hit(cli_form form, uint64_t rank, const imgret_hit *hit)
         cli_json_count("width", hit->width);
         cli_json_count("height", hit->height);
         cli_json_raw("metadata", hit->metadata);
+        cli_json_text("label", hit->label);
+        cli_json_number("label_score", hit->label ? hit->label_score : (double)NAN);
         return cli_json_end();
     case CLI_FORM_TABLE:
         if (hit->width)

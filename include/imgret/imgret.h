@@ -362,11 +362,19 @@ IMGRET_API int32_t imgret_remove(imgret *db, int64_t id, imgret_error *error);
 IMGRET_API int32_t imgret_set_metadata(imgret *db, int64_t id, const char *metadata,
                                        imgret_error *error);
 
+/* Labels an image, in place of the label it may have: UTF-8 of 1 to 4,096 bytes, with a score of 0 to
+ * 1 that says how sure it is. NULL takes the label away; `score` is then not looked at. Filters know
+ * both as label and label_score. A picture that is replaced keeps its label. Durable on return; joins
+ * the thread's transaction. Errors: NOT_FOUND (no image has this id), INVALID_ARGUMENT (empty, no
+ * UTF-8, a score out of range or NaN), LIMIT (too long), BUSY, READ_ONLY, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_set_label(imgret *db, int64_t id, const char *label, double score,
+                                    imgret_error *error);
+
 /* ---- Transactions ------------------------------------------------------------------------------ */
 
 /* Begins a transaction: what this thread adds, removes or sets on `db` from now on becomes durable
  * and visible as a whole in imgret_commit, or not at all. It belongs to the calling thread: its
- * imgret_add, imgret_remove and imgret_set_metadata join it. Calls of other threads that write wait
+ * imgret_add, imgret_remove, imgret_set_metadata and imgret_set_label join it. Calls of other threads that write wait
  * until it has ended (imgret_interrupt stops them), other handles and processes for their
  * busy_timeout_ms. Everything that asks (query, list, get, stats, check...), of this thread too,
  * sees the state before the transaction until the commit; end it soon all the same.
@@ -462,6 +470,8 @@ typedef struct imgret_hit {
     double score;         /* higher is more alike; its meaning is the metric's */
     const char *uri;      /* NULL when it has none */
     const char *metadata; /* JSON, NULL when it has none */
+    const char *label;    /* as in imgret_record */
+    double label_score;
     uint32_t region;      /* what was found: 0: the whole picture, else imgret_region.ordinal */
     uint32_t box_x;       /* its box, in pixels as width and height; of the whole all of it */
     uint32_t box_y;
@@ -594,6 +604,8 @@ typedef struct imgret_record {
     /* NULL for a ready vector, a failure, and a picture stored by a version that measured none.
      * Lives as long as the records. */
     const imgret_attributes *attributes;
+    const char *label;  /* what the picture is said to be (imgret_set_label); NULL when it has none */
+    double label_score; /* how sure that is, 0..1; 0 without a label */
 } imgret_record;
 
 typedef struct imgret_list_options {

@@ -107,15 +107,17 @@ typedef struct ir_catalog_image {
     const void *vector; /* as stored */
     size_t vector_bytes;
     const imgret_attributes *attributes; /* NULL: none */
+    const char *label;  /* NULL: none; as in ir_catalog_set_label */
+    double label_score; /* with a label */
     bool spaced; /* the region's id is the next turn's, base/region.h; needed for objects */
     const ir_catalog_object *objects;
     uint32_t object_count; /* at most IR_REGION_OBJECTS_MAX; their vectors stand behind `vector` */
 } ir_catalog_image;
 
 /* Stores a new image, or replaces what `replaced_id` (0: none) holds: same id, metadata kept when
- * image->metadata is NULL, a new region. Within a transaction. *region is above every region id
- * ever given; object i's is *region + 1 + i. *removed_region (0: none) is the one it replaced; its
- * objects, which ir_catalog_object_count told before, go with it, here and below. */
+ * image->metadata is NULL, likewise the label, a new region. Within a transaction. *region is above
+ * every region id ever given; object i's is *region + 1 + i. *removed_region (0: none) is the one it
+ * replaced; its objects, which ir_catalog_object_count told before, go with it, here and below. */
 int32_t ir_catalog_store(ir_catalog *catalog, const ir_catalog_image *image, int64_t replaced_id,
                          int64_t *id, int64_t *region, int64_t *removed_region,
                          imgret_error *error);
@@ -137,6 +139,11 @@ int32_t ir_catalog_touch(ir_catalog *catalog, int64_t id, uint64_t file_bytes,
 /* Within a transaction; IMGRET_NOT_FOUND when there is no such image. */
 int32_t ir_catalog_set_metadata(ir_catalog *catalog, int64_t id, const char *metadata,
                                 imgret_error *error);
+
+/* Labels an image: UTF-8 of 1 to 4,096 bytes and a score of 0 to 1; NULL takes its label away. Within
+ * a transaction; IMGRET_NOT_FOUND when there is no such image. */
+int32_t ir_catalog_set_label(ir_catalog *catalog, int64_t id, const char *label, double score,
+                             imgret_error *error);
 
 /* Removes an image with its regions and vectors, and overwrites their bytes (secure_delete); its
  * regions go into the list of removals. *removed_region as above. Within a transaction. */

@@ -37,6 +37,8 @@ int32_t ir_results_add(imgret_results *results, const imgret_record *record, dou
         .box_height = record->height,
         .uri = ir_arena_strdup(&results->arena, record->uri, &failed),
         .metadata = ir_arena_strdup(&results->arena, record->metadata, &failed),
+        .label = ir_arena_strdup(&results->arena, record->label, &failed),
+        .label_score = record->label_score,
     };
     if (failed)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result");
@@ -126,6 +128,7 @@ int32_t ir_records_add(imgret_records *records, const imgret_record *record, img
     row.metadata = ir_arena_strdup(&records->arena, record->metadata, &failed);
     row.format = ir_arena_strdup(&records->arena, record->format, &failed);
     row.failure = ir_arena_strdup(&records->arena, record->failure, &failed);
+    row.label = ir_arena_strdup(&records->arena, record->label, &failed);
     row.attributes = copy_attributes(&records->arena, record->attributes, &failed);
     if (failed)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a list of images");

@@ -192,13 +192,9 @@ int32_t ir_segments_get(ir_segments *segments, int64_t region, void *stored, img
 
 /* ---- searching ---- */
 
-/* Matches of a filter in one segment up to which their vectors are fetched and compared one by one:
- * a walk over the graph would touch more than that many nodes to meet as few. */
-enum { FETCHED_MAX = 256 };
-
 /* The ids of a filter that one segment may hold; NULL: there is no filter. */
 typedef struct {
-    const ir_segments *segments;
+    const ir_tombstones *tombstones;
     const int64_t *ids;
     uint64_t count;
     uint32_t kinds; /* as in ir_delta_query, and so is `excluded` */
@@ -222,17 +218,14 @@ static uint64_t count_below(const int64_t *ids, uint64_t count, int64_t id)
 static bool is_wanted(void *context, int64_t id)
 {
     const allowed_here *allowed = context;
-    if (ir_tombstones_has(allowed->segments->tombstones, id) ||
-        !ir_region_is_wanted(id, allowed->kinds, allowed->excluded))
-        return false;
-    uint64_t at = allowed->ids ? count_below(allowed->ids, allowed->count, id) : 0;
-    return !allowed->ids || (at < allowed->count && allowed->ids[at] == id);
+    return !ir_tombstones_has(allowed->tombstones, id) &&
+           ir_region_is_wanted(id, allowed->kinds, allowed->excluded);
 }
 
 static allowed_here allowed_in(const ir_segments *segments, const ir_catalog_segment *listed,
                                const ir_delta_query *asked)
 {
-    allowed_here out = {segments, NULL, 0, asked->kinds, asked->excluded_id};
+    allowed_here out = {segments->tombstones, NULL, 0, asked->kinds, asked->excluded_id};
     if (!asked->allowed)
         return out;
     uint64_t first = count_below(asked->allowed, asked->allowed_count, listed->first_region);
@@ -245,65 +238,6 @@ static allowed_here allowed_in(const ir_segments *segments, const ir_catalog_seg
     return out;
 }
 
-/* Compares a few vectors of a segment exactly, in a delta made of them. */
-static int32_t search_fetched(ir_segment *file, const allowed_here *allowed,
-                              const ir_delta_query *asked, ir_neighbor *out, uint32_t *count,
-                              ir_search_stats *stats, imgret_error *error)
-{
-    ir_segment_info info;
-    ir_delta *delta;
-    uint64_t scanned = 0;
-    ir_segment_get_info(file, &info);
-    int32_t status = ir_delta_create(&delta, info.dimension, info.metric, info.vector_type, error);
-    if (status)
-        return status;
-    void *stored = ir_malloc(ir_delta_vector_bytes(delta));
-    if (!stored)
-        status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
-    for (uint64_t i = 0; i < allowed->count && !status; i++) {
-        imgret_error reason = IMGRET_ERROR_INIT;
-        if (asked->stop && asked->stop(asked->stop_context))
-            status = ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
-        else if (ir_tombstones_has(allowed->segments->tombstones, allowed->ids[i]))
-            continue;
-        else
-            status = ir_segment_get(file, allowed->ids[i], stored, &reason);
-        if (status == IMGRET_NOT_FOUND) { /* removed before the segment was built */
-            status = IMGRET_OK;
-            continue;
-        }
-        stats->reads++;
-        if (status && reason.code)
-            ir_fail(error, status, "%s", reason.message);
-        if (!status)
-            status = ir_delta_append(delta, allowed->ids[i], stored, error);
-    }
-    ir_delta_query query = *asked;
-    query.allowed = NULL;
-    query.allowed_count = 0;
-    if (!status)
-        status = ir_delta_search(delta, &query, out, count, &scanned, error);
-    stats->reranks += scanned;
-    ir_free(stored);
-    ir_delta_free(delta);
-    return status;
-}
-
-enum { EFFORT_DEFAULT = 64, EFFORT_MAX = 1000000 };
-
-/* As much wider as matches are rarer; the walk widens on its own where that was too little. */
-static uint32_t scaled_effort(const ir_search *search, const ir_catalog_segment *listed,
-                              uint64_t matches)
-{
-    double effort = search->effort ? search->effort : EFFORT_DEFAULT;
-    if (effort <= search->k)
-        effort = search->k + 1.0;
-    effort *= (double)listed->vector_count / (double)matches;
-    double most = (double)listed->vector_count < EFFORT_MAX ? (double)listed->vector_count
-                                                            : EFFORT_MAX;
-    return (uint32_t)(effort < most ? effort : most);
-}
-
 static int32_t search_one(ir_segments *segments, uint32_t index, const ir_search *wanted,
                           ir_segments_query *query, ir_neighbor *out, uint32_t *count,
                           imgret_error *error)
@@ -313,16 +247,13 @@ static int32_t search_one(ir_segments *segments, uint32_t index, const ir_search
     *count = 0;
     if (query->base->allowed && allowed.count == 0)
         return IMGRET_OK;
-    if (query->base->allowed && allowed.count <= FETCHED_MAX)
-        return search_fetched(open->file, &allowed, query->base, out, count, &query->stats, error);
     ir_search search = *wanted;
-    bool choosy = allowed.ids || allowed.kinds || ir_tombstones_count(segments->tombstones) > 0;
+    bool choosy = allowed.kinds || ir_tombstones_count(segments->tombstones) > 0;
     search.allowed = choosy ? is_wanted : NULL;
     search.allowed_context = &allowed;
-    if (allowed.kinds) /* how rare the kinds are here nobody knows: the walk finds out */
-        search.enough = search.effort ? search.effort : EFFORT_DEFAULT;
-    if (allowed.ids)
-        search.effort = scaled_effort(wanted, &open->listed, allowed.count);
+    search.rows = allowed.ids;
+    search.row_count = allowed.count;
+    search.rare = allowed.kinds != 0; /* how rare, the walk finds out */
     return ir_segment_search(open->file, &search, out, count, &query->stats, error);
 }
 

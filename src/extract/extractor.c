@@ -40,6 +40,10 @@ static int32_t refuse(const ir_extractor *extractor, imgret_error *error, const 
 static int32_t check_info(const ir_extractor *extractor, imgret_error *error)
 {
     const imgret_backend_info *info = &extractor->model_info;
+    if (info->dimension == 0 && info->anchor_count > 0)
+        return ir_fail(error, IMGRET_BAD_MODEL,
+                       "backend \"%s\": %s is a detector: it finds boxes and makes no vectors",
+                       extractor->backend->name, info->architecture ? info->architecture : "this");
     if (info->dimension == 0 || info->dimension > DIMENSION_MAX)
         return refuse(extractor, error, "dimension", info->dimension);
     if (info->input_width == 0 || info->input_width > INPUT_PX_MAX)

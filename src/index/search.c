@@ -65,7 +65,7 @@ void ir_query_free(ir_query *query)
     ir_free(query->candidates);
 }
 
-static int32_t start_beam(ir_query *query, uint32_t width, imgret_error *error)
+int32_t ir_query_start_beam(ir_query *query, uint32_t width, imgret_error *error)
 {
     if (width > query->beam_room) {
         ir_beam_entry *grown = ir_realloc(query->beam.entries, width * sizeof grown[0]);
@@ -79,8 +79,8 @@ static int32_t start_beam(ir_query *query, uint32_t width, imgret_error *error)
     return IMGRET_OK;
 }
 
-/* Estimates the nodes in tools->fresh and offers them to the beam. */
-static void offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools, uint32_t count)
+void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                    uint32_t count)
 {
     ir_code_rows signs = {segment->signs, segment->shape.sign_stride, tools->fresh, count};
     ir_code_estimate_signs(&segment->shape, &query->code, &signs, tools->keys, tools->errors);
@@ -148,7 +148,7 @@ int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tool
     for (uint32_t i = 0; i < near; i++)
         if (ir_visited_add(&query->visited, tools->neighbors[i]))
             tools->fresh[count++] = tools->neighbors[i];
-    offer(query, segment, tools, count);
+    ir_query_offer(query, segment, tools, count);
     return IMGRET_OK;
 }
 
@@ -190,7 +190,8 @@ static int32_t begin_walk(ir_query *query, const ir_segment *segment, ir_walk_to
                           imgret_error *error)
 {
     uint64_t all = segment->header.vector_count;
-    int32_t status = start_beam(query, (uint32_t)(query->width < all ? query->width : all), error);
+    int32_t status = ir_query_start_beam(query, (uint32_t)(query->width < all ? query->width : all),
+                                         error);
     if (status)
         return status;
     ir_visited_clear(&query->visited);
@@ -198,7 +199,7 @@ static int32_t begin_walk(ir_query *query, const ir_segment *segment, ir_walk_to
     uint32_t count = choose_entries(query, segment, tools->fresh);
     for (uint32_t i = 0; i < count; i++)
         ir_visited_add(&query->visited, tools->fresh[i]);
-    offer(query, segment, tools, count);
+    ir_query_offer(query, segment, tools, count);
     return IMGRET_OK;
 }
 
@@ -213,7 +214,7 @@ static int32_t offer_other_entries(ir_query *query, const ir_segment *segment,
     for (uint32_t i = 0; i < segment->header.entry_count; i++)
         if (ir_visited_add(&query->visited, segment->entries[i]))
             tools->fresh[count++] = segment->entries[i];
-    offer(query, segment, tools, count);
+    ir_query_offer(query, segment, tools, count);
     return IMGRET_OK;
 }
 
@@ -235,8 +236,7 @@ static int32_t gather(ir_query *query, const ir_segment *segment, imgret_error *
         const ir_beam_entry *entry = &query->beam.entries[i];
         uint32_t slot = entry->slot & IR_BEAM_SLOT;
         int64_t id = ir_segment_id(segment, slot);
-        if ((search->excluded_id && id == search->excluded_id) ||
-            (search->allowed && !search->allowed(search->allowed_context, id)))
+        if (!ir_query_allows(search, id))
             continue;
         double score = ir_space_score(&segment->space, (double)entry->key, query->squared);
         query->candidates[query->candidate_count++] =
@@ -263,8 +263,29 @@ static void choose_reads(ir_query *query)
     }
 }
 
-/* The walk came to its end: settles the candidates, or begins a wider walk where too many were not
- * allowed, in the end over everything. */
+/* The allowed vectors that a walk must have met: half of what it looks for, and more than k. */
+static uint64_t candidates_needed(const ir_query *query)
+{
+    uint64_t effort = query->search->effort ? query->search->effort : EFFORT_DEFAULT;
+    uint64_t wanted = query->search->rows || query->search->rare ? effort : query->width;
+    return wanted / 2 > query->search->k ? wanted / 2 : query->search->k;
+}
+
+static int32_t scan_rows(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                         imgret_error *error)
+{
+    int32_t status = ir_query_scan_rows(query, segment, tools, error);
+    if (!status)
+        status = gather(query, segment, error);
+    if (status)
+        return status;
+    choose_reads(query);
+    query->walking = false;
+    return IMGRET_OK;
+}
+
+/* The walk came to its end: settles the candidates, or, where too many were not allowed, compares
+ * the rows one by one, or begins a wider walk, in the end over everything. */
 static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                         imgret_error *error)
 {
@@ -273,10 +294,10 @@ static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tool
     int32_t status = gather(query, segment, error);
     if (status)
         return status;
-    uint64_t k = query->search->k;
-    uint64_t enough = query->search->enough ? query->search->enough : query->width / 2;
-    uint64_t needed = enough > k ? enough : k;
-    if (query->candidate_count < needed && query->width < segment->header.vector_count &&
+    bool short_of = query->candidate_count < candidates_needed(query);
+    if (short_of && query->search->rows)
+        return scan_rows(query, segment, tools, error);
+    if (short_of && query->width < segment->header.vector_count &&
         query->beam.count == query->beam.capacity) {
         query->width *= 2;
         return begin_walk(query, segment, tools, error);
@@ -327,6 +348,10 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
     if (query->width <= search->k)
         query->width = search->k + 1ull;
     query->walking = true;
+    if (search->rows && ir_query_prefers_rows(query, segment))
+        return scan_rows(query, segment, tools, error);
+    if (search->rows)
+        query->width = ir_query_width_among_rows(query, segment);
     int32_t status = begin_walk(query, segment, tools, error);
     return status ? status : ir_query_advance(query, segment, tools, error);
 }

@@ -71,6 +71,28 @@ int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_too
 int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                         uint32_t slot, const uint8_t *row, imgret_error *error);
 
+/* Estimates the nodes in tools->fresh and offers them to the beam. */
+void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                    uint32_t count);
+
+/* An empty beam of `width`. */
+int32_t ir_query_start_beam(ir_query *query, uint32_t width, imgret_error *error);
+
+/* ---- search_rows.c: the rows of a filter ---- */
+
+/* Whether comparing search->rows one by one costs less than walking the graph. */
+bool ir_query_prefers_rows(const ir_query *query, const ir_segment *segment);
+
+/* The width of a walk that meets as many of the rows as it would meet vectors without a filter. */
+uint64_t ir_query_width_among_rows(const ir_query *query, const ir_segment *segment);
+
+/* Fills the beam with the nearest of search->rows. */
+int32_t ir_query_scan_rows(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                           imgret_error *error);
+
+/* Whether `id` may be a result, as far as rows and search->allowed say. */
+bool ir_query_allows(const ir_search *search, int64_t id);
+
 /* The exact score of a candidate, from its record. */
 void ir_query_settle(ir_query *query, const ir_segment *segment, uint32_t candidate,
                      const uint8_t *record);

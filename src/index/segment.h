@@ -104,7 +104,12 @@ typedef struct ir_search {
     /* Whether an id may be a result: tombstones and filters. NULL: every id. Any thread. */
     bool (*allowed)(void *context, int64_t id);
     void *allowed_context;
-    uint32_t enough; /* allowed ids that a walk has to meet; 0: half of its width */
+    /* When not NULL only these ids may be results: row_count of them, ascending, such as a filter
+     * lets through. Few of them are compared one by one by their codes, many by a walk as much wider
+     * as they are rarer: what costs less. Never fewer than min(k, those that are there) results. */
+    const int64_t *rows;
+    uint64_t row_count;
+    bool rare; /* few ids may be allowed: a walk widens only until it met what `effort` asks for */
     bool (*stop)(void *context); /* asked now and then, from any thread; NULL: never */
     void *stop_context;
 } ir_search;

@@ -92,6 +92,11 @@ static int32_t describe(const imgret_backend_model *model, imgret_backend_info *
     out->filter = strcmp(act, "filter") == 0 ? 0 : IMGRET_FILTER_BICUBIC;
     out->architecture = strcmp(act, "architecture") == 0 ? NULL : "fake_net";
     out->identity = strcmp(act, "identity") == 0 ? NULL : "fake=1";
+    if (strcmp(act, "detector") == 0) {
+        out->dimension = 0;
+        out->anchor_count = 21;
+        out->box_class_count = 1;
+    }
     if (strcmp(act, "describe") == 0)
         return failed(error, IMGRET_UNSUPPORTED, "nobody knows");
     return IMGRET_OK;

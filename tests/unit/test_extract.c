@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "extract/extract.h"
+#include "extract/plugin.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -69,6 +70,28 @@ static void plugins_are_searched_in_order(void **state)
     assert_int_equal(ir_extractor_open(&extractor, "fake", NULL, 0, NULL), 0);
     unsetenv("IMGRET_PLUGIN_PATH");
     ir_extractor_close(extractor);
+}
+
+static void a_plugin_of_an_older_table_works(void **state)
+{
+    (void)state;
+    const imgret_backend *table;
+    assert_int_equal(ir_plugin_find(&table, "first_abi", IMGRET_TEST_PLUGINS, NULL), 0);
+    assert_null(table->detect); /* its own memory holds poison there */
+    assert_null(table->inspect);
+    assert_null(table->end_inspection);
+    ir_extractor *extractor = open_good("first_abi");
+    uint8_t pixels[3] = {0};
+    float vector[2];
+    assert_int_equal(ir_extractor_run(extractor, pixels, 1, vector, NULL), 0);
+    assert_true(fabsf(vector[0] - 0.6f) < 1e-6f && fabsf(vector[1] - 0.8f) < 1e-6f);
+    ir_extractor_close(extractor);
+}
+
+static void a_detector_is_no_extractor(void **state)
+{
+    (void)state;
+    refuse("fake;act=detector", IMGRET_BAD_MODEL, "fake_net is a detector");
 }
 
 static void missing_and_broken_plugins_are_named(void **state)
@@ -298,6 +321,8 @@ int main(void)
         cmocka_unit_test(a_file_that_is_no_plugin_is_named),
         cmocka_unit_test(a_plugin_is_found_and_described),
         cmocka_unit_test(plugins_are_searched_in_order),
+        cmocka_unit_test(a_plugin_of_an_older_table_works),
+        cmocka_unit_test(a_detector_is_no_extractor),
         cmocka_unit_test(missing_and_broken_plugins_are_named),
         cmocka_unit_test(a_weights_file_finds_its_plugin_by_its_ending),
         cmocka_unit_test(nonsense_descriptions_are_refused),
