@@ -27,7 +27,7 @@ BEGIN {
     # What other rooms may include of a room, besides ROOM/ROOM.h; "*" is every header.
     faces["base"] = "*"
     faces["engine"] = "*"
-    faces["extract"] = "boxes.h"
+    faces["extract"] = "boxes.h detector.h"
     faces["index"] = "delta.h segment.h tombstones.h"
     faces["kernels"] = "code_kernels.h"
 

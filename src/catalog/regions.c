@@ -21,9 +21,11 @@ static int32_t check_object(const ir_catalog_image *image, const ir_catalog_obje
                        image->height);
     if (!(object->score >= 0.0 && object->score <= 1.0))
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "a box's score is %g", object->score);
-    if (object->label && strnlen(object->label, LABEL_BYTES_MAX + 1) > LABEL_BYTES_MAX)
+    size_t length = object->label ? strnlen(object->label, LABEL_BYTES_MAX + 1) : 0;
+    if (length > LABEL_BYTES_MAX)
         return ir_fail(error, IMGRET_LIMIT, "a label is longer than %d bytes", LABEL_BYTES_MAX);
-    return IMGRET_OK;
+    return length ? ir_catalog_check_utf8("a box's label", object->label, length, error)
+                  : IMGRET_OK;
 }
 
 int32_t ir_catalog_check_objects(const ir_catalog_image *image, imgret_error *error)

@@ -3,17 +3,15 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "engine/regions_detector.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CENTRE_SHARE_DEFAULT 0.5
 
-typedef enum regions_kind { REGIONS_CENTRE, REGIONS_GRID } regions_kind;
+typedef enum regions_kind { REGIONS_CENTRE, REGIONS_GRID, REGIONS_DETECTOR } regions_kind;
 
 struct ir_regions {
     regions_kind kind;
@@ -21,6 +19,7 @@ struct ir_regions {
     char *expected; /* identity recorded in the database; NULL: none */
     double share;   /* of CENTRE */
     uint32_t columns, rows; /* of GRID */
+    ir_regions_detector *detector; /* of DETECTOR */
 };
 
 /* ---- the specification ---- */
@@ -71,21 +70,25 @@ static int32_t read_grid(ir_regions *regions, const char *text, imgret_error *er
     return IMGRET_OK;
 }
 
-static int32_t read_spec(ir_regions *regions, imgret_error *error)
+static int32_t read_spec(ir_regions *regions, const ir_extractor_options *options,
+                         imgret_error *error)
 {
+    if (strncmp(regions->spec, "detector:", 9) == 0) {
+        regions->kind = REGIONS_DETECTOR;
+        return ir_regions_detector_create(&regions->detector, regions->spec + 9, options, error);
+    }
     const char *text = argument_of(regions->spec, "center");
     if (text)
         return read_centre(regions, text, error);
     text = argument_of(regions->spec, "grid");
     if (text)
         return read_grid(regions, text, error);
-    return refuse(regions->spec, "there are none, center, center=0.7 and grid=3x3", error);
+    return refuse(regions->spec, "there are none, center, center=0.7, grid=3x3 and detector:MODEL", error);
 }
 
 int32_t ir_regions_create(ir_regions **out, const char *spec, const ir_extractor_options *options,
                           imgret_error *error)
 {
-    (void)options;
     *out = NULL;
     if (strcmp(spec, "none") == 0)
         return IMGRET_OK;
@@ -94,7 +97,7 @@ int32_t ir_regions_create(ir_regions **out, const char *spec, const ir_extractor
         ir_free(regions);
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for regions");
     }
-    int32_t status = read_spec(regions, error);
+    int32_t status = read_spec(regions, options, error);
     if (status)
         ir_regions_free(regions);
     else
@@ -106,6 +109,7 @@ void ir_regions_free(ir_regions *regions)
 {
     if (!regions)
         return;
+    ir_regions_detector_free(regions->detector);
     ir_free(regions->expected);
     ir_free(regions->spec);
     ir_free(regions);
@@ -113,13 +117,21 @@ void ir_regions_free(ir_regions *regions)
 
 const char *ir_regions_spec(const ir_regions *regions)
 {
-    return regions ? regions->spec : "none";
+    if (!regions)
+        return "none";
+    return regions->detector ? ir_regions_detector_spec(regions->detector) : regions->spec;
 }
 
 int32_t ir_regions_identify(ir_regions *regions, char **out, imgret_error *error)
 {
+    int32_t status = ir_regions_load(regions, error);
+    *out = NULL;
+    if (status)
+        return status;
     if (!regions)
         *out = ir_strdup("none");
+    else if (regions->detector)
+        *out = ir_regions_detector_identify(regions->detector);
     else if (regions->kind == REGIONS_CENTRE)
         *out = ir_asprintf("center=%g", regions->share);
     else
@@ -137,8 +149,9 @@ void ir_regions_expect(ir_regions *regions, char *identity)
 
 int32_t ir_regions_load(ir_regions *regions, imgret_error *error)
 {
-    (void)regions, (void)error;
-    return IMGRET_OK;
+    if (!regions || !regions->detector)
+        return IMGRET_OK;
+    return ir_regions_detector_load(regions->detector, regions->expected, error);
 }
 
 void ir_regions_zoom(const ir_regions *regions, uint32_t *columns, uint32_t *rows)
@@ -146,7 +159,9 @@ void ir_regions_zoom(const ir_regions *regions, uint32_t *columns, uint32_t *row
     *columns = *rows = 1;
     if (!regions)
         return;
-    if (regions->kind == REGIONS_CENTRE) {
+    if (regions->detector) { /* an object may be small */
+        *columns = *rows = UINT32_MAX;
+    } else if (regions->kind == REGIONS_CENTRE) {
         *columns = *rows = (uint32_t)ceil(1.0 / regions->share);
     } else {
         *columns = regions->columns;
@@ -160,8 +175,13 @@ int32_t ir_regions_propose(ir_regions *regions, const ir_picture *picture,
                            const ir_regions_run *run, ir_box **out, uint32_t *count,
                            imgret_error *error)
 {
-    (void)run;
     *count = 0;
+    *out = NULL;
+    int32_t status = ir_regions_load(regions, error);
+    if (status)
+        return status;
+    if (regions->detector)
+        return ir_regions_detector_find(regions->detector, picture, run, out, count, error);
     uint32_t most = regions->kind == REGIONS_GRID ? regions->columns * regions->rows : 1;
     ir_box *boxes = *out = ir_malloc_array(most, sizeof *boxes);
     if (!boxes)
@@ -177,8 +197,9 @@ int32_t ir_regions_propose(ir_regions *regions, const ir_picture *picture,
 
 const char *ir_regions_label(const ir_regions *regions, const ir_box *box)
 {
-    (void)regions, (void)box;
-    return NULL;
+    return regions->detector && box->label != IR_BOX_UNLABELLED
+               ? ir_regions_detector_label(regions->detector, box->label)
+               : NULL;
 }
 
 /* ---- objects ---- */
