@@ -493,6 +493,18 @@ typedef struct imgret_results imgret_results;
 IMGRET_API int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input,
                                 const imgret_query_options *options, imgret_error *error);
 
+/* Answers `count` queries at once (at most 2^24, also none): out[i], of `count` entries, becomes what
+ * imgret_query gives for inputs[i], equal to it as long as nothing is added or removed meanwhile.
+ * inputs[0].size is the stride of the array. All threads of the handle take part, each with many
+ * searches under way, pictures go through the model together, and options->where is evaluated once;
+ * so that many queries take far less time than one by one. A long batch is answered in parts, each
+ * from one state of the database. Free every out[i] with imgret_results_free.
+ * The first input that fails is the failure of the call: the message begins "input N: ", N counted
+ * from 0, where it is about one of several inputs; all of `out` is NULL then. Errors: as imgret_query. */
+IMGRET_API int32_t imgret_query_batch(imgret_results **out, imgret *db, const imgret_input *inputs,
+                                      uint64_t count, const imgret_query_options *options,
+                                      imgret_error *error);
+
 /* Number of results; 0 for NULL. Any thread. */
 IMGRET_API uint64_t imgret_results_count(const imgret_results *results);
 

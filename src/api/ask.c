@@ -1,6 +1,7 @@
 /* ask.c: the calls that only read a database. */
 #include "api/handle.h"
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "engine/look.h"
 #include "engine/query.h"
@@ -16,6 +17,8 @@
      1u << IMGRET_INPUT_VECTOR | 1u << IMGRET_INPUT_ID)
 
 enum { K_MAX = 1000000 };
+
+#define BATCH_MAX ((uint64_t)1 << 24)
 
 /* The first versions of the structs, without a filter. */
 #define QUERY_LEAST_BYTES ((uint32_t)offsetof(imgret_query_options, where))
@@ -42,12 +45,25 @@ static int32_t check_query(imgret_query_options *options, imgret_error *error)
     return IMGRET_OK;
 }
 
-/* What part of the picture is asked with; `box` receives a copy of the caller's. */
-static int32_t check_part(imgret_query_options *options, const imgret_input *input,
-                          imgret_box *box, imgret_error *error)
+/* Whether a part of this input can be asked with, as the options say. */
+static int32_t check_part(const imgret_query_options *options, const imgret_input *input,
+                          imgret_error *error)
 {
     bool main_object = (options->flags & IMGRET_QUERY_MAIN_OBJECT) != 0;
     bool is_id = input->kind == IMGRET_INPUT_ID, is_vector = input->kind == IMGRET_INPUT_VECTOR;
+    if ((options->region > 0 && !is_id) || (options->box && (is_id || is_vector)) ||
+        (main_object && is_vector))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options: %s does not go with an input of kind %u",
+                       options->region ? "region" : options->box ? "box" : "MAIN_OBJECT",
+                       input->kind);
+    return IMGRET_OK;
+}
+
+/* What the options say of regions; `box` receives a copy of the caller's. */
+static int32_t check_regions(imgret_query_options *options, imgret_box *box, imgret_error *error)
+{
+    bool main_object = (options->flags & IMGRET_QUERY_MAIN_OBJECT) != 0;
     if (options->search > IMGRET_SEARCH_BOTH)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.search is %u",
                        options->search);
@@ -58,17 +74,40 @@ static int32_t check_part(imgret_query_options *options, const imgret_input *inp
     if ((options->box != NULL) + (options->region > 0) + main_object > 1)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "imgret_query_options: of box, region and MAIN_OBJECT only one goes");
-    if ((options->region > 0 && !is_id) || (options->box && (is_id || is_vector)) ||
-        (main_object && is_vector))
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                       "imgret_query_options: %s does not go with an input of kind %u",
-                       options->region ? "region" : options->box ? "box" : "MAIN_OBJECT",
-                       input->kind);
     if (!options->box)
         return IMGRET_OK;
     int32_t status =
         ir_options_read(box, sizeof *box, sizeof *box, options->box, "imgret_box", error);
     options->box = box;
+    return status;
+}
+
+/* `inputs` are checked copies. */
+static int32_t answer(imgret_results **out, imgret *db, const imgret_input *inputs, uint64_t count,
+                      const imgret_query_options *options, imgret_error *error)
+{
+    imgret_query_options wanted;
+    imgret_box box;
+    int32_t status = ir_options_read(&wanted, sizeof wanted, QUERY_LEAST_BYTES, options,
+                                     "imgret_query_options", error);
+    if (!status)
+        status = check_query(&wanted, error);
+    if (!status)
+        status = check_regions(&wanted, &box, error);
+    for (uint64_t i = 0; i < count && !status; i++)
+        status = check_part(&wanted, &inputs[i], error);
+    if (status)
+        return status;
+    ir_catalog_filter filter;
+    status = ir_where_read(&filter, wanted.where, wanted.params, wanted.param_count,
+                           wanted.where_ms_max, error);
+    if (!status) {
+        ir_call call;
+        ir_call_begin(&call, &db->database->interrupts);
+        status = ir_query(out, db->database, inputs, count, &wanted, &filter, &call, error);
+        ir_call_end(&call);
+    }
+    ir_where_free(&filter);
     return status;
 }
 
@@ -80,30 +119,53 @@ int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input
         return status;
     *out = NULL;
     imgret_input given;
-    imgret_query_options wanted;
-    imgret_box box;
     status = ir_handle_check(db, error);
     if (!status)
         status = ir_source_read_input(&given, input, KINDS_TO_ASK, error);
-    if (!status)
-        status = ir_options_read(&wanted, sizeof wanted, QUERY_LEAST_BYTES, options,
-                                 "imgret_query_options", error);
-    if (!status)
-        status = check_query(&wanted, error);
-    if (!status)
-        status = check_part(&wanted, &given, &box, error);
+    return status ? status : answer(out, db, &given, 1, options, error);
+}
+
+/* Copies the caller's array, whose stride is the size that its first entry tells. */
+static int32_t read_inputs(imgret_input *out, const imgret_input *given, uint64_t count,
+                           imgret_error *error)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        const char *at = (const char *)given + (size_t)i * given->size;
+        imgret_error reason = IMGRET_ERROR_INIT;
+        int32_t status = ir_source_read_input(&out[i], (const imgret_input *)(const void *)at,
+                                              KINDS_TO_ASK, &reason);
+        if (status)
+            return ir_fail(error, status, "input %llu: %s", (unsigned long long)i,
+                           reason.message);
+    }
+    return IMGRET_OK;
+}
+
+int32_t imgret_query_batch(imgret_results **out, imgret *db, const imgret_input *inputs,
+                           uint64_t count, const imgret_query_options *options,
+                           imgret_error *error)
+{
+    int32_t status = ir_handle_need(out, "out", error);
     if (status)
         return status;
-    ir_catalog_filter filter;
-    status = ir_where_read(&filter, wanted.where, wanted.params, wanted.param_count,
-                           wanted.where_ms_max, error);
-    if (!status) {
-        ir_call call;
-        ir_call_begin(&call, &db->database->interrupts);
-        status = ir_query(out, db->database, &given, &wanted, &filter, &call, error);
-        ir_call_end(&call);
-    }
-    ir_where_free(&filter);
+    if (count > BATCH_MAX)
+        return ir_fail(error, IMGRET_LIMIT, "the batch has %llu inputs, at most %llu are possible",
+                       (unsigned long long)count, (unsigned long long)BATCH_MAX);
+    for (uint64_t i = 0; i < count; i++)
+        out[i] = NULL;
+    status = ir_handle_check(db, error);
+    if (!status && count > 0)
+        status = ir_handle_need(inputs, "inputs", error);
+    if (status)
+        return status;
+    imgret_input *copies = ir_malloc_array(count ? (size_t)count : 1, sizeof *copies);
+    if (!copies)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %llu inputs",
+                       (unsigned long long)count);
+    status = read_inputs(copies, inputs, count, error);
+    if (!status)
+        status = answer(out, db, copies, count, options, error);
+    ir_free(copies);
     return status;
 }
 

@@ -222,6 +222,8 @@ typedef struct ir_catalog_filter {
     const imgret_param *params; /* checked */
     uint32_t param_count;
     uint32_t ms_max; /* 0: 10,000 */
+    const int64_t *excluded; /* image ids that never match, ascending; not for listings */
+    uint64_t excluded_count;
 } ir_catalog_filter;
 
 /* The regions of the images that match, ascending; *out is fresh memory (ir_free), perhaps NULL
@@ -233,6 +235,20 @@ int32_t ir_catalog_filter_regions(ir_catalog *catalog, const ir_catalog_filter *
 int32_t ir_catalog_filter_list(ir_catalog *catalog, const ir_catalog_filter *given,
                                const imgret_list_options *options, ir_catalog_record_fn on_record,
                                void *context, imgret_error *error);
+
+/* How many images match; `state` 0: of either state. */
+int32_t ir_catalog_filter_count(ir_catalog *catalog, const ir_catalog_filter *given, int32_t state,
+                                uint64_t *count, imgret_error *error);
+
+/* The dominant colours of an image. */
+typedef int32_t (*ir_catalog_palette_fn)(void *context, int64_t id, const imgret_swatch *swatches,
+                                         uint32_t count, imgret_error *error);
+
+/* Those of each stored image that matches and has any, in no order; given->where NULL: of all. The
+ * callback runs under the filter's lock. */
+int32_t ir_catalog_filter_palettes(ir_catalog *catalog, const ir_catalog_filter *given,
+                                   ir_catalog_palette_fn on_palette, void *context,
+                                   imgret_error *error);
 
 /* ---- Segments: files with the vectors of a range of regions, which are no longer pending ---- */
 

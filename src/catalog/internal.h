@@ -69,6 +69,10 @@ typedef struct ir_packed_colors {
     size_t palette_bytes;
 } ir_packed_colors;
 
+/* The swatches of a stored palette; false when it is none of 0 to IMGRET_SWATCH_MAX swatches. */
+bool ir_catalog_unpack_palette(const void *data, size_t bytes, imgret_swatch *out,
+                               uint32_t *count);
+
 /* Binds the next IR_ATTRIBUTE_COLUMNS parameters; attributes NULL: all NULL. */
 void ir_catalog_bind_attributes(ir_statement *statement, const imgret_attributes *attributes,
                                 ir_packed_colors *colors);

@@ -1,11 +1,9 @@
-/* segments.c: the segment files of an open database: following the catalogue's list, searching. */
+/* segments.c: the segment files of an open database: following the catalogue's list. */
 #include "engine/segments.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 char *ir_segments_folder(const ir_catalog *catalog)
@@ -188,122 +186,4 @@ int32_t ir_segments_get(ir_segments *segments, int64_t region, void *stored, img
                 return ir_segment_get(segments->open[i].file, region, stored, error);
         }
     return ir_fail(error, IMGRET_NOT_FOUND, "region %lld has no vector", (long long)region);
-}
-
-/* ---- searching ---- */
-
-/* The ids of a filter that one segment may hold; NULL: there is no filter. */
-typedef struct {
-    const ir_tombstones *tombstones;
-    const int64_t *ids;
-    uint64_t count;
-    uint32_t kinds; /* as in ir_delta_query, and so is `excluded` */
-    int64_t excluded;
-} allowed_here;
-
-/* How many of the ascending `ids` are below `id`. */
-static uint64_t count_below(const int64_t *ids, uint64_t count, int64_t id)
-{
-    uint64_t low = 0, high = count;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (ids[middle] < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool is_wanted(void *context, int64_t id)
-{
-    const allowed_here *allowed = context;
-    return !ir_tombstones_has(allowed->tombstones, id) &&
-           ir_region_is_wanted(id, allowed->kinds, allowed->excluded);
-}
-
-static allowed_here allowed_in(const ir_segments *segments, const ir_catalog_segment *listed,
-                               const ir_delta_query *asked)
-{
-    allowed_here out = {segments->tombstones, NULL, 0, asked->kinds, asked->excluded_id};
-    if (!asked->allowed)
-        return out;
-    uint64_t first = count_below(asked->allowed, asked->allowed_count, listed->first_region);
-    uint64_t end = listed->last_region < INT64_MAX
-                       ? count_below(asked->allowed, asked->allowed_count,
-                                     listed->last_region + 1)
-                       : asked->allowed_count;
-    out.ids = asked->allowed + first;
-    out.count = end - first;
-    return out;
-}
-
-static int32_t search_one(ir_segments *segments, uint32_t index, const ir_search *wanted,
-                          ir_segments_query *query, ir_neighbor *out, uint32_t *count,
-                          imgret_error *error)
-{
-    ir_open_segment *open = &segments->open[index];
-    allowed_here allowed = allowed_in(segments, &open->listed, query->base);
-    *count = 0;
-    if (query->base->allowed && allowed.count == 0)
-        return IMGRET_OK;
-    ir_search search = *wanted;
-    bool choosy = allowed.kinds || ir_tombstones_count(segments->tombstones) > 0;
-    search.allowed = choosy ? is_wanted : NULL;
-    search.allowed_context = &allowed;
-    search.rows = allowed.ids;
-    search.row_count = allowed.count;
-    search.rare = allowed.kinds != 0; /* how rare, the walk finds out */
-    return ir_segment_search(open->file, &search, out, count, &query->stats, error);
-}
-
-static int compare_neighbors(const void *a, const void *b)
-{
-    const ir_neighbor *x = a, *y = b;
-    if (x->score != y->score)
-        return x->score > y->score ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-/* Merges `more` into `found` and keeps the best k above score_min. */
-static void merge(const ir_delta_query *asked, ir_neighbor *found, uint32_t *count,
-                  ir_neighbor *more, uint32_t more_count, ir_neighbor *room)
-{
-    uint32_t total = 0;
-    memcpy(room, found, *count * sizeof *room);
-    total = *count;
-    for (uint32_t i = 0; i < more_count; i++)
-        if (more[i].score >= asked->score_min)
-            room[total++] = more[i];
-    qsort(room, total, sizeof *room, compare_neighbors);
-    *count = total < asked->k ? total : asked->k;
-    memcpy(found, room, *count * sizeof *room);
-}
-
-int32_t ir_segments_search(ir_segments *segments, ir_segments_query *query, ir_neighbor *found,
-                           uint32_t *count, imgret_error *error)
-{
-    const ir_delta_query *asked = query->base;
-    if (segments->count == 0)
-        return IMGRET_OK;
-    ir_neighbor *more = ir_malloc_array((size_t)asked->k * 3, sizeof *more);
-    if (!more)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u neighbours", asked->k);
-    ir_search search = {
-        .vector = asked->vector,
-        .k = asked->k,
-        .effort = query->effort,
-        .excluded_id = asked->excluded_id,
-        .stop = asked->stop,
-        .stop_context = asked->stop_context,
-    };
-    int32_t status = IMGRET_OK;
-    for (uint32_t i = 0; i < segments->count && !status; i++) {
-        uint32_t more_count = 0;
-        status = search_one(segments, i, &search, query, more, &more_count, error);
-        if (!status)
-            merge(asked, found, count, more, more_count, more + asked->k);
-    }
-    ir_free(more);
-    return status;
 }

@@ -80,7 +80,7 @@ int32_t ir_query_start_beam(ir_query *query, uint32_t width, imgret_error *error
 }
 
 void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                    uint32_t count)
+                    uint32_t count, float slack)
 {
     ir_code_rows signs = {segment->signs, segment->shape.sign_stride, tools->fresh, count};
     ir_code_estimate_signs(&segment->shape, &query->code, &signs, tools->keys, tools->errors);
@@ -91,7 +91,7 @@ void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *t
         float worst = ir_beam_worst(&query->beam);
         passed = tools->passed;
         for (uint32_t i = 0; i < count; i++)
-            if (tools->keys[i] - coarse_slack * tools->errors[i] < worst)
+            if (tools->keys[i] - slack * tools->errors[i] < worst)
                 passed[passed_count++] = tools->fresh[i];
         ir_code_rows ranks = {segment->ranks, segment->shape.rank_stride, passed, passed_count};
         signs.ids = passed;
@@ -148,7 +148,7 @@ int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tool
     for (uint32_t i = 0; i < near; i++)
         if (ir_visited_add(&query->visited, tools->neighbors[i]))
             tools->fresh[count++] = tools->neighbors[i];
-    ir_query_offer(query, segment, tools, count);
+    ir_query_offer(query, segment, tools, count, coarse_slack);
     return IMGRET_OK;
 }
 
@@ -199,7 +199,7 @@ static int32_t begin_walk(ir_query *query, const ir_segment *segment, ir_walk_to
     uint32_t count = choose_entries(query, segment, tools->fresh);
     for (uint32_t i = 0; i < count; i++)
         ir_visited_add(&query->visited, tools->fresh[i]);
-    ir_query_offer(query, segment, tools, count);
+    ir_query_offer(query, segment, tools, count, coarse_slack);
     return IMGRET_OK;
 }
 
@@ -214,7 +214,7 @@ static int32_t offer_other_entries(ir_query *query, const ir_segment *segment,
     for (uint32_t i = 0; i < segment->header.entry_count; i++)
         if (ir_visited_add(&query->visited, segment->entries[i]))
             tools->fresh[count++] = segment->entries[i];
-    ir_query_offer(query, segment, tools, count);
+    ir_query_offer(query, segment, tools, count, coarse_slack);
     return IMGRET_OK;
 }
 
@@ -380,6 +380,7 @@ void ir_query_finish(ir_query *query)
     ir_search_result *result = query->result;
     result->status = query->status;
     result->count = 0;
+    result->stats = query->stats;
     if (query->status)
         return;
     bool exact = !(search->flags & IR_SEARCH_ESTIMATED);

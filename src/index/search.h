@@ -71,9 +71,10 @@ int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_too
 int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                         uint32_t slot, const uint8_t *row, imgret_error *error);
 
-/* Estimates the nodes in tools->fresh and offers them to the beam. */
+/* Estimates the nodes in tools->fresh and offers them to the beam; one whose coarse key misses the
+ * beam by more than `slack` standard deviations is passed over. */
 void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                    uint32_t count);
+                    uint32_t count, float slack);
 
 /* An empty beam of `width`. */
 int32_t ir_query_start_beam(ir_query *query, uint32_t width, imgret_error *error);

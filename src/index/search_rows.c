@@ -16,6 +16,9 @@ enum { EFFORT_DEFAULT = 64, WALK_FACTOR = 2, STOP_EVERY_ROWS = 4096 };
 /* Rows do not lie evenly: of twice as many vectors, as often as not, less than half are rows. */
 #define WIDTH_SLACK 1.5
 
+/* More than on a walk, where a node that was passed over leads to others all the same. */
+static const float row_slack = 2.0f;
+
 static bool is_row(const ir_search *search, int64_t id)
 {
     uint64_t low = 0, high = search->row_count;
@@ -72,23 +75,29 @@ static int32_t scan(ir_query *query, const ir_segment *segment, ir_walk_tools *t
             continue;
         tools->fresh[count++] = slot++;
         if (count == room) {
-            ir_query_offer(query, segment, tools, count);
+            ir_query_offer(query, segment, tools, count, row_slack);
             count = 0;
         }
     }
-    ir_query_offer(query, segment, tools, count);
+    ir_query_offer(query, segment, tools, count, row_slack);
     return IMGRET_OK;
+}
+
+/* Wider than a walk's beam: room costs little here. */
+static uint64_t scan_width(const ir_search *search)
+{
+    uint64_t width = search->effort ? search->effort : EFFORT_DEFAULT;
+    if (width <= search->k)
+        width = search->k + 1ull;
+    width += width < 1000 ? width + 64 : 1000;
+    return width <= search->row_count ? width : search->row_count + 1;
 }
 
 int32_t ir_query_scan_rows(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                            imgret_error *error)
 {
     const ir_search *search = query->search;
-    uint64_t width = search->effort ? search->effort : EFFORT_DEFAULT;
-    if (width <= search->k)
-        width = search->k + 1ull;
-    if (width > search->row_count + 1)
-        width = search->row_count + 1;
+    uint64_t width = scan_width(search);
     int32_t status = ir_query_start_beam(query, (uint32_t)width, error);
     if (!status)
         status = scan(query, segment, tools, false, error);

@@ -129,7 +129,7 @@ static void give_searcher(ir_searcher *searcher)
     pthread_mutex_unlock(&segment->lock);
 }
 
-static void add_stats(ir_search_stats *sum, const ir_search_stats *more)
+void ir_search_stats_add(ir_search_stats *sum, const ir_search_stats *more)
 {
     sum->reads += more->reads;
     sum->read_bytes += more->read_bytes;
@@ -276,7 +276,7 @@ static void look_after_active(ir_searcher *searcher, ir_search_stats *stats)
             continue;
         }
         ir_query_finish(query);
-        add_stats(stats, &query->stats);
+        ir_search_stats_add(stats, &query->stats);
         query->search = NULL;
         searcher->idle_places[searcher->idle_count++] = place;
     }
@@ -353,7 +353,7 @@ static void serve_part(void *context, uint32_t part)
     else
         ir_searcher_free(searcher);
     pthread_mutex_lock(&work->lock);
-    add_stats(&work->stats, &stats);
+    ir_search_stats_add(&work->stats, &stats);
     pthread_mutex_unlock(&work->lock);
 }
 
@@ -366,6 +366,7 @@ int32_t ir_segment_search_batch(ir_segment *segment, const ir_search *searches, 
     pthread_mutex_init(&work.lock, NULL);
     for (uint32_t i = 0; i < count; i++) {
         results[i].count = 0;
+        results[i].stats = (ir_search_stats){.reads = 0};
         results[i].status = IMGRET_INTERNAL; /* until it is answered */
     }
     if (pool && count > 1)
@@ -374,7 +375,7 @@ int32_t ir_segment_search_batch(ir_segment *segment, const ir_search *searches, 
         serve_part(&work, 0);
     pthread_mutex_destroy(&work.lock);
     if (stats)
-        add_stats(stats, &work.stats);
+        ir_search_stats_add(stats, &work.stats);
     int32_t status = IMGRET_OK;
     for (uint32_t i = 0; i < count; i++) {
         if (results[i].status == IMGRET_INTERNAL && work.error.code)

@@ -128,7 +128,10 @@ typedef struct ir_search_result {
     ir_neighbor *neighbors; /* room for k, given by the caller */
     uint32_t count;
     int32_t status; /* of this query; in a batch the others go on */
+    ir_search_stats stats; /* of this query, wait_us aside: that is a thread's; filled */
 } ir_search_result;
+
+void ir_search_stats_add(ir_search_stats *sum, const ir_search_stats *more);
 
 /* Finds the k nearest by (score descending, id ascending). stats (may be NULL) are added to. Any
  * thread. Errors: IO, CORRUPT (a page that was read is damaged), INTERRUPTED, NO_MEMORY. */
