@@ -256,6 +256,7 @@ typedef struct imgret_stats {
     uint64_t feature_cache_hits;   /* pictures whose vector was remembered */
     uint64_t feature_cache_misses; /* and those that had to be extracted */
     uint64_t feature_cache_bytes;  /* in use */
+    const char *regions; /* as in imgret_open_options, "none" for none; lives as long as db */
 } imgret_stats;
 
 /* Fills `out` (its `size` set by the caller) with what the database and this handle hold. */

@@ -122,6 +122,7 @@ int32_t ir_get_stats(ir_database *database, imgret_stats *out, imgret_error *err
     out->scanned_count = atomic_load(&database->scanned_count);
     out->model = database->model;
     out->model_identity = database->identity;
+    out->regions = ir_regions_spec(database->regions);
     out->kernels = ir_kernels_get()->name;
     get_extraction_stats(database, out);
     return IMGRET_OK;

@@ -65,7 +65,7 @@ FIELD(imgret_open_options, queue_max, 68);
 FIELD(imgret_open_options, feature_cache_bytes, 72);
 FIELD(imgret_open_options, regions, 80);
 
-SIZE(imgret_stats, 192);
+SIZE(imgret_stats, 200);
 FIELD(imgret_stats, size, 0);
 FIELD(imgret_stats, dimension, 4);
 FIELD(imgret_stats, metric, 8);
@@ -92,6 +92,7 @@ FIELD(imgret_stats, batch_image_count, 160);
 FIELD(imgret_stats, feature_cache_hits, 168);
 FIELD(imgret_stats, feature_cache_misses, 176);
 FIELD(imgret_stats, feature_cache_bytes, 184);
+FIELD(imgret_stats, regions, 192);
 
 SIZE(imgret_optimize_options, 32);
 FIELD(imgret_optimize_options, size, 0);
