@@ -490,7 +490,7 @@ static void search_stops_when_asked(void **state)
     for (uint32_t threads = 1; threads <= 3; threads++) {
         ir_pool *pool = make_pool(threads);
         atomic_int left = 3;
-        ir_delta_query ask = {vector, 5, -INFINITY, 0, pool, stop_after, &left, NULL, 0};
+        ir_delta_query ask = {vector, 5, -INFINITY, 0, pool, stop_after, &left, NULL, 0, 0};
         ir_neighbor got[5];
         uint32_t count;
         uint64_t scanned;

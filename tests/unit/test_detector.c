@@ -5,7 +5,9 @@
 #include "extract/nms.h"
 
 #include <imgret/imgret.h>
+#include <limits.h>
 #include <math.h>
+#include <unistd.h>
 
 /* ---- suppression ---- */
 
@@ -455,6 +457,62 @@ static void a_detector_that_fails_fails_the_picture(void **state)
     }
 }
 
+/* The folder of the torch plugin; skips the test when it was not built. */
+static void find_torch(char folder[PATH_MAX])
+{
+    char self[PATH_MAX] = "", path[PATH_MAX + 64];
+    const char *given = getenv("IMGRET_PLUGIN_PATH");
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    for (int up = 0; up < 2 && length > 0; up++)
+        *strrchr(self, '/') = '\0';
+    if (given && given[0])
+        snprintf(folder, PATH_MAX, "%s", given);
+    else
+        snprintf(folder, PATH_MAX, "%.4000s/lib/imgret", self);
+    snprintf(path, sizeof path, "%s/imgret_torch.so", folder);
+    if (access(path, R_OK) != 0)
+        skip_because("the torch plugin was not built");
+}
+
+/* The whole way: the photo, decoded and letterboxed, through the network; within what another
+ * decoder and another filter make of the edges. */
+static void yolox_finds_the_pets_in_the_photo(void **state)
+{
+    const fixture *here = *state;
+    char weights[512], photo[512], folder[PATH_MAX], spec[600];
+    if (!test_data(weights, sizeof weights, "weights/yolox_nano_coco.safetensors") ||
+        !test_data(photo, sizeof photo, "coral_photos/pets.jpg"))
+        skip();
+    find_torch(folder);
+    snprintf(spec, sizeof spec, "detector:%s", weights);
+    imgret_open_options options = {
+        .size = sizeof options, .regions = spec, .plugin_path = folder, .threads = 1};
+    imgret *db;
+    imgret_error error = IMGRET_ERROR_INIT;
+    if (imgret_open(&db, here->db, &options, &error) != IMGRET_OK)
+        fail_msg("%s", error.message);
+    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_FILE, .path = photo};
+    imgret_add_result result = {.size = sizeof result};
+    assert_int_equal(imgret_add(db, &input, NULL, &result, &error), IMGRET_OK);
+    imgret_regions *regions;
+    assert_int_equal(imgret_get_regions(&regions, db, result.id, NULL), IMGRET_OK);
+    assert_int_equal(imgret_regions_count(regions), 3);
+    const double ratio = 416.0 / 512.0;
+    const double golden[2][5] = {{0.9033, 88.88, 28.23, 207.61, 240.89},
+                                 {0.8429, 279.84, 141.06, 403.35, 299.00}};
+    for (uint64_t i = 0; i < 2; i++) {
+        const imgret_region *dog = imgret_regions_at(regions, i + 1);
+        assert_string_equal(dog->label, "class 16");
+        assert_true(fabs(dog->score - golden[i][0]) < 0.03);
+        assert_true(fabs(dog->x - golden[i][1] / ratio) < 4);
+        assert_true(fabs(dog->y - golden[i][2] / ratio) < 4);
+        assert_true(fabs((double)dog->x + dog->width - golden[i][3] / ratio) < 4);
+        assert_true(fabs((double)dog->y + dog->height - golden[i][4] / ratio) < 4);
+    }
+    imgret_regions_free(regions);
+    imgret_close(db);
+}
+
 #define detector_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -473,6 +531,7 @@ int main(void)
         detector_test(another_detector_is_a_mismatch),
         detector_test(what_a_backend_may_not_say),
         detector_test(a_detector_that_fails_fails_the_picture),
+        detector_test(yolox_finds_the_pets_in_the_photo),
     };
     return cmocka_run_group_tests_name("detector", tests, NULL, NULL);
 }
