@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "engine/query_inside.h"
 #include "engine/regions_query.h"
+#include "engine/results.h"
 
 #include <string.h>
 
@@ -44,14 +45,44 @@ static int32_t stored_vector(ir_database *database, int64_t id, uint32_t ordinal
                   : IMGRET_OK;
 }
 
-int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_error *error)
+int32_t ir_get_region_vector(ir_database *database, int64_t id, uint32_t ordinal, float *out,
+                             imgret_error *error)
 {
     int64_t region;
     ir_database_view view; /* held: region and vector must be of one state */
     int32_t status = ir_database_look(database, true, &view, error);
     if (status)
         return status;
-    status = stored_vector(database, id, 0, &region, out, error);
+    status = stored_vector(database, id, ordinal, &region, out, error);
+    ir_database_leave(database, &view);
+    return status;
+}
+
+int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_error *error)
+{
+    return ir_get_region_vector(database, id, 0, out, error);
+}
+
+/* The vector of an image that is in the database, or of the object of it that is asked with. */
+static int32_t asked_vector(ir_database *database, int64_t id, const imgret_query_options *options,
+                            int64_t *region, float *out, imgret_error *error)
+{
+    uint32_t ordinal = options->region;
+    int32_t status = IMGRET_OK;
+    if (options->flags & IMGRET_QUERY_MAIN_OBJECT)
+        status = ir_regions_main_of(database->catalog, id, &ordinal, error);
+    return status ? status : stored_vector(database, id, ordinal, region, out, error);
+}
+
+int32_t ir_get_asked_vector(ir_database *database, int64_t id, const imgret_query_options *options,
+                            float *out, imgret_error *error)
+{
+    int64_t region;
+    ir_database_view view;
+    int32_t status = ir_database_look(database, true, &view, error);
+    if (status)
+        return status;
+    status = asked_vector(database, id, options, &region, out, error);
     ir_database_leave(database, &view);
     return status;
 }
@@ -76,26 +107,15 @@ static int32_t filter_regions(ir_query_work *work, const ir_catalog_filter *filt
     return status;
 }
 
-/* The vector of an image that is in the database, or of the object of it that is asked with. */
-static int32_t asked_vector(const ir_query_work *work, ir_asked *asked, imgret_error *error)
-{
-    uint32_t ordinal = work->options->region;
-    int64_t id = asked->input->id;
-    int32_t status = IMGRET_OK;
-    if (work->options->flags & IMGRET_QUERY_MAIN_OBJECT)
-        status = ir_regions_main_of(work->database->catalog, id, &ordinal, error);
-    return status ? status
-                  : stored_vector(work->database, id, ordinal, &asked->region, asked->vector,
-                                  error);
-}
-
 /* The vectors of images that are in the database. */
 static int32_t stored_vectors(const ir_query_work *work, imgret_error *error)
 {
     for (uint32_t i = 0; i < work->count; i++) {
         ir_asked *asked = &work->asked[i];
         imgret_error reason = IMGRET_ERROR_INIT;
-        if (asked->input->kind == IMGRET_INPUT_ID && asked_vector(work, asked, &reason))
+        if (asked->input->kind == IMGRET_INPUT_ID &&
+            asked_vector(work->database, asked->input->id, work->options, &asked->region,
+                         asked->vector, &reason))
             return ir_query_fail(work, i, &reason, error);
     }
     return IMGRET_OK;
@@ -169,6 +189,64 @@ static int32_t make_asked(ir_query_work *work, float **vectors, uint32_t part, i
     return IMGRET_OK;
 }
 
+static void count_queries(ir_database *database, imgret_results **out, uint64_t count,
+                          uint64_t started_us)
+{
+    ir_query_totals *totals = &database->totals;
+    imgret_query_stats sum = {0};
+    uint64_t partial = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        const imgret_query_stats *one = &out[i]->stats;
+        partial += (one->flags & IMGRET_QUERY_PARTIAL) != 0;
+        sum.wait_us += one->wait_us;
+        sum.reads += one->reads;
+        sum.read_bytes += one->read_bytes;
+        sum.cache_hits += one->cache_hits;
+        sum.hops += one->hops;
+        sum.sign_distances += one->sign_distances;
+        sum.code_distances += one->code_distances;
+        sum.exact_distances += one->exact_distances;
+    }
+    atomic_fetch_add(&totals->count, count);
+    atomic_fetch_add(&totals->us, ir_clock_us() - started_us);
+    atomic_fetch_add(&totals->partial_count, partial);
+    atomic_fetch_add(&totals->wait_us, sum.wait_us);
+    atomic_fetch_add(&totals->reads, sum.reads);
+    atomic_fetch_add(&totals->read_bytes, sum.read_bytes);
+    atomic_fetch_add(&totals->cache_hits, sum.cache_hits);
+    atomic_fetch_add(&totals->hops, sum.hops);
+    atomic_fetch_add(&totals->sign_distances, sum.sign_distances);
+    atomic_fetch_add(&totals->code_distances, sum.code_distances);
+    atomic_fetch_add(&totals->exact_distances, sum.exact_distances);
+}
+
+/* What is left to say when a call that allows it was stopped before anything was found. */
+static int32_t answer_nothing(const ir_query_work *work, imgret_error *error)
+{
+    int32_t status = IMGRET_OK;
+    for (uint32_t i = 0; i < work->count && !status; i++) {
+        status = ir_results_create(&work->out[i], 0, error);
+        if (!status) {
+            work->out[i]->stats.flags = IMGRET_QUERY_PARTIAL;
+            work->out[i]->stats.elapsed_us = ir_clock_us() - work->started_us;
+        }
+    }
+    return status;
+}
+
+/* `status` of a part, or what is made of it when the call was stopped. */
+static int32_t settle_stop(const ir_query_work *work, int32_t status, imgret_error *error)
+{
+    if (status != IMGRET_INTERRUPTED || !ir_call_stopped(work->call))
+        return status;
+    if (work->options->flags & IMGRET_QUERY_ALLOW_PARTIAL)
+        return answer_nothing(work, error);
+    if (ir_call_is_late(work->call))
+        return ir_fail(error, status, "the deadline of %u ms has passed",
+                       work->options->deadline_ms);
+    return status;
+}
+
 int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *inputs,
                  uint64_t count, const imgret_query_options *options,
                  const ir_catalog_filter *filter, ir_call *call, imgret_error *error)
@@ -184,7 +262,9 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
                        database->path);
     ir_query_work work = {.database = database, .options = options, .call = call,
                           .kinds = ir_regions_kinds(database->regions, options->search),
-                          .alone = count == 1};
+                          .alone = count == 1, .started_us = started_us};
+    if (options->deadline_ms)
+        call->deadline_us = started_us + (uint64_t)options->deadline_ms * 1000;
     float *vectors = NULL;
     uint32_t part = part_queries(database, options, count);
     int32_t status = make_asked(&work, &vectors, part, error);
@@ -193,6 +273,8 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
         work.count = count - first < part ? (uint32_t)(count - first) : part;
         work.out = out + first;
         status = answer_part(&work, inputs + first, filter, error);
+        if (status)
+            status = settle_stop(&work, status, error);
     }
     ir_free(work.allowed.ids);
     ir_free(work.asked);
@@ -204,7 +286,6 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
         }
         return status;
     }
-    atomic_fetch_add(&database->query_count, count);
-    atomic_fetch_add(&database->query_us_total, ir_clock_us() - started_us);
+    count_queries(database, out, count, started_us);
     return IMGRET_OK;
 }

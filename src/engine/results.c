@@ -17,6 +17,7 @@ int32_t ir_results_create(imgret_results **out, uint64_t capacity, imgret_error 
     }
     results->hits = hits;
     results->capacity = capacity;
+    results->stats.size = sizeof results->stats;
     *out = results;
     return IMGRET_OK;
 }
@@ -61,6 +62,49 @@ int32_t ir_results_set_region(imgret_results *results, uint64_t index,
     return failed ? ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result") : IMGRET_OK;
 }
 
+int32_t ir_results_better(imgret_results *results, imgret_hit *known, const imgret_hit *hit,
+                          imgret_error *error)
+{
+    int failed = 0;
+    known->score = hit->score;
+    if (known->region == hit->region)
+        return IMGRET_OK;
+    known->region = hit->region;
+    known->box_x = hit->box_x;
+    known->box_y = hit->box_y;
+    known->box_width = hit->box_width;
+    known->box_height = hit->box_height;
+    known->region_score = hit->region_score;
+    known->region_label = ir_arena_strdup(&results->arena, hit->region_label, &failed);
+    return failed ? ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result") : IMGRET_OK;
+}
+
+int32_t ir_results_append(imgret_results *results, const imgret_hit *hit, imgret_error *error)
+{
+    int failed = 0;
+    if (results->count == results->capacity) {
+        uint64_t capacity = results->capacity ? 2 * results->capacity : 16;
+        size_t bytes;
+        imgret_hit *more = ir_mul_size((size_t)capacity, sizeof *more, &bytes)
+                               ? ir_realloc(results->hits, bytes)
+                               : NULL;
+        if (!more)
+            return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %llu results",
+                           (unsigned long long)capacity);
+        results->hits = more;
+        results->capacity = capacity;
+    }
+    imgret_hit copy = *hit;
+    copy.uri = ir_arena_strdup(&results->arena, hit->uri, &failed);
+    copy.metadata = ir_arena_strdup(&results->arena, hit->metadata, &failed);
+    copy.label = ir_arena_strdup(&results->arena, hit->label, &failed);
+    copy.region_label = ir_arena_strdup(&results->arena, hit->region_label, &failed);
+    if (failed)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result");
+    results->hits[results->count++] = copy;
+    return IMGRET_OK;
+}
+
 uint64_t imgret_results_count(const imgret_results *results)
 {
     return results ? results->count : 0;
@@ -69,6 +113,16 @@ uint64_t imgret_results_count(const imgret_results *results)
 const imgret_hit *imgret_results_at(const imgret_results *results, uint64_t index)
 {
     return results && index < results->count ? &results->hits[index] : NULL;
+}
+
+const imgret_query_stats *imgret_results_stats(const imgret_results *results)
+{
+    return results ? &results->stats : NULL;
+}
+
+const char *imgret_results_cursor(const imgret_results *results)
+{
+    return results && results->cursor[0] ? results->cursor : NULL;
 }
 
 void imgret_results_free(imgret_results *results)
