@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/features.h"
+#include "engine/prepare.h"
 
 #include <math.h>
 
@@ -140,7 +141,7 @@ static int32_t extract_box(ir_extractor *extractor, const ir_picture *picture, c
     int32_t status = prepared ? ir_box_crop(picture, box, &part, error)
                               : ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
     if (!status)
-        status = ir_extractor_prepare(extractor, &part, prepared, error);
+        status = ir_prepare(extractor, &part, prepared, error);
     ir_picture_free(&part);
     ir_extract_job job = {
         .prepared = prepared,
