@@ -86,6 +86,8 @@ static bool print_json(const imgret_record *record)
     cli_json_text("code", record->failure_code ? imgret_status_name(record->failure_code) : NULL);
     cli_json_path("reason", text_or_null(record->failure));
     cli_json_raw("metadata", record->metadata);
+    cli_json_text("label", record->label);
+    cli_json_number("label_score", record->label ? record->label_score : (double)NAN);
     if (record->attributes)
         print_json_attributes(record->attributes);
     return cli_json_end();
@@ -152,6 +154,7 @@ static bool print_details(const imgret_record *record)
     print_time("added", record->added_ms / 1000);
     print_detail("content_hash", hash);
     print_detail("metadata", record->metadata);
+    print_detail("label", record->label);
     putchar('\n');
     return cli_output_line();
 }

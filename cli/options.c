@@ -124,6 +124,13 @@ static const cli_flag flags[] = {
     {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(k), "at most N results (default 10)"},
     {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH, FIELD(min_score),
      "only results with at least this score"},
+    {"effort", 0, CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(effort),
+     "candidates that a search keeps: more finds more"},
+    {"target-recall", 0, CLI_FLAG_NUMBER, "R", 0, SEARCH, FIELD(target_recall),
+     "find this share of the nearest, 0.5 to 0.9999"},
+    {"deadline", 0, CLI_FLAG_COUNT, "MS", UINT32_MAX, SEARCH, FIELD(deadline_ms),
+     "print what is found after so many milliseconds"},
+    {"stats", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(stats), "also say what the search did"},
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
      "also when it would hardly pay"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
@@ -478,7 +485,7 @@ static bool check_words(const cli_options *options)
 
 bool cli_options_parse(cli_options *out, int argc, char **argv)
 {
-    *out = (cli_options){.min_score = NAN};
+    *out = (cli_options){.min_score = NAN, .target_recall = NAN};
     out->words = calloc((size_t)argc + 1, sizeof *out->words);
     if (!out->words) {
         cli_error("out of memory");

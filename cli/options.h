@@ -81,6 +81,10 @@ struct cli_options {
     uint32_t sample;
     uint32_t seed;
     bool whiten;
+    uint32_t deadline_ms;
+    double target_recall; /* NaN: not given */
+    uint32_t effort;
+    bool stats;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

@@ -249,6 +249,26 @@ typedef struct imgret_stats {
     uint64_t feature_cache_hits;   /* pictures whose vector was remembered */
     uint64_t feature_cache_misses; /* and those that had to be extracted */
     uint64_t feature_cache_bytes;  /* in use */
+    /* What the queries of this handle did, summed up: see imgret_query_stats. */
+    uint64_t partial_count;        /* queries that ended with part of their answer */
+    uint64_t disk_read_bytes;
+    uint64_t disk_wait_us_total;
+    uint64_t cache_hit_count;
+    uint64_t hop_count;
+    uint64_t sign_distance_count;
+    uint64_t code_distance_count;
+    uint64_t exact_distance_count; /* the same as scanned_count */
+    /* What segment_ram_bytes is for. */
+    uint64_t code_ram_bytes;       /* codes of vectors */
+    uint64_t graph_ram_bytes;
+    uint64_t id_ram_bytes;
+    uint64_t check_ram_bytes;      /* checksums of what is read from disk */
+    uint64_t other_ram_bytes;
+    uint64_t graph_disk_bytes;     /* of the graph, what does not fit in index_ram_bytes */
+    /* How segments are read, "io_uring" or "threads", and why not by io_uring, else "". Static
+     * text. */
+    const char *io_kind;
+    const char *io_reason;
 } imgret_stats;
 
 /* Fills `out` (its `size` set by the caller) with what the database and this handle hold. */
@@ -355,11 +375,19 @@ IMGRET_API int32_t imgret_remove(imgret *db, int64_t id, imgret_error *error);
 IMGRET_API int32_t imgret_set_metadata(imgret *db, int64_t id, const char *metadata,
                                        imgret_error *error);
 
+/* Labels an image, in place of the label it may have: UTF-8 of 1 to 4,096 bytes, with a score of 0 to
+ * 1 that says how sure it is. NULL takes the label away; `score` is then not looked at. Filters know
+ * both as label and label_score. A picture that is replaced keeps its label. Durable on return; joins
+ * the thread's transaction. Errors: NOT_FOUND (no image has this id), INVALID_ARGUMENT (empty, no
+ * UTF-8, a score out of range or NaN), LIMIT (too long), BUSY, READ_ONLY, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_set_label(imgret *db, int64_t id, const char *label, double score,
+                                    imgret_error *error);
+
 /* ---- Transactions ------------------------------------------------------------------------------ */
 
 /* Begins a transaction: what this thread adds, removes or sets on `db` from now on becomes durable
  * and visible as a whole in imgret_commit, or not at all. It belongs to the calling thread: its
- * imgret_add, imgret_remove and imgret_set_metadata join it. Calls of other threads that write wait
+ * imgret_add, imgret_remove, imgret_set_metadata and imgret_set_label join it. Calls of other threads that write wait
  * until it has ended (imgret_interrupt stops them), other handles and processes for their
  * busy_timeout_ms. Everything that asks (query, list, get, stats, check...), of this thread too,
  * sees the state before the transaction until the commit; end it soon all the same.
@@ -407,6 +435,8 @@ typedef struct imgret_param {
 
 #define IMGRET_QUERY_MIN_SCORE 1u    /* honour min_score */
 #define IMGRET_QUERY_INCLUDE_SELF 2u /* a query by id may return that image too */
+#define IMGRET_QUERY_ALLOW_PARTIAL 4u /* deadline_ms and imgret_interrupt end a search with what it
+                                       * has found by then, marked IMGRET_QUERY_PARTIAL */
 
 typedef struct imgret_query_options {
     uint32_t size;    /* sizeof(imgret_query_options) */
@@ -420,6 +450,14 @@ typedef struct imgret_query_options {
     const imgret_param *params; /* param_count values for the parameters of `where`, no others */
     uint32_t param_count;
     uint32_t where_ms_max; /* what evaluating `where` may take; default 10,000 */
+    /* What the call may take, from its beginning. Then it ends with IMGRET_INTERRUPTED or, with
+     * IMGRET_QUERY_ALLOW_PARTIAL, with the best so far, perhaps nothing, whose scores may be
+     * estimates. Default: no deadline. Pictures are decoded and run through the model to the end. */
+    uint32_t deadline_ms;
+    /* The share of the k nearest that is to be found on average, 0.5 to 0.9999: the effort is then
+     * chosen from what was measured when each segment was built. Default 0: `effort` says; not
+     * together with it. Vectors not yet in a segment are all compared in any case. */
+    float target_recall;
 } imgret_query_options;
 
 /* One result; strings live as long as the results they come from. */
@@ -432,9 +470,33 @@ typedef struct imgret_hit {
     double score;         /* higher is more alike; its meaning is the metric's */
     const char *uri;      /* NULL when it has none */
     const char *metadata; /* JSON, NULL when it has none */
+    const char *label;    /* as in imgret_record */
+    double label_score;
 } imgret_hit;
 
 typedef struct imgret_results imgret_results;
+
+/* Flags of imgret_query_stats. */
+#define IMGRET_QUERY_PARTIAL 1u /* stopped before its end: there may be better results */
+
+/* What one query did; of a query in a batch, its own part. */
+typedef struct imgret_query_stats {
+    uint32_t size;             /* sizeof(imgret_query_stats) of the library */
+    uint32_t flags;            /* IMGRET_QUERY_PARTIAL */
+    uint64_t elapsed_us;       /* from the beginning of the call to this answer */
+    uint64_t wait_us;          /* it could not go on before reads had come */
+    uint64_t reads;            /* from disk */
+    uint64_t read_bytes;
+    uint64_t cache_hits;       /* nodes of the graph that were in RAM */
+    uint64_t hops;             /* nodes of the graph whose neighbours were looked at */
+    uint64_t sign_distances;   /* estimated by one bit a dimension */
+    uint64_t code_distances;   /* estimated by all bits in RAM */
+    uint64_t exact_distances;  /* computed from the vectors: scanned and reranks */
+    uint64_t scanned;          /* of them, vectors that lie in RAM */
+    uint64_t reranks;          /* of them, vectors that were read for it */
+    uint32_t effort;           /* the greatest that a segment was searched with; 0: there is none */
+    float expected_recall;     /* that this effort gave when it was measured; 0: it was not */
+} imgret_query_stats;
 
 /* Finds the k images most alike to `input`, best first, equal scores by ascending id; fewer when
  * the collection is smaller, or fewer match options->where: never fewer than min(k, matches). Every vector is compared exactly, in the precision it is stored in.
@@ -444,12 +506,27 @@ typedef struct imgret_results imgret_results;
 IMGRET_API int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input,
                                 const imgret_query_options *options, imgret_error *error);
 
+/* Answers `count` queries at once (at most 2^24, also none): out[i], of `count` entries, becomes what
+ * imgret_query gives for inputs[i], equal to it as long as nothing is added or removed meanwhile.
+ * inputs[0].size is the stride of the array. All threads of the handle take part, each with many
+ * searches under way, pictures go through the model together, and options->where is evaluated once;
+ * so that many queries take far less time than one by one. A long batch is answered in parts, each
+ * from one state of the database. Free every out[i] with imgret_results_free.
+ * The first input that fails is the failure of the call: the message begins "input N: ", N counted
+ * from 0, where it is about one of several inputs; all of `out` is NULL then. Errors: as imgret_query. */
+IMGRET_API int32_t imgret_query_batch(imgret_results **out, imgret *db, const imgret_input *inputs,
+                                      uint64_t count, const imgret_query_options *options,
+                                      imgret_error *error);
+
 /* Number of results; 0 for NULL. Any thread. */
 IMGRET_API uint64_t imgret_results_count(const imgret_results *results);
 
 /* The result at `index` (0 is the best), or NULL past the end. Lives as long as `results`. They are
  * one array: the next result stands `size` bytes, a field of each, after this one. */
 IMGRET_API const imgret_hit *imgret_results_at(const imgret_results *results, uint64_t index);
+
+/* What finding them took; NULL for NULL. Lives as long as `results`. Any thread. */
+IMGRET_API const imgret_query_stats *imgret_results_stats(const imgret_results *results);
 
 /* Frees results; NULL is allowed; also after the database was closed. */
 IMGRET_API void imgret_results_free(imgret_results *results);
@@ -555,6 +632,8 @@ typedef struct imgret_record {
     /* NULL for a ready vector, a failure, and a picture stored by a version that measured none.
      * Lives as long as the records. */
     const imgret_attributes *attributes;
+    const char *label;  /* what the picture is said to be (imgret_set_label); NULL when it has none */
+    double label_score; /* how sure that is, 0..1; 0 without a label */
 } imgret_record;
 
 typedef struct imgret_list_options {

@@ -1,6 +1,7 @@
 /* ask.c: the calls that only read a database. */
 #include "api/handle.h"
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "engine/look.h"
 #include "engine/query.h"
@@ -16,13 +17,16 @@
 
 enum { K_MAX = 1000000 };
 
+#define BATCH_MAX ((uint64_t)1 << 24)
+
 /* The first versions of the structs, without a filter. */
 #define QUERY_LEAST_BYTES ((uint32_t)offsetof(imgret_query_options, where))
 #define LIST_LEAST_BYTES ((uint32_t)offsetof(imgret_list_options, where))
 
 static int32_t check_query(imgret_query_options *options, imgret_error *error)
 {
-    const uint32_t known = IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF;
+    const uint32_t known =
+        IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF | IMGRET_QUERY_ALLOW_PARTIAL;
     if (options->flags & ~known)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.flags is 0x%x",
                        options->flags);
@@ -35,26 +39,26 @@ static int32_t check_query(imgret_query_options *options, imgret_error *error)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "imgret_query_options.effort is %u, at most %d is possible",
                        options->effort, K_MAX);
+    float target = options->target_recall;
+    if (target != 0 && !(target >= 0.5f && target <= 0.9999f))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options.target_recall is %g, 0.5 to 0.9999 is possible",
+                       (double)target);
+    if (target != 0 && options->effort != 0)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options: effort and target_recall do not go together");
     if (options->k == 0)
         options->k = 10;
     return IMGRET_OK;
 }
 
-int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input,
-                     const imgret_query_options *options, imgret_error *error)
+/* `inputs` are checked copies. */
+static int32_t answer(imgret_results **out, imgret *db, const imgret_input *inputs, uint64_t count,
+                      const imgret_query_options *options, imgret_error *error)
 {
-    int32_t status = ir_handle_need(out, "out", error);
-    if (status)
-        return status;
-    *out = NULL;
-    imgret_input given;
     imgret_query_options wanted;
-    status = ir_handle_check(db, error);
-    if (!status)
-        status = ir_source_read_input(&given, input, KINDS_TO_ASK, error);
-    if (!status)
-        status = ir_options_read(&wanted, sizeof wanted, QUERY_LEAST_BYTES, options,
-                                 "imgret_query_options", error);
+    int32_t status = ir_options_read(&wanted, sizeof wanted, QUERY_LEAST_BYTES, options,
+                                     "imgret_query_options", error);
     if (!status)
         status = check_query(&wanted, error);
     if (status)
@@ -65,10 +69,68 @@ int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input
     if (!status) {
         ir_call call;
         ir_call_begin(&call, &db->database->interrupts);
-        status = ir_query(out, db->database, &given, &wanted, &filter, &call, error);
+        status = ir_query(out, db->database, inputs, count, &wanted, &filter, &call, error);
         ir_call_end(&call);
     }
     ir_where_free(&filter);
+    return status;
+}
+
+int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input,
+                     const imgret_query_options *options, imgret_error *error)
+{
+    int32_t status = ir_handle_need(out, "out", error);
+    if (status)
+        return status;
+    *out = NULL;
+    imgret_input given;
+    status = ir_handle_check(db, error);
+    if (!status)
+        status = ir_source_read_input(&given, input, KINDS_TO_ASK, error);
+    return status ? status : answer(out, db, &given, 1, options, error);
+}
+
+/* Copies the caller's array, whose stride is the size that its first entry tells. */
+static int32_t read_inputs(imgret_input *out, const imgret_input *given, uint64_t count,
+                           imgret_error *error)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        const char *at = (const char *)given + (size_t)i * given->size;
+        imgret_error reason = IMGRET_ERROR_INIT;
+        int32_t status = ir_source_read_input(&out[i], (const imgret_input *)(const void *)at,
+                                              KINDS_TO_ASK, &reason);
+        if (status)
+            return ir_fail(error, status, "input %llu: %s", (unsigned long long)i,
+                           reason.message);
+    }
+    return IMGRET_OK;
+}
+
+int32_t imgret_query_batch(imgret_results **out, imgret *db, const imgret_input *inputs,
+                           uint64_t count, const imgret_query_options *options,
+                           imgret_error *error)
+{
+    int32_t status = ir_handle_need(out, "out", error);
+    if (status)
+        return status;
+    if (count > BATCH_MAX)
+        return ir_fail(error, IMGRET_LIMIT, "the batch has %llu inputs, at most %llu are possible",
+                       (unsigned long long)count, (unsigned long long)BATCH_MAX);
+    for (uint64_t i = 0; i < count; i++)
+        out[i] = NULL;
+    status = ir_handle_check(db, error);
+    if (!status && count > 0)
+        status = ir_handle_need(inputs, "inputs", error);
+    if (status)
+        return status;
+    imgret_input *copies = ir_malloc_array(count ? (size_t)count : 1, sizeof *copies);
+    if (!copies)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %llu inputs",
+                       (unsigned long long)count);
+    status = read_inputs(copies, inputs, count, error);
+    if (!status)
+        status = answer(out, db, copies, count, options, error);
+    ir_free(copies);
     return status;
 }
 

@@ -109,6 +109,19 @@ int32_t imgret_set_metadata(imgret *db, int64_t id, const char *metadata, imgret
     return status;
 }
 
+int32_t imgret_set_label(imgret *db, int64_t id, const char *label, double score,
+                         imgret_error *error)
+{
+    int32_t status = ir_handle_check(db, error);
+    if (status)
+        return status;
+    ir_call call;
+    ir_call_begin(&call, &db->database->interrupts);
+    status = ir_set_label(db->database, id, label, score, error);
+    ir_call_end(&call);
+    return status;
+}
+
 int32_t imgret_optimize(imgret *db, const imgret_optimize_options *options, imgret_error *error)
 {
     imgret_optimize_options wanted;

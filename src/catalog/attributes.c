@@ -70,6 +70,20 @@ void ir_catalog_bind_attributes(ir_statement *statement, const imgret_attributes
     ir_statement_bind_real(statement, attributes->longitude);
 }
 
+bool ir_catalog_unpack_palette(const void *data, size_t bytes, imgret_swatch *out,
+                               uint32_t *count)
+{
+    *count = 0;
+    if (bytes % SWATCH_BYTES != 0 || bytes > IMGRET_SWATCH_MAX * SWATCH_BYTES)
+        return false;
+    *count = (uint32_t)(bytes / SWATCH_BYTES);
+    const uint8_t *at = data;
+    for (uint32_t i = 0; i < *count; i++, at += SWATCH_BYTES)
+        out[i] = (imgret_swatch){at[0], at[1], at[2], at[3] < IMGRET_COLOR_COUNT ? at[3] : 0,
+                                 (float)at[4] / 255.0f};
+    return true;
+}
+
 static int32_t read_colors(ir_statement *statement, int shares_column, imgret_attributes *out,
                            imgret_error *error)
 {
@@ -81,17 +95,12 @@ static int32_t read_colors(ir_statement *statement, int shares_column, imgret_at
         status = ir_statement_blob(statement, shares_column + 1, &data, &bytes, error);
     if (status)
         return status;
-    if (bytes % SWATCH_BYTES != 0 || bytes > IMGRET_SWATCH_MAX * SWATCH_BYTES)
+    if (!ir_catalog_unpack_palette(data, bytes, out->swatches, &out->swatch_count))
         return ir_fail(error, IMGRET_CORRUPT, "%s: %s: row %lld: a palette of %zu bytes",
                        statement->connection->path, statement->doing,
                        (long long)sqlite3_column_int64(statement->handle, 0), bytes);
     for (uint32_t i = 0; i < IMGRET_COLOR_COUNT; i++)
         out->color_shares[i] = (float)shares[i] / 255.0f;
-    out->swatch_count = (uint32_t)(bytes / SWATCH_BYTES);
-    const uint8_t *at = data;
-    for (uint32_t i = 0; i < out->swatch_count; i++, at += SWATCH_BYTES)
-        out->swatches[i] = (imgret_swatch){
-            at[0], at[1], at[2], at[3] < IMGRET_COLOR_COUNT ? at[3] : 0, (float)at[4] / 255.0f};
     return IMGRET_OK;
 }
 

@@ -97,10 +97,12 @@ typedef struct ir_catalog_image {
     const void *vector; /* as stored */
     size_t vector_bytes;
     const imgret_attributes *attributes; /* NULL: none */
+    const char *label;  /* NULL: none; as in ir_catalog_set_label */
+    double label_score; /* with a label */
 } ir_catalog_image;
 
 /* Stores a new image, or replaces what `replaced_id` (0: none) holds: same id, metadata kept when
- * image->metadata is NULL, a new region. Within a transaction. *region is above every region id
+ * image->metadata is NULL, likewise the label, a new region. Within a transaction. *region is above every region id
  * ever given. *removed_region (0: none) is the one it replaced. */
 int32_t ir_catalog_store(ir_catalog *catalog, const ir_catalog_image *image, int64_t replaced_id,
                          int64_t *id, int64_t *region, int64_t *removed_region,
@@ -119,6 +121,11 @@ int32_t ir_catalog_touch(ir_catalog *catalog, int64_t id, uint64_t file_bytes,
 /* Within a transaction; IMGRET_NOT_FOUND when there is no such image. */
 int32_t ir_catalog_set_metadata(ir_catalog *catalog, int64_t id, const char *metadata,
                                 imgret_error *error);
+
+/* Labels an image: UTF-8 of 1 to 4,096 bytes and a score of 0 to 1; NULL takes its label away. Within
+ * a transaction; IMGRET_NOT_FOUND when there is no such image. */
+int32_t ir_catalog_set_label(ir_catalog *catalog, int64_t id, const char *label, double score,
+                             imgret_error *error);
 
 /* Removes an image with its regions and vectors, and overwrites their bytes (secure_delete); its
  * regions go into the list of removals. *removed_region as above. Within a transaction. */
@@ -177,6 +184,8 @@ typedef struct ir_catalog_filter {
     const imgret_param *params; /* checked */
     uint32_t param_count;
     uint32_t ms_max; /* 0: 10,000 */
+    const int64_t *excluded; /* image ids that never match, ascending; not for listings */
+    uint64_t excluded_count;
 } ir_catalog_filter;
 
 /* The regions of the images that match, ascending; *out is fresh memory (ir_free), perhaps NULL
@@ -188,6 +197,20 @@ int32_t ir_catalog_filter_regions(ir_catalog *catalog, const ir_catalog_filter *
 int32_t ir_catalog_filter_list(ir_catalog *catalog, const ir_catalog_filter *given,
                                const imgret_list_options *options, ir_catalog_record_fn on_record,
                                void *context, imgret_error *error);
+
+/* How many images match; `state` 0: of either state. */
+int32_t ir_catalog_filter_count(ir_catalog *catalog, const ir_catalog_filter *given, int32_t state,
+                                uint64_t *count, imgret_error *error);
+
+/* The dominant colours of an image. */
+typedef int32_t (*ir_catalog_palette_fn)(void *context, int64_t id, const imgret_swatch *swatches,
+                                         uint32_t count, imgret_error *error);
+
+/* Those of each stored image that matches and has any, in no order; given->where NULL: of all. The
+ * callback runs under the filter's lock. */
+int32_t ir_catalog_filter_palettes(ir_catalog *catalog, const ir_catalog_filter *given,
+                                   ir_catalog_palette_fn on_palette, void *context,
+                                   imgret_error *error);
 
 /* ---- Segments: files with the vectors of a range of regions, which are no longer pending ---- */
 

@@ -146,32 +146,11 @@ static int32_t bind_params(ir_filter *filter, sqlite3_stmt *statement,
     return IMGRET_OK;
 }
 
-/* Ids under construction. */
-typedef struct id_list {
-    int64_t *ids;
-    uint64_t count;
-    uint64_t capacity;
-    bool ascending;
-} id_list;
-
-static int32_t append(id_list *list, int64_t id, imgret_error *error)
-{
-    if (list->count == list->capacity) {
-        uint64_t capacity = list->capacity ? 2 * list->capacity : 1024;
-        int64_t *more = ir_realloc(list->ids, (size_t)capacity * sizeof *more);
-        if (!more)
-            return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %llu matches",
-                           (unsigned long long)capacity);
-        list->ids = more;
-        list->capacity = capacity;
-    }
-    list->ascending = list->ascending && (list->count == 0 || list->ids[list->count - 1] < id);
-    list->ids[list->count++] = id;
-    return IMGRET_OK;
-}
+/* Takes one row of the filter's statement; a status other than 0 ends it and is returned. */
+typedef int32_t (*row_fn)(void *context, sqlite3_stmt *row, imgret_error *error);
 
 static int32_t run(ir_filter *filter, const char *sql, const ir_catalog_filter *given,
-                   id_list *list, imgret_error *error)
+                   row_fn on_row, void *context, imgret_error *error)
 {
     sqlite3_stmt *statement = NULL;
     const char *rest = NULL;
@@ -183,18 +162,12 @@ static int32_t run(ir_filter *filter, const char *sql, const ir_catalog_filter *
     if (!status)
         status = bind_params(filter, statement, given, error);
     while (!status && (code = sqlite3_step(statement)) == SQLITE_ROW)
-        status = append(list, sqlite3_column_int64(statement, 0), error);
+        status = on_row(context, statement, error);
     if (!status && code != SQLITE_DONE)
         status = fail(filter, code, error);
     sqlite3_finalize(statement);
     filter->guard.on = false;
     return status;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
 }
 
 /* A snapshot whose schema has been read: SQLite then has no reason to prepare the statement again
@@ -212,17 +185,14 @@ static int32_t begin(ir_filter *filter, imgret_error *error)
     return status;
 }
 
-static int32_t filter_ids(ir_catalog *catalog, const ir_catalog_filter *given,
-                          const imgret_list_options *listing, id_list *list, imgret_error *error)
+/* Runs `sql`, made from given->where, and frees it. NULL: there was no memory for it. */
+static int32_t filter_rows(ir_catalog *catalog, const ir_catalog_filter *given, char *sql,
+                           row_fn on_row, void *context, imgret_error *error)
 {
-    int32_t status = ir_filter_check_text(given->where, error);
-    if (status)
-        return status;
-    char *sql = ir_filter_sql(given->where, listing);
     if (!sql)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a filter");
     pthread_mutex_lock(&catalog->filter_lock);
-    status = catalog->filter ? IMGRET_OK : open_filter(catalog, error);
+    int32_t status = catalog->filter ? IMGRET_OK : open_filter(catalog, error);
     if (!status) {
         ir_filter *filter = catalog->filter;
         uint64_t ms_max = given->ms_max ? given->ms_max : MS_MAX_DEFAULT;
@@ -231,12 +201,67 @@ static int32_t filter_ids(ir_catalog *catalog, const ir_catalog_filter *given,
         filter->late = filter->greedy = false;
         status = begin(filter, error);
         if (!status)
-            status = run(filter, sql, given, list, error);
+            status = run(filter, sql, given, on_row, context, error);
         if (ir_connection_in_transaction(&filter->connection))
             ir_connection_control(&filter->connection, IR_SQL_ROLLBACK, NULL);
     }
     pthread_mutex_unlock(&catalog->filter_lock);
     ir_free(sql);
+    return status;
+}
+
+/* ---- ids ---- */
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static bool is_excluded(const ir_catalog_filter *given, int64_t image)
+{
+    return given->excluded_count > 0 &&
+           bsearch(&image, given->excluded, (size_t)given->excluded_count, sizeof image,
+                   compare_ids) != NULL;
+}
+
+/* Ids under construction. */
+typedef struct id_list {
+    const ir_catalog_filter *given;
+    bool regions; /* of regions: the image is the second column */
+    int64_t *ids;
+    uint64_t count;
+    uint64_t capacity;
+    bool ascending;
+} id_list;
+
+static int32_t append(void *context, sqlite3_stmt *row, imgret_error *error)
+{
+    id_list *list = context;
+    int64_t id = sqlite3_column_int64(row, 0);
+    if (list->regions && is_excluded(list->given, sqlite3_column_int64(row, 1)))
+        return IMGRET_OK;
+    if (list->count == list->capacity) {
+        uint64_t capacity = list->capacity ? 2 * list->capacity : 1024;
+        int64_t *more = ir_realloc(list->ids, (size_t)capacity * sizeof *more);
+        if (!more)
+            return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %llu matches",
+                           (unsigned long long)capacity);
+        list->ids = more;
+        list->capacity = capacity;
+    }
+    list->ascending = list->ascending && (list->count == 0 || list->ids[list->count - 1] < id);
+    list->ids[list->count++] = id;
+    return IMGRET_OK;
+}
+
+static int32_t filter_ids(ir_catalog *catalog, const ir_catalog_filter *given,
+                          const imgret_list_options *listing, id_list *list, imgret_error *error)
+{
+    int32_t status = ir_filter_check_text(given->where, error);
+    if (!status)
+        status = filter_rows(catalog, given, ir_filter_sql(given->where, listing), append, list,
+                             error);
     if (!status && !list->ascending)
         qsort(list->ids, (size_t)list->count, sizeof *list->ids, compare_ids);
     return status;
@@ -245,7 +270,7 @@ static int32_t filter_ids(ir_catalog *catalog, const ir_catalog_filter *given,
 int32_t ir_catalog_filter_regions(ir_catalog *catalog, const ir_catalog_filter *given,
                                   int64_t **out, uint64_t *count, imgret_error *error)
 {
-    id_list list = {.ascending = true};
+    id_list list = {.given = given, .regions = true, .ascending = true};
     int32_t status = filter_ids(catalog, given, NULL, &list, error);
     if (status) {
         ir_free(list.ids);
@@ -260,11 +285,68 @@ int32_t ir_catalog_filter_list(ir_catalog *catalog, const ir_catalog_filter *giv
                                const imgret_list_options *options, ir_catalog_record_fn on_record,
                                void *context, imgret_error *error)
 {
-    id_list list = {.ascending = true};
+    id_list list = {.given = given, .ascending = true};
     int32_t status = filter_ids(catalog, given, options, &list, error);
     if (!status)
         status = ir_catalog_records_of_images(catalog, list.ids, list.count, on_record, context,
                                               error);
     ir_free(list.ids);
     return status;
+}
+
+static int32_t count_row(void *context, sqlite3_stmt *row, imgret_error *error)
+{
+    (void)row, (void)error;
+    ++*(uint64_t *)context;
+    return IMGRET_OK;
+}
+
+int32_t ir_catalog_filter_count(ir_catalog *catalog, const ir_catalog_filter *given, int32_t state,
+                                uint64_t *count, imgret_error *error)
+{
+    *count = 0;
+    int32_t status = ir_filter_check_text(given->where, error);
+    return status ? status
+                  : filter_rows(catalog, given, ir_filter_sql_state(given->where, state),
+                                count_row, count, error);
+}
+
+/* ---- colours ---- */
+
+typedef struct palette_rows {
+    const ir_catalog *catalog;
+    const ir_catalog_filter *given;
+    ir_catalog_palette_fn on_palette;
+    void *context;
+} palette_rows;
+
+static int32_t pass_palette(void *context, sqlite3_stmt *row, imgret_error *error)
+{
+    palette_rows *rows = context;
+    imgret_swatch swatches[IMGRET_SWATCH_MAX];
+    uint32_t count;
+    int64_t id = sqlite3_column_int64(row, 0);
+    if (is_excluded(rows->given, id))
+        return IMGRET_OK;
+    const void *data = sqlite3_column_blob(row, 1);
+    int bytes = sqlite3_column_bytes(row, 1);
+    if (bytes > 0 && !data)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a palette");
+    if (sqlite3_column_type(row, 1) != SQLITE_BLOB ||
+        !ir_catalog_unpack_palette(data, (size_t)bytes, swatches, &count))
+        return ir_fail(error, IMGRET_CORRUPT, "%s: filtering: row %lld: a palette of %d bytes",
+                       rows->catalog->path, (long long)id, bytes);
+    return count ? rows->on_palette(rows->context, id, swatches, count, error) : IMGRET_OK;
+}
+
+int32_t ir_catalog_filter_palettes(ir_catalog *catalog, const ir_catalog_filter *given,
+                                   ir_catalog_palette_fn on_palette, void *context,
+                                   imgret_error *error)
+{
+    palette_rows rows = {catalog, given, on_palette, context};
+    const char *where = given->where ? given->where : "1";
+    int32_t status = ir_filter_check_text(where, error);
+    return status ? status
+                  : filter_rows(catalog, given, ir_filter_sql_palettes(where), pass_palette, &rows,
+                                error);
 }

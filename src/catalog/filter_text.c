@@ -135,7 +135,7 @@ int32_t ir_filter_check_text(const char *where, imgret_error *error)
 char *ir_filter_sql(const char *where, const imgret_list_options *listing)
 {
     if (!listing)
-        return ir_asprintf("SELECT region FROM (SELECT regions.id AS region, " COLUMNS
+        return ir_asprintf("SELECT region, id FROM (SELECT regions.id AS region, " COLUMNS
                            "FROM images JOIN regions ON regions.image = images.id) AS picture "
                            "WHERE (%s\n)", where);
     uint64_t limit = listing->limit < INT64_MAX ? listing->limit : INT64_MAX;
@@ -143,6 +143,20 @@ char *ir_filter_sql(const char *where, const imgret_list_options *listing)
                        "WHERE id > %" PRId64 " AND (%" PRId32 " = 0 OR state = %" PRId32
                        ") AND (%s\n) ORDER BY id LIMIT %" PRIu64,
                        listing->after_id, listing->state, listing->state, where, limit);
+}
+
+char *ir_filter_sql_palettes(const char *where)
+{
+    return ir_asprintf("SELECT id, palette FROM (SELECT images.palette AS palette, " COLUMNS
+                       "FROM images) AS picture WHERE state = 1 AND palette IS NOT NULL AND (%s\n)",
+                       where);
+}
+
+char *ir_filter_sql_state(const char *where, int32_t state)
+{
+    return ir_asprintf("SELECT id FROM (SELECT " COLUMNS "FROM images) AS picture "
+                       "WHERE (%" PRId32 " = 0 OR state = %" PRId32 ") AND (%s\n)",
+                       state, state, where);
 }
 
 /* ---- functions ---- */

@@ -44,6 +44,13 @@ struct ir_catalog {
 int32_t ir_catalog_check_metadata(ir_connection *connection, const char *metadata,
                                   imgret_error *error);
 
+/* IMGRET_INVALID_ARGUMENT, naming `what`, unless the text is UTF-8. */
+int32_t ir_catalog_check_utf8(const char *what, const char *text, size_t length,
+                              imgret_error *error);
+
+/* IMGRET_INVALID_ARGUMENT or IMGRET_LIMIT unless `label` is NULL or may be stored (label.c). */
+int32_t ir_catalog_check_label(const char *label, double score, imgret_error *error);
+
 /* Columns from `brightness` to `longitude`, in the order of the table. */
 #define IR_ATTRIBUTE_COLUMNS 15
 
@@ -54,6 +61,10 @@ typedef struct ir_packed_colors {
     size_t palette_bytes;
 } ir_packed_colors;
 
+/* The swatches of a stored palette; false when it is none of 0 to IMGRET_SWATCH_MAX swatches. */
+bool ir_catalog_unpack_palette(const void *data, size_t bytes, imgret_swatch *out,
+                               uint32_t *count);
+
 /* Binds the next IR_ATTRIBUTE_COLUMNS parameters; attributes NULL: all NULL. */
 void ir_catalog_bind_attributes(ir_statement *statement, const imgret_attributes *attributes,
                                 ir_packed_colors *colors);
@@ -62,6 +73,10 @@ void ir_catalog_bind_attributes(ir_statement *statement, const imgret_attributes
  * until the next step. */
 int32_t ir_catalog_read_attributes(ir_statement *statement, int column, bool *there,
                                    imgret_attributes *out, imgret_error *error);
+
+/* Runs a bound statement of the writer that must have changed image `id`; notes a failure. */
+int32_t ir_catalog_change_image(ir_catalog *catalog, ir_statement *statement, int64_t id,
+                                imgret_error *error);
 
 /* For the room's other writing files: whether this thread's transaction can still be written to, and
  * the status of a write, passed on after it was noted (see `spoiled`). */

@@ -31,13 +31,14 @@ static size_t sequence_bytes(const unsigned char *text)
     return bytes;
 }
 
-static int32_t check_utf8(const char *metadata, size_t length, imgret_error *error)
+int32_t ir_catalog_check_utf8(const char *what, const char *text, size_t length,
+                              imgret_error *error)
 {
     for (size_t at = 0; at < length;) {
-        size_t bytes = sequence_bytes((const unsigned char *)metadata + at);
+        size_t bytes = sequence_bytes((const unsigned char *)text + at);
         if (bytes == 0)
             return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                           "metadata is not UTF-8: the first wrong byte is at %zu", at);
+                           "%s is not UTF-8: the first wrong byte is at %zu", what, at);
         at += bytes;
     }
     return IMGRET_OK;
@@ -52,7 +53,7 @@ int32_t ir_catalog_check_metadata(ir_connection *connection, const char *metadat
     if (length > IR_CATALOG_METADATA_BYTES_MAX)
         return ir_fail(error, IMGRET_LIMIT, "metadata is longer than %d bytes",
                        IR_CATALOG_METADATA_BYTES_MAX);
-    int32_t status = check_utf8(metadata, length, error);
+    int32_t status = ir_catalog_check_utf8("metadata", metadata, length, error);
     if (status)
         return status;
     ir_statement statement;

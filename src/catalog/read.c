@@ -252,8 +252,8 @@ typedef struct record_row {
     imgret_attributes attributes;
 } record_row;
 
-/* Where the attributes stand in a row: after the columns of version 1. */
-enum { FIRST_ATTRIBUTE = 13 };
+/* Where the attributes stand in a row: after the columns of version 1; then the label. */
+enum { FIRST_ATTRIBUTE = 13, LABEL = FIRST_ATTRIBUTE + IR_ATTRIBUTE_COLUMNS };
 
 static int32_t read_record(ir_statement *statement, record_row *row, imgret_error *error)
 {
@@ -285,6 +285,12 @@ static int32_t read_record(ir_statement *statement, record_row *row, imgret_erro
     if (!status)
         status = ir_catalog_read_attributes(statement, FIRST_ATTRIBUTE, &has_attributes,
                                             &row->attributes, error);
+    if (!status)
+        status = ir_statement_text(statement, LABEL, true, &out->label, error);
+    if (!status)
+        status = ir_statement_real(statement, LABEL + 1, !out->label, &out->label_score, error);
+    if (!out->label)
+        out->label_score = 0;
     out->attributes = has_attributes ? &row->attributes : NULL;
     out->id = ints[0].value;
     out->state = (int32_t)ints[1].value;

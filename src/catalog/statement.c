@@ -10,7 +10,8 @@
 #define RECORD_COLUMNS                                                                           \
     "images.id, images.state, images.uri, images.metadata, images.format, images.failure, "     \
     "images.failure_code, images.width, images.height, images.file_bytes, images.modified_ns, " \
-    "images.added_ms, images.content_hash, " IMAGE_ATTRIBUTES("images.")
+    "images.added_ms, images.content_hash, " IMAGE_ATTRIBUTES("images.") ", "                   \
+    "images.label, images.label_score"
 
 #define IMAGE_ATTRIBUTES(of)                                                                     \
     of "brightness, " of "contrast, " of "saturation, " of "warmth, " of "sharpness, " of        \
@@ -35,15 +36,16 @@ static const char *const texts[IR_SQL_COUNT] = {
                                   "THEN json_type(?1) = 'object' ELSE 0 END",
     [IR_SQL_INSERT_IMAGE] =
         "INSERT INTO images (uri, state, failure_code, content_hash, file_bytes, modified_ns, "
-        "added_ms, width, height, format, failure, metadata, " IMAGE_ATTRIBUTES("") ") "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
-        "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+        "added_ms, width, height, format, failure, metadata, " IMAGE_ATTRIBUTES("") ", "
+        "label, label_score) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
+        "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
     [IR_SQL_REPLACE_IMAGE] =
         "UPDATE images SET uri = coalesce(?1, uri), state = ?2, failure_code = ?3, "
         "content_hash = ?4, file_bytes = ?5, modified_ns = ?6, added_ms = ?7, width = ?8, "
         "height = ?9, format = ?10, failure = ?11, metadata = coalesce(?12, metadata), "
         "(" IMAGE_ATTRIBUTES("") ") = (?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, "
-        "?24, ?25, ?26, ?27) WHERE id = ?28",
+        "?24, ?25, ?26, ?27), label_score = iif(?28 IS NULL, label_score, ?29), "
+        "label = coalesce(?28, label) WHERE id = ?30",
     [IR_SQL_INSERT_REGION] = "INSERT INTO regions (image, ordinal) VALUES (?1, 0)",
     [IR_SQL_INSERT_VECTOR] = "INSERT INTO pending_vectors (region, vector) VALUES (?1, ?2)",
     [IR_SQL_NOTE_REMOVALS] = "INSERT INTO removed_regions (region) "
@@ -52,6 +54,7 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_DELETE_IMAGE] = "DELETE FROM images WHERE id = ?1",
     [IR_SQL_TOUCH] = "UPDATE images SET file_bytes = ?1, modified_ns = ?2 WHERE id = ?3",
     [IR_SQL_SET_METADATA] = "UPDATE images SET metadata = ?1 WHERE id = ?2",
+    [IR_SQL_SET_LABEL] = "UPDATE images SET label = ?1, label_score = ?2 WHERE id = ?3",
     [IR_SQL_REMOVALS] = "SELECT seq, region FROM removed_regions WHERE seq > ?1 ORDER BY seq",
     [IR_SQL_LAST_REMOVAL] = "SELECT seq FROM sqlite_sequence WHERE name = 'removed_regions'",
     [IR_SQL_VECTORS] = "SELECT region, vector FROM pending_vectors WHERE region > ?1 "

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -166,7 +167,9 @@ static int32_t check_image(ir_catalog *catalog, const ir_catalog_image *image,
     if (image->vector_bytes > IR_CATALOG_VALUE_BYTES_MAX / 2)
         return ir_fail(error, IMGRET_LIMIT, "a vector of %zu bytes is too long",
                        image->vector_bytes);
-    return ir_catalog_check_metadata(&catalog->writer, image->metadata, error);
+    int32_t status = ir_catalog_check_label(image->label, image->label_score, error);
+    return status ? status
+                  : ir_catalog_check_metadata(&catalog->writer, image->metadata, error);
 }
 
 static int32_t write_image(ir_catalog *catalog, const ir_catalog_image *image, int32_t state,
@@ -191,6 +194,8 @@ static int32_t write_image(ir_catalog *catalog, const ir_catalog_image *image, i
     ir_statement_bind_text(&statement, image->metadata);
     ir_packed_colors colors;
     ir_catalog_bind_attributes(&statement, image->attributes, &colors);
+    ir_statement_bind_text(&statement, image->label);
+    ir_statement_bind_real(&statement, image->label ? image->label_score : (double)NAN);
     if (replaced_id)
         ir_statement_bind_int(&statement, replaced_id);
     int32_t status = ir_statement_run(&statement, error);
@@ -315,9 +320,8 @@ int32_t ir_catalog_store_failure(ir_catalog *catalog, const ir_catalog_image *im
     return IMGRET_OK;
 }
 
-/* Runs a bound statement that must have changed image `id`. */
-static int32_t change_image(ir_catalog *catalog, ir_statement *statement, int64_t id,
-                            imgret_error *error)
+int32_t ir_catalog_change_image(ir_catalog *catalog, ir_statement *statement, int64_t id,
+                                imgret_error *error)
 {
     imgret_error failure = IMGRET_ERROR_INIT;
     int32_t status = ir_statement_run(statement, &failure);
@@ -342,7 +346,7 @@ int32_t ir_catalog_touch(ir_catalog *catalog, int64_t id, uint64_t file_bytes,
     ir_statement_bind_int(&statement, (int64_t)file_bytes);
     ir_statement_bind_int(&statement, modified_ns);
     ir_statement_bind_int(&statement, id);
-    return change_image(catalog, &statement, id, error);
+    return ir_catalog_change_image(catalog, &statement, id, error);
 }
 
 int32_t ir_catalog_set_metadata(ir_catalog *catalog, int64_t id, const char *metadata,
@@ -357,7 +361,7 @@ int32_t ir_catalog_set_metadata(ir_catalog *catalog, int64_t id, const char *met
     ir_statement_start(&statement, &catalog->writer, IR_SQL_SET_METADATA, "storing metadata");
     ir_statement_bind_text(&statement, metadata);
     ir_statement_bind_int(&statement, id);
-    return change_image(catalog, &statement, id, error);
+    return ir_catalog_change_image(catalog, &statement, id, error);
 }
 
 int32_t ir_catalog_remove(ir_catalog *catalog, int64_t id, int64_t *removed_region,
@@ -375,7 +379,7 @@ int32_t ir_catalog_remove(ir_catalog *catalog, int64_t id, int64_t *removed_regi
     ir_statement statement;
     ir_statement_start(&statement, &catalog->writer, IR_SQL_DELETE_IMAGE, "removing an image");
     ir_statement_bind_int(&statement, id);
-    status = change_image(catalog, &statement, id, error);
+    status = ir_catalog_change_image(catalog, &statement, id, error);
     if (!status)
         *removed_region = removed;
     return status;

@@ -220,3 +220,17 @@ int32_t ir_set_metadata(ir_database *database, int64_t id, const char *metadata,
     }
     return ir_database_commit(database, NULL, 0, error);
 }
+
+int32_t ir_set_label(ir_database *database, int64_t id, const char *label, double score,
+                     imgret_error *error)
+{
+    int32_t status = ir_database_begin(database, error);
+    if (status)
+        return status;
+    status = ir_catalog_set_label(database->catalog, id, label, score, error);
+    if (status) {
+        ir_database_rollback(database);
+        return status;
+    }
+    return ir_database_commit(database, NULL, 0, error);
+}

@@ -13,6 +13,9 @@ int32_t ir_remove(ir_database *database, int64_t id, imgret_error *error);
 int32_t ir_set_metadata(ir_database *database, int64_t id, const char *metadata,
                         imgret_error *error);
 
+int32_t ir_set_label(ir_database *database, int64_t id, const char *label, double score,
+                     imgret_error *error);
+
 /* Stores `image` within a transaction, deciding by its uri what that means: new, replaced, or
  * unchanged (same content). An image without vector is one that was found unchanged before the
  * transaction: when it no longer is, *outcome is 0 and nothing is done. `change` receives what the

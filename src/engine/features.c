@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* A file and its bytes are the same picture; pixels are one only together with their shape. */
-static ir_feature_key key_of(const ir_database *database, const ir_source *source)
+ir_feature_key ir_features_key(const ir_database *database, const ir_source *source)
 {
     struct {
         uint8_t content[16];
@@ -72,7 +72,7 @@ static int32_t look_again(ir_database *database, const ir_source *source,
 int32_t ir_features_of(ir_database *database, const ir_source *source, float *vector,
                        ir_source_picture *picture, imgret_error *error)
 {
-    ir_feature_key key = key_of(database, source);
+    ir_feature_key key = ir_features_key(database, source);
     ir_feature_picture known;
     if (ir_feature_cache_find(database->features, &key, vector, database->dimension, &known)) {
         if (picture)

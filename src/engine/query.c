@@ -1,16 +1,25 @@
-/* query.c: from a picture, an id or a vector to the images most alike. */
+/* query.c: from pictures, ids or vectors to the images most alike, one query or many at once.
+ *
+ * A batch is answered in parts, each from one state of the database: bounded memory, and no commit
+ * waits long for a search to end. A query alone is a batch of one.
+ */
 #include "engine/query.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "engine/features.h"
+#include "engine/query_inside.h"
 #include "engine/results.h"
-#include "engine/source.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+enum {
+    TRIES_MAX = 4,
+    PART_QUERIES_MAX = 1024,
+    PART_RESULTS_MAX = 16384, /* queries times k */
+};
+
+#define PART_SCAN_BYTES_MAX ((uint64_t)1 << 36) /* queries times bytes of the delta: some seconds */
 
 static int32_t stored_vector(ir_database *database, int64_t id, int64_t *region, float *out,
                              imgret_error *error)
@@ -45,113 +54,16 @@ int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_erro
     return status;
 }
 
-static int32_t extract_query(ir_database *database, const imgret_input *input, float *out,
-                             imgret_error *error)
+static int32_t filter_regions(ir_query_work *work, const ir_catalog_filter *filter,
+                              imgret_error *error)
 {
-    ir_source source;
-    int32_t status = ir_source_open(&source, input, &database->limits, error);
-    if (status)
-        return status;
-    status = ir_features_of(database, &source, out, NULL, error);
-    ir_source_close(&source);
-    return status;
-}
-
-/* Fills `out` with the vector of a picture or a ready one. */
-static int32_t query_vector(ir_database *database, const imgret_input *input, float *out,
-                            imgret_error *error)
-{
-    if (input->kind != IMGRET_INPUT_VECTOR)
-        return extract_query(database, input, out, error);
-    if (input->dimension != database->dimension)
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                       "the vector has %u dimensions, %s needs %u", input->dimension,
-                       database->path, database->dimension);
-    memcpy(out, input->vector, database->dimension * sizeof *out);
-    return IMGRET_OK;
-}
-
-typedef struct {
-    imgret_results *results;
-    const ir_neighbor *neighbors;
-} gather_context;
-
-static int32_t add_hit(void *context, uint64_t position, const imgret_record *record,
-                       imgret_error *error)
-{
-    gather_context *gather = context;
-    return ir_results_add(gather->results, record, gather->neighbors[position].score, error);
-}
-
-static int compare_hits(const void *a, const void *b)
-{
-    const imgret_hit *x = a, *y = b;
-    if (x->score != y->score)
-        return x->score > y->score ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-/* Whether the neighbours are not those of the view: one came later, or, as the snapshot that the
- * records are read from tells, something went meanwhile. */
-static int32_t is_outdated(ir_database *database, const ir_database_view *view,
-                           const ir_neighbor *neighbors, uint32_t count, bool *out,
-                           imgret_error *error)
-{
-    *out = false;
-    for (uint32_t i = 0; i < count && !*out; i++)
-        *out = neighbors[i].id > view->last_region;
-    return *out ? IMGRET_OK : ir_database_view_lost(database, view, out, error);
-}
-
-static int32_t gather_hits(imgret_results **out, ir_database *database,
-                           const ir_database_view *view, const ir_neighbor *neighbors,
-                           uint32_t count, bool *outdated, imgret_error *error)
-{
-    int64_t *regions = ir_malloc_array(count ? count : 1, sizeof *regions);
-    if (!regions)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u results", count);
-    for (uint32_t i = 0; i < count; i++)
-        regions[i] = neighbors[i].id;
-    gather_context gather = {.neighbors = neighbors};
-    int32_t status = ir_results_create(&gather.results, count, error);
-    bool holding = !status && !view->held;
-    if (holding)
-        status = ir_catalog_hold(database->catalog, error);
-    holding = holding && !status;
-    if (!status)
-        status = is_outdated(database, view, neighbors, count, outdated, error);
-    if (!status && !*outdated)
-        status = ir_catalog_records_of_regions(database->catalog, regions, count, add_hit, &gather,
-                                               error);
-    if (holding)
-        ir_catalog_release(database->catalog);
-    ir_free(regions);
-    if (status || *outdated) {
-        imgret_results_free(gather.results);
-        return status;
-    }
-    /* The delta orders equal scores by region id, which is the order of image ids only until a
-     * replaced image keeps its id and gets a later region. */
-    qsort(gather.results->hits, (size_t)gather.results->count, sizeof *gather.results->hits,
-          compare_hits);
-    *out = gather.results;
-    return IMGRET_OK;
-}
-
-/* The regions that a filter lets through; `ids` NULL: there is no filter. */
-typedef struct {
-    int64_t *ids;
-    uint64_t count;
-} allowed_regions;
-
-static int32_t filter_regions(ir_database *database, const ir_catalog_filter *filter,
-                              allowed_regions *out, imgret_error *error)
-{
-    *out = (allowed_regions){0};
+    ir_allowed *out = &work->allowed;
+    ir_free(out->ids);
+    *out = (ir_allowed){0};
     if (!filter->where)
         return IMGRET_OK;
-    int32_t status = ir_catalog_filter_regions(database->catalog, filter, &out->ids, &out->count,
-                                               error);
+    int32_t status = ir_catalog_filter_regions(work->database->catalog, filter, &out->ids,
+                                               &out->count, error);
     if (!status && !out->ids) { /* no match is not no filter */
         out->ids = ir_calloc(1, sizeof *out->ids);
         if (!out->ids)
@@ -160,96 +72,41 @@ static int32_t filter_regions(ir_database *database, const ir_catalog_filter *fi
     return status;
 }
 
-/* The delta, compared exactly, and what the segments find, merged: under the layout's lock. */
-static int32_t search_all(ir_database *database, const ir_delta_query *query, uint32_t effort,
-                          ir_neighbor *neighbors, uint32_t *count, imgret_error *error)
+/* The vectors of images that are in the database. */
+static int32_t stored_vectors(const ir_query_work *work, imgret_error *error)
 {
-    uint64_t scanned = 0;
-    ir_segments_query segments = {.base = query, .effort = effort};
-    pthread_rwlock_rdlock(&database->segments.layout);
-    int32_t status = ir_delta_search(database->delta, query, neighbors, count, &scanned, error);
-    if (!status)
-        status = ir_segments_search(&database->segments, &segments, neighbors, count, error);
-    pthread_rwlock_unlock(&database->segments.layout);
-    atomic_fetch_add(&database->scanned_count, scanned + segments.stats.reranks);
-    atomic_fetch_add(&database->disk_read_count, segments.stats.reads);
-    return status;
+    for (uint32_t i = 0; i < work->count; i++) {
+        ir_asked *asked = &work->asked[i];
+        imgret_error reason = IMGRET_ERROR_INIT;
+        if (asked->input->kind == IMGRET_INPUT_ID &&
+            stored_vector(work->database, asked->input->id, &asked->region, asked->vector,
+                          &reason))
+            return ir_query_fail(work, i, &reason, error);
+    }
+    return IMGRET_OK;
 }
-
-/* Vectors that are there to be found, or a few more. */
-static uint64_t vectors_at_most(ir_database *database)
-{
-    pthread_rwlock_rdlock(&database->segments.layout);
-    uint64_t count = ir_delta_count(database->delta);
-    for (uint32_t i = 0; i < database->segments.count; i++)
-        count += database->segments.open[i].listed.vector_count;
-    pthread_rwlock_unlock(&database->segments.layout);
-    return count;
-}
-
-static int32_t search(imgret_results **out, ir_database *database, const ir_database_view *view,
-                      const float *vector, int64_t region, const allowed_regions *allowed,
-                      const imgret_query_options *options, ir_call *call, bool *outdated,
-                      imgret_error *error)
-{
-    uint64_t there = vectors_at_most(database);
-    if (allowed->ids && allowed->count < there)
-        there = allowed->count;
-    uint32_t k = options->k < there ? options->k : (uint32_t)there;
-    bool bounded = (options->flags & IMGRET_QUERY_MIN_SCORE) != 0;
-    ir_delta_query query = {
-        .vector = vector,
-        .k = k ? k : 1,
-        .score_min = bounded ? options->min_score : -INFINITY,
-        .excluded_id = options->flags & IMGRET_QUERY_INCLUDE_SELF ? 0 : region,
-        .pool = database->pool,
-        .allowed = allowed->ids,
-        .allowed_count = allowed->count,
-        .stop = ir_call_stopped,
-        .stop_context = call,
-    };
-    ir_neighbor *neighbors = ir_malloc_array(query.k, sizeof *neighbors);
-    if (!neighbors)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u neighbours", query.k);
-    uint32_t count = 0;
-    int32_t status = search_all(database, &query, options->effort, neighbors, &count, error);
-    if (!status)
-        status = gather_hits(out, database, view, neighbors, count, outdated, error);
-    ir_free(neighbors);
-    return status;
-}
-
-enum { TRIES_MAX = 4 };
 
 /* A search takes no lock, so commits go on beside it. When one of them shows in what was found, the
- * search is repeated on the new state; the last time, writers wait. */
-static int32_t search_one_state(imgret_results **out, ir_database *database,
-                                const imgret_input *input, float *vector,
-                                const imgret_query_options *options,
-                                const ir_catalog_filter *filter, ir_call *call,
+ * search is repeated on the new state; the last time, writers wait. The filter is evaluated anew
+ * then: at first, what it gave for the part before is as good. */
+static int32_t search_one_state(ir_query_work *work, const ir_catalog_filter *filter,
                                 imgret_error *error)
 {
     for (int tries = 1;; tries++) {
-        int64_t region = 0;
         bool outdated = false, last = tries >= TRIES_MAX;
         ir_database_view view;
-        allowed_regions allowed;
         /* In this order: what the filter saw is then in memory. */
-        int32_t status = filter_regions(database, filter, &allowed, error);
+        int32_t status = work->first > 0 && tries == 1 ? IMGRET_OK
+                                                       : filter_regions(work, filter, error);
         if (!status)
-            status = ir_database_look(database, last, &view, error);
-        if (status) {
-            ir_free(allowed.ids);
+            status = ir_database_look(work->database, last, &view, error);
+        if (status)
             return status;
-        }
-        if (input->kind == IMGRET_INPUT_ID)
-            status = stored_vector(database, input->id, &region, vector, last ? error : NULL);
+        status = stored_vectors(work, last ? error : NULL);
         bool missing = status != IMGRET_OK; /* perhaps replaced in this very moment */
         if (!missing)
-            status = search(out, database, &view, vector, region, &allowed, options, call,
-                            &outdated, error);
-        ir_database_leave(database, &view);
-        ir_free(allowed.ids);
+            status = ir_query_search(work, &view, &outdated, error);
+        ir_database_leave(work->database, &view);
         if (last || !(missing || outdated))
             return status;
         if (missing)
@@ -257,24 +114,138 @@ static int32_t search_one_state(imgret_results **out, ir_database *database,
     }
 }
 
-int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *input,
-                 const imgret_query_options *options, const ir_catalog_filter *filter,
-                 ir_call *call, imgret_error *error)
+/* Queries that are answered together. */
+static uint32_t part_queries(ir_database *database, const imgret_query_options *options,
+                             uint64_t count)
 {
-    *out = NULL;
-    uint64_t started_us = ir_clock_us();
-    float *vector = ir_malloc_array(database->dimension, sizeof *vector);
-    if (!vector)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a query vector");
-    int32_t status = input->kind == IMGRET_INPUT_ID
-                         ? IMGRET_OK
-                         : query_vector(database, input, vector, error);
-    if (!status)
-        status = search_one_state(out, database, input, vector, options, filter, call, error);
-    ir_free(vector);
-    if (!status) {
-        atomic_fetch_add(&database->query_count, 1);
-        atomic_fetch_add(&database->query_us_total, ir_clock_us() - started_us);
+    uint64_t there = ir_query_vectors_at_most(database);
+    uint64_t k = options->k < there ? options->k : there;
+    uint64_t delta_bytes = ir_delta_ram_bytes(database->delta);
+    uint64_t most = PART_QUERIES_MAX;
+    if (k * most > PART_RESULTS_MAX)
+        most = PART_RESULTS_MAX / k;
+    if (delta_bytes * most > PART_SCAN_BYTES_MAX)
+        most = PART_SCAN_BYTES_MAX / delta_bytes;
+    most = most ? most : 1;
+    return (uint32_t)(count < most ? count : most);
+}
+
+static int32_t answer_part(ir_query_work *work, const imgret_input *inputs,
+                           const ir_catalog_filter *filter, imgret_error *error)
+{
+    for (uint32_t i = 0; i < work->count; i++) {
+        work->asked[i].input = &inputs[i];
+        work->asked[i].region = 0;
+    }
+    int32_t status = ir_query_vectors(work, error);
+    return status ? status : search_one_state(work, filter, error);
+}
+
+/* work->asked and the vectors in one piece of memory, for as many as a part has. */
+static int32_t make_asked(ir_query_work *work, float **vectors, uint32_t part, imgret_error *error)
+{
+    size_t dimension = work->database->dimension;
+    work->asked = ir_calloc(part, sizeof *work->asked);
+    *vectors = ir_malloc_array(part * dimension, sizeof **vectors);
+    if (!work->asked || !*vectors)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u query vectors", part);
+    for (uint32_t i = 0; i < part; i++)
+        work->asked[i].vector = *vectors + i * dimension;
+    return IMGRET_OK;
+}
+
+static void count_queries(ir_database *database, imgret_results **out, uint64_t count,
+                          uint64_t started_us)
+{
+    ir_query_totals *totals = &database->totals;
+    imgret_query_stats sum = {0};
+    uint64_t partial = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        const imgret_query_stats *one = &out[i]->stats;
+        partial += (one->flags & IMGRET_QUERY_PARTIAL) != 0;
+        sum.wait_us += one->wait_us;
+        sum.reads += one->reads;
+        sum.read_bytes += one->read_bytes;
+        sum.cache_hits += one->cache_hits;
+        sum.hops += one->hops;
+        sum.sign_distances += one->sign_distances;
+        sum.code_distances += one->code_distances;
+        sum.exact_distances += one->exact_distances;
+    }
+    atomic_fetch_add(&totals->count, count);
+    atomic_fetch_add(&totals->us, ir_clock_us() - started_us);
+    atomic_fetch_add(&totals->partial_count, partial);
+    atomic_fetch_add(&totals->wait_us, sum.wait_us);
+    atomic_fetch_add(&totals->reads, sum.reads);
+    atomic_fetch_add(&totals->read_bytes, sum.read_bytes);
+    atomic_fetch_add(&totals->cache_hits, sum.cache_hits);
+    atomic_fetch_add(&totals->hops, sum.hops);
+    atomic_fetch_add(&totals->sign_distances, sum.sign_distances);
+    atomic_fetch_add(&totals->code_distances, sum.code_distances);
+    atomic_fetch_add(&totals->exact_distances, sum.exact_distances);
+}
+
+/* What is left to say when a call that allows it was stopped before anything was found. */
+static int32_t answer_nothing(const ir_query_work *work, imgret_error *error)
+{
+    int32_t status = IMGRET_OK;
+    for (uint32_t i = 0; i < work->count && !status; i++) {
+        status = ir_results_create(&work->out[i], 0, error);
+        if (!status) {
+            work->out[i]->stats.flags = IMGRET_QUERY_PARTIAL;
+            work->out[i]->stats.elapsed_us = ir_clock_us() - work->started_us;
+        }
     }
     return status;
+}
+
+/* `status` of a part, or what is made of it when the call was stopped. */
+static int32_t settle_stop(const ir_query_work *work, int32_t status, imgret_error *error)
+{
+    if (status != IMGRET_INTERRUPTED || !ir_call_stopped(work->call))
+        return status;
+    if (work->options->flags & IMGRET_QUERY_ALLOW_PARTIAL)
+        return answer_nothing(work, error);
+    if (ir_call_is_late(work->call))
+        return ir_fail(error, status, "the deadline of %u ms has passed",
+                       work->options->deadline_ms);
+    return status;
+}
+
+int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *inputs,
+                 uint64_t count, const imgret_query_options *options,
+                 const ir_catalog_filter *filter, ir_call *call, imgret_error *error)
+{
+    uint64_t started_us = ir_clock_us();
+    for (uint64_t i = 0; i < count; i++)
+        out[i] = NULL;
+    if (count == 0)
+        return IMGRET_OK;
+    ir_query_work work = {.database = database, .options = options, .call = call,
+                          .alone = count == 1, .started_us = started_us};
+    if (options->deadline_ms)
+        call->deadline_us = started_us + (uint64_t)options->deadline_ms * 1000;
+    float *vectors = NULL;
+    uint32_t part = part_queries(database, options, count);
+    int32_t status = make_asked(&work, &vectors, part, error);
+    for (uint64_t first = 0; first < count && !status; first += work.count) {
+        work.first = first;
+        work.count = count - first < part ? (uint32_t)(count - first) : part;
+        work.out = out + first;
+        status = answer_part(&work, inputs + first, filter, error);
+        if (status)
+            status = settle_stop(&work, status, error);
+    }
+    ir_free(work.allowed.ids);
+    ir_free(work.asked);
+    ir_free(vectors);
+    if (status) {
+        for (uint64_t i = 0; i < count; i++) {
+            imgret_results_free(out[i]);
+            out[i] = NULL;
+        }
+        return status;
+    }
+    count_queries(database, out, count, started_us);
+    return IMGRET_OK;
 }

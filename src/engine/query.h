@@ -1,14 +1,15 @@
-/* query.h: from a picture, an id or a vector to the images most alike. */
+/* query.h: from pictures, ids or vectors to the images most alike. */
 #ifndef IR_ENGINE_QUERY_H
 #define IR_ENGINE_QUERY_H
 
 #include "engine/database.h"
 
-/* `input` has passed ir_source_read_input; `options` are checked and have their defaults; their
- * filter is `filter` (where NULL: none). */
-int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *input,
-                 const imgret_query_options *options, const ir_catalog_filter *filter,
-                 ir_call *call, imgret_error *error);
+/* Answers `count` queries; out[i] belongs to inputs[i], all are NULL after a failure. `inputs` have
+ * passed ir_source_read_input; `options` are checked and have their defaults; their filter is
+ * `filter` (where NULL: none), evaluated once. */
+int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *inputs,
+                 uint64_t count, const imgret_query_options *options,
+                 const ir_catalog_filter *filter, ir_call *call, imgret_error *error);
 
 int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_error *error);
 

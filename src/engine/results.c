@@ -17,6 +17,7 @@ int32_t ir_results_create(imgret_results **out, uint64_t capacity, imgret_error 
     }
     results->hits = hits;
     results->capacity = capacity;
+    results->stats.size = sizeof results->stats;
     *out = results;
     return IMGRET_OK;
 }
@@ -35,6 +36,8 @@ int32_t ir_results_add(imgret_results *results, const imgret_record *record, dou
         .score = score,
         .uri = ir_arena_strdup(&results->arena, record->uri, &failed),
         .metadata = ir_arena_strdup(&results->arena, record->metadata, &failed),
+        .label = ir_arena_strdup(&results->arena, record->label, &failed),
+        .label_score = record->label_score,
     };
     if (failed)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result");
@@ -50,6 +53,11 @@ uint64_t imgret_results_count(const imgret_results *results)
 const imgret_hit *imgret_results_at(const imgret_results *results, uint64_t index)
 {
     return results && index < results->count ? &results->hits[index] : NULL;
+}
+
+const imgret_query_stats *imgret_results_stats(const imgret_results *results)
+{
+    return results ? &results->stats : NULL;
 }
 
 void imgret_results_free(imgret_results *results)
@@ -109,6 +117,7 @@ int32_t ir_records_add(imgret_records *records, const imgret_record *record, img
     row.metadata = ir_arena_strdup(&records->arena, record->metadata, &failed);
     row.format = ir_arena_strdup(&records->arena, record->format, &failed);
     row.failure = ir_arena_strdup(&records->arena, record->failure, &failed);
+    row.label = ir_arena_strdup(&records->arena, record->label, &failed);
     row.attributes = copy_attributes(&records->arena, record->attributes, &failed);
     if (failed)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a list of images");

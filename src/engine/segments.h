@@ -44,15 +44,18 @@ int32_t ir_segments_follow(ir_segments *segments, ir_catalog *catalog, ir_delta 
 int32_t ir_segments_get(ir_segments *segments, int64_t region, void *stored, imgret_error *error);
 
 typedef struct ir_segments_query {
-    const ir_delta_query *base; /* what is asked */
-    uint32_t effort;            /* 0: the default */
-    ir_search_stats stats;      /* added to */
+    const ir_delta_query *queries; /* what is asked; pool, stop, partial and allowed ids are the first's */
+    uint32_t count;
+    uint32_t effort; /* 0: the default */
+    float target_recall; /* above 0: chooses the effort */
+    uint32_t effort_used; /* filled: the greatest */
+    float expected_recall; /* filled: the least that was measured for it; 0: it was not */
 } ir_segments_query;
 
-/* Adds what the segments find to the `*count` neighbours in `found` (room for base->k), and keeps
- * the best k. Under `layout`. */
-int32_t ir_segments_search(ir_segments *segments, ir_segments_query *query, ir_neighbor *found,
-                           uint32_t *count, imgret_error *error);
+/* Adds what the segments find to the neighbours that each of `found` has (room for the query's k),
+ * keeps the best k, and adds up their stats. Under `layout`. */
+int32_t ir_segments_search(ir_segments *segments, ir_segments_query *asked,
+                           ir_search_result *found, imgret_error *error);
 
 /* "FOLDER/segments" and the file of a segment, in fresh memory. */
 char *ir_segments_folder(const ir_catalog *catalog);

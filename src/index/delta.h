@@ -28,6 +28,7 @@ typedef struct ir_delta_query {
      * all. With a count of 0 nothing is found. */
     const int64_t *allowed;
     uint64_t allowed_count;
+    bool partial; /* when stopped: what was found by then, no error */
 } ir_delta_query;
 
 /* `dimension` is 1 to 65,536, `metric` IMGRET_METRIC_*, `vector_type` IMGRET_VECTOR_*, else
@@ -72,5 +73,17 @@ uint64_t ir_delta_ram_bytes(const ir_delta *delta);
  * 0 then. Any thread. */
 int32_t ir_delta_search(const ir_delta *delta, const ir_delta_query *query, ir_neighbor *out,
                         uint32_t *out_count, uint64_t *scanned, imgret_error *error);
+
+typedef struct ir_delta_result {
+    ir_neighbor *neighbors; /* room for k, given by the caller */
+    uint32_t count;
+    uint64_t scanned; /* vectors compared */
+    bool partial;     /* it was stopped, and the query allows that */
+} ir_delta_result;
+
+/* The same for `count` queries that go over the vectors together, so that each is fetched once; pool,
+ * stop, partial and allowed ids are those of the first. A failure is that of all; counts are 0 then. */
+int32_t ir_delta_search_many(const ir_delta *delta, const ir_delta_query *queries, uint32_t count,
+                             ir_delta_result *results, imgret_error *error);
 
 #endif

@@ -1,9 +1,10 @@
-/* delta_search.c: the exact k nearest of the delta, its chunks shared among threads.
+/* delta_search.c: the exact k nearest of the delta, its chunks shared among threads and queries.
  *
- * The pool's parts are runs of chunks; each keeps its own k best, and the best of those are the
- * result. Where only some ids are allowed, the parts are runs of those instead, and rows are compared
- * in groups that bridge small gaps. A row's score depends on nothing but the row and the query, and the order of results is
- * total, so that the answer is the same however the rows were shared.
+ * The pool's parts are runs of chunks; each keeps its own k best of every query, and the best of
+ * those are the results. A chunk is compared with all queries while it lies in the cache. Where only
+ * some ids are allowed, the parts are runs of those instead, and rows are compared in groups that
+ * bridge small gaps. A row's score depends on nothing but the row and the query, and the order of
+ * results is total, so that the answer is the same however rows and queries were shared.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -17,19 +18,31 @@
 #include <string.h>
 
 #define RAWS 256u            /* rows compared before their scores are looked at */
-#define PARTS_PER_THREAD 16u /* many: a thread that the system holds up delays little */
+/* Many: a thread that the system holds up delays little. Of many queries, fewer: each part has room
+ * for the best of all. */
+#define PARTS_PER_THREAD 16u
+#define PARTS_PER_THREAD_OF_MANY 4u
 
-typedef struct delta_scan {
+/* One of the queries that are answered together. */
+typedef struct delta_seeker {
     const ir_delta *delta;
     const ir_delta_query *query;
     float *vector; /* the query, row_floats long; scaled by a power of two unless L2 */
     double factor; /* what makes a score of an inner product with `vector` */
+    _Atomic uint64_t scanned;
+} delta_seeker;
+
+typedef struct delta_scan {
+    const ir_delta *delta;
+    const ir_delta_query *shared; /* the first query: pool, stop and allowed ids of all */
+    delta_seeker *seekers;
+    uint32_t seeker_count;
+    float *vectors; /* of the seekers */
     uint64_t row_count;
     uint32_t part_count;
-    ir_best *parts;
-    ir_neighbor *items; /* of all parts; NULL when the only part fills the result itself */
+    ir_best *parts; /* part_count x seeker_count */
+    ir_neighbor *items; /* of all parts; NULL when the only part fills the results themselves */
     atomic_bool stopped;
-    _Atomic uint64_t scanned;
 } delta_scan;
 
 /* ---- Scores ---- */
@@ -42,12 +55,12 @@ static double component(const ir_delta *delta, const void *row, uint32_t i)
 }
 
 /* The score in double precision, for the few rows whose sums overflow or vanish in single. */
-static double score_in_double(const delta_scan *scan, const void *row)
+static double score_in_double(const delta_seeker *seeker, const void *row)
 {
-    const ir_delta *delta = scan->delta;
+    const ir_delta *delta = seeker->delta;
     double dot = 0, query_square = 0, row_square = 0, distance_square = 0;
     for (uint32_t i = 0; i < delta->dimension; i++) {
-        double a = (double)scan->query->vector[i], b = component(delta, row, i);
+        double a = (double)seeker->query->vector[i], b = component(delta, row, i);
         dot += a * b;
         query_square += a * a;
         row_square += b * b;
@@ -62,23 +75,23 @@ static double score_in_double(const delta_scan *scan, const void *row)
 }
 
 /* Whether `raw` stands for the row within single precision. */
-static bool is_sound(const delta_scan *scan, const ir_delta_chunk *chunk, uint32_t row,
+static bool is_sound(const delta_seeker *seeker, const ir_delta_chunk *chunk, uint32_t row,
                      float raw)
 {
-    if (scan->delta->metric == IMGRET_METRIC_COSINE)
+    if (seeker->delta->metric == IMGRET_METRIC_COSINE)
         return !isnan(chunk->norms_inverse[row]);
-    if (scan->delta->metric == IMGRET_METRIC_INNER_PRODUCT)
+    if (seeker->delta->metric == IMGRET_METRIC_INNER_PRODUCT)
         return isfinite(raw);
     return raw >= 0x1p-100f && raw <= FLT_MAX;
 }
 
-static double score_of_raw(const delta_scan *scan, const ir_delta_chunk *chunk, uint32_t row,
+static double score_of_raw(const delta_seeker *seeker, const ir_delta_chunk *chunk, uint32_t row,
                            float raw)
 {
-    if (scan->delta->metric == IMGRET_METRIC_L2)
+    if (seeker->delta->metric == IMGRET_METRIC_L2)
         return 0.0 - sqrt((double)raw);
-    double score = (double)raw * scan->factor;
-    if (scan->delta->metric == IMGRET_METRIC_COSINE) {
+    double score = (double)raw * seeker->factor;
+    if (seeker->delta->metric == IMGRET_METRIC_COSINE) {
         score *= chunk->norms_inverse[row];
         score = score > 1.0 ? 1.0 : score < -1.0 ? -1.0 : score;
     }
@@ -87,28 +100,28 @@ static double score_of_raw(const delta_scan *scan, const ir_delta_chunk *chunk, 
 
 /* The best score a row can have that is not sound: spares the slow way where thousands of rows
  * equal the query. */
-static double score_bound(const delta_scan *scan, float raw)
+static double score_bound(const delta_seeker *seeker, float raw)
 {
-    if (scan->delta->metric == IMGRET_METRIC_L2)
+    if (seeker->delta->metric == IMGRET_METRIC_L2)
         return raw < 1.0f ? 0.0 : -0x1p60;
     return INFINITY;
 }
 
-static void consider(const delta_scan *scan, ir_best *best, const ir_delta_chunk *chunk,
+static void consider(const delta_seeker *seeker, ir_best *best, const ir_delta_chunk *chunk,
                      uint32_t row, float raw)
 {
     ir_neighbor neighbor = {chunk->ids[row], 0};
-    if (is_sound(scan, chunk, row, raw)) {
-        neighbor.score = score_of_raw(scan, chunk, row, raw);
+    if (is_sound(seeker, chunk, row, raw)) {
+        neighbor.score = score_of_raw(seeker, chunk, row, raw);
     } else {
-        neighbor.score = score_bound(scan, raw);
+        neighbor.score = score_bound(seeker, raw);
         if (!ir_best_wants(best, neighbor))
             return;
-        neighbor.score = score_in_double(scan, ir_delta_row(scan->delta, chunk, row));
+        neighbor.score = score_in_double(seeker, ir_delta_row(seeker->delta, chunk, row));
     }
-    if (neighbor.score < scan->query->score_min || !ir_best_wants(best, neighbor))
+    if (neighbor.score < seeker->query->score_min || !ir_best_wants(best, neighbor))
         return;
-    if (neighbor.id == scan->query->excluded_id || atomic_load(&chunk->removed[row]) != 0)
+    if (neighbor.id == seeker->query->excluded_id || atomic_load(&chunk->removed[row]) != 0)
         return;
     ir_best_keep(best, neighbor);
 }
@@ -119,24 +132,35 @@ static bool stops(delta_scan *scan)
 {
     if (atomic_load_explicit(&scan->stopped, memory_order_relaxed))
         return true;
-    if (!scan->query->stop || !scan->query->stop(scan->query->stop_context))
+    if (!scan->shared->stop || !scan->shared->stop(scan->shared->stop_context))
         return false;
     atomic_store(&scan->stopped, true);
     return true;
 }
 
-static void scan_chunk(const delta_scan *scan, ir_best *best, const ir_delta_chunk *chunk,
+static ir_best *best_of(const delta_scan *scan, uint32_t part, uint32_t seeker)
+{
+    return &scan->parts[(size_t)part * scan->seeker_count + seeker];
+}
+
+static void count_scanned(delta_seeker *seeker, uint32_t rows)
+{
+    atomic_fetch_add_explicit(&seeker->scanned, rows, memory_order_relaxed);
+}
+
+static void scan_chunk(delta_seeker *seeker, ir_best *best, const ir_delta_chunk *chunk,
                        uint32_t row_count)
 {
-    bool l2 = scan->delta->metric == IMGRET_METRIC_L2;
+    const ir_delta *delta = seeker->delta;
+    bool l2 = delta->metric == IMGRET_METRIC_L2;
     float raws[RAWS];
     for (uint32_t at = 0; at < row_count; at += RAWS) {
         uint32_t count = row_count - at < RAWS ? row_count - at : RAWS;
-        ir_delta_compare(scan->delta, scan->vector, ir_delta_row(scan->delta, chunk, at), count,
-                         l2, raws);
+        ir_delta_compare(delta, seeker->vector, ir_delta_row(delta, chunk, at), count, l2, raws);
         for (uint32_t i = 0; i < count; i++)
-            consider(scan, best, chunk, at + i, raws[i]);
+            consider(seeker, best, chunk, at + i, raws[i]);
     }
+    count_scanned(seeker, row_count);
 }
 
 static uint64_t chunk_count(const delta_scan *scan)
@@ -156,12 +180,14 @@ static void scan_part(void *context, uint32_t part)
     delta_scan *scan = context;
     uint32_t chunk_rows = scan->delta->chunk_rows;
     uint64_t row = part_start(scan, part), end = part_start(scan, part + 1);
-    while (row < end && !stops(scan)) {
+    for (; row < end; row += chunk_rows) {
         uint32_t count = end - row < chunk_rows ? (uint32_t)(end - row) : chunk_rows;
-        scan_chunk(scan, &scan->parts[part], ir_delta_chunk_at(scan->delta, row / chunk_rows),
-                   count);
-        atomic_fetch_add_explicit(&scan->scanned, count, memory_order_relaxed);
-        row += count;
+        const ir_delta_chunk *chunk = ir_delta_chunk_at(scan->delta, row / chunk_rows);
+        for (uint32_t i = 0; i < scan->seeker_count; i++) {
+            if (stops(scan))
+                return;
+            scan_chunk(&scan->seekers[i], best_of(scan, part, i), chunk, count);
+        }
     }
 }
 
@@ -205,7 +231,7 @@ typedef struct row_group {
     uint32_t allowed[RAWS]; /* rows after `first` */
 } row_group;
 
-static void scan_group(delta_scan *scan, ir_best *best, row_group *group)
+static void scan_group(delta_scan *scan, uint32_t part, row_group *group)
 {
     if (group->allowed_count == 0)
         return;
@@ -213,22 +239,26 @@ static void scan_group(delta_scan *scan, ir_best *best, row_group *group)
     const ir_delta_chunk *chunk = ir_delta_chunk_at(delta, group->first / delta->chunk_rows);
     uint32_t at = (uint32_t)(group->first % delta->chunk_rows);
     float raws[RAWS];
-    ir_delta_compare(delta, scan->vector, ir_delta_row(delta, chunk, at), group->count,
-                     delta->metric == IMGRET_METRIC_L2, raws);
-    for (uint32_t i = 0; i < group->allowed_count; i++)
-        consider(scan, best, chunk, at + group->allowed[i], raws[group->allowed[i]]);
-    atomic_fetch_add_explicit(&scan->scanned, group->count, memory_order_relaxed);
+    for (uint32_t s = 0; s < scan->seeker_count && !stops(scan); s++) {
+        delta_seeker *seeker = &scan->seekers[s];
+        ir_delta_compare(delta, seeker->vector, ir_delta_row(delta, chunk, at), group->count,
+                         delta->metric == IMGRET_METRIC_L2, raws);
+        for (uint32_t i = 0; i < group->allowed_count; i++)
+            consider(seeker, best_of(scan, part, s), chunk, at + group->allowed[i],
+                     raws[group->allowed[i]]);
+        count_scanned(seeker, group->count);
+    }
     group->allowed_count = 0;
 }
 
-static void take_row(delta_scan *scan, ir_best *best, row_group *group, uint64_t row)
+static void take_row(delta_scan *scan, uint32_t part, row_group *group, uint64_t row)
 {
     uint64_t end = group->first + group->count;
     bool fits = group->allowed_count > 0 && row - end <= GAP_ROWS &&
                 row - group->first < RAWS &&
                 row / scan->delta->chunk_rows == group->first / scan->delta->chunk_rows;
     if (!fits) {
-        scan_group(scan, best, group);
+        scan_group(scan, part, group);
         group->first = row;
     }
     group->allowed[group->allowed_count++] = (uint32_t)(row - group->first);
@@ -237,14 +267,14 @@ static void take_row(delta_scan *scan, ir_best *best, row_group *group, uint64_t
 
 static uint64_t allowed_start(const delta_scan *scan, uint32_t part)
 {
-    uint64_t count = scan->query->allowed_count, parts = scan->part_count;
+    uint64_t count = scan->shared->allowed_count, parts = scan->part_count;
     return count / parts * part + count % parts * part / parts;
 }
 
 static void scan_allowed(void *context, uint32_t part)
 {
     delta_scan *scan = context;
-    const int64_t *allowed = scan->query->allowed;
+    const int64_t *allowed = scan->shared->allowed;
     uint64_t at = allowed_start(scan, part), end = allowed_start(scan, part + 1), row = 0;
     row_group group = {0};
     for (uint64_t seen = 0; at < end && row < scan->row_count; at++, seen++) {
@@ -252,9 +282,9 @@ static void scan_allowed(void *context, uint32_t part)
             return;
         row = find_row(scan, row, allowed[at]);
         if (row < scan->row_count && id_of_row(scan, row) == allowed[at])
-            take_row(scan, &scan->parts[part], &group, row++);
+            take_row(scan, part, &group, row++);
     }
-    scan_group(scan, &scan->parts[part], &group);
+    scan_group(scan, part, &group);
 }
 
 /* ---- Preparing and gathering ---- */
@@ -276,11 +306,11 @@ static int32_t check_query(const ir_delta *delta, const ir_delta_query *query,
 
 /* Copies the query, scaled for inner products so that its greatest component is about 1: a power
  * of two loses nothing, and keeps the sums far from where single precision ends. */
-static void prepare_vector(delta_scan *scan)
+static void prepare_seeker(delta_seeker *seeker)
 {
-    const ir_delta *delta = scan->delta;
-    const float *given = scan->query->vector;
-    memcpy(scan->vector, given, delta->dimension * sizeof given[0]);
+    const ir_delta *delta = seeker->delta;
+    const float *given = seeker->query->vector;
+    memcpy(seeker->vector, given, delta->dimension * sizeof given[0]);
     if (delta->metric == IMGRET_METRIC_L2)
         return;
     float greatest = 0.0f;
@@ -290,97 +320,147 @@ static void prepare_vector(delta_scan *scan)
     if (greatest > 0.0f)
         frexpf(greatest, &exponent);
     for (uint32_t i = 0; i < delta->dimension; i++)
-        scan->vector[i] = ldexpf(given[i], -exponent);
-    scan->factor = ldexp(1.0, exponent);
+        seeker->vector[i] = ldexpf(given[i], -exponent);
+    seeker->factor = ldexp(1.0, exponent);
     if (delta->metric == IMGRET_METRIC_COSINE) {
         float square;
-        delta->kernels->dot_rows_f32(scan->vector, scan->vector, 0, 1, delta->row_floats, &square);
-        scan->factor = square > 0.0f ? 1.0 / sqrt((double)square) : 0.0;
+        delta->kernels->dot_rows_f32(seeker->vector, seeker->vector, 0, 1, delta->row_floats,
+                                     &square);
+        seeker->factor = square > 0.0f ? 1.0 / sqrt((double)square) : 0.0;
     }
 }
 
-static uint32_t part_capacity(const delta_scan *scan, uint32_t part)
+static uint32_t part_capacity(const delta_scan *scan, uint32_t part, uint32_t k)
 {
-    uint64_t rows = scan->query->allowed
+    uint64_t rows = scan->shared->allowed
                         ? allowed_start(scan, part + 1) - allowed_start(scan, part)
                         : part_start(scan, part + 1) - part_start(scan, part);
-    return rows < scan->query->k ? (uint32_t)rows : scan->query->k;
+    return rows < k ? (uint32_t)rows : k;
 }
 
 static void free_scan(delta_scan *scan)
 {
     ir_free(scan->items);
     ir_free(scan->parts);
-    ir_free_aligned(scan->vector);
+    ir_free_aligned(scan->vectors);
+    ir_free(scan->seekers);
 }
 
-static int32_t prepare(delta_scan *scan, ir_neighbor *out, imgret_error *error)
+static void choose_parts(delta_scan *scan)
 {
-    uint32_t threads = ir_pool_thread_count(scan->query->pool);
-    uint64_t chunks = scan->query->allowed ? (scan->query->allowed_count + RAWS - 1) / RAWS
-                                           : chunk_count(scan);
-    uint64_t parts = threads > 1 ? (uint64_t)threads * PARTS_PER_THREAD : 1;
+    uint32_t threads = ir_pool_thread_count(scan->shared->pool);
+    uint64_t chunks = scan->shared->allowed ? (scan->shared->allowed_count + RAWS - 1) / RAWS
+                                            : chunk_count(scan);
+    uint64_t each = scan->seeker_count > 1 ? PARTS_PER_THREAD_OF_MANY : PARTS_PER_THREAD;
+    uint64_t parts = threads > 1 ? threads * each : 1;
     scan->part_count = (uint32_t)(parts < chunks ? parts : chunks);
-    size_t vector_bytes = scan->delta->row_floats * sizeof scan->vector[0];
-    scan->vector = ir_malloc_aligned(IR_DELTA_ROW_ALIGNMENT, vector_bytes);
-    scan->parts = ir_calloc(scan->part_count, sizeof scan->parts[0]);
-    if (!scan->vector || !scan->parts)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a query");
-    memset(scan->vector, 0, vector_bytes);
+}
+
+/* Gives each part room for the best of each query. */
+static int32_t share_items(delta_scan *scan, ir_delta_result *results, imgret_error *error)
+{
     size_t room = 0;
     for (uint32_t part = 0; part < scan->part_count; part++)
-        room += part_capacity(scan, part);
+        for (uint32_t i = 0; i < scan->seeker_count; i++)
+            room += part_capacity(scan, part, scan->seekers[i].query->k);
     if (scan->part_count > 1) {
         scan->items = ir_malloc_array(room, sizeof scan->items[0]);
         if (!scan->items)
             return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a query with k = %" PRIu32,
-                           scan->query->k);
+                           scan->shared->k);
     }
-    ir_neighbor *items = scan->items ? scan->items : out;
-    for (uint32_t part = 0; part < scan->part_count; part++) {
-        scan->parts[part] = (ir_best){items, 0, part_capacity(scan, part)};
-        items += scan->parts[part].capacity;
-    }
-    prepare_vector(scan);
+    ir_neighbor *items = scan->items;
+    for (uint32_t part = 0; part < scan->part_count; part++)
+        for (uint32_t i = 0; i < scan->seeker_count; i++) {
+            uint32_t capacity = part_capacity(scan, part, scan->seekers[i].query->k);
+            ir_neighbor *place = items ? items : results[i].neighbors;
+            *best_of(scan, part, i) = (ir_best){place, 0, capacity};
+            if (items)
+                items += capacity;
+        }
     return IMGRET_OK;
 }
 
-static uint32_t gather(const delta_scan *scan, ir_neighbor *out)
+static int32_t prepare(delta_scan *scan, const ir_delta_query *queries, ir_delta_result *results,
+                       imgret_error *error)
 {
-    ir_best all = {out, 0, scan->query->k};
+    choose_parts(scan);
+    size_t count = scan->seeker_count, vector_bytes, best_count;
+    if (!ir_mul_size(count, scan->delta->row_floats * sizeof scan->vectors[0], &vector_bytes) ||
+        !ir_mul_size(count, scan->part_count, &best_count))
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %zu queries", count);
+    scan->seekers = ir_calloc(count, sizeof scan->seekers[0]);
+    scan->vectors = ir_malloc_aligned(IR_DELTA_ROW_ALIGNMENT, vector_bytes);
+    scan->parts = ir_calloc(best_count, sizeof scan->parts[0]);
+    if (!scan->seekers || !scan->vectors || !scan->parts)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %zu queries", count);
+    memset(scan->vectors, 0, vector_bytes);
+    for (size_t i = 0; i < count; i++) {
+        delta_seeker *seeker = &scan->seekers[i];
+        seeker->delta = scan->delta;
+        seeker->query = &queries[i];
+        seeker->vector = scan->vectors + i * scan->delta->row_floats;
+        prepare_seeker(seeker);
+    }
+    return share_items(scan, results, error);
+}
+
+static void gather(const delta_scan *scan, uint32_t seeker, ir_delta_result *result)
+{
+    ir_best all = {result->neighbors, 0, scan->seekers[seeker].query->k};
     if (!scan->items)
-        all = scan->parts[0];
+        all = *best_of(scan, 0, seeker);
     else
-        for (uint32_t part = 0; part < scan->part_count; part++)
-            for (uint32_t i = 0; i < scan->parts[part].count; i++)
-                ir_best_keep(&all, scan->parts[part].items[i]);
+        for (uint32_t part = 0; part < scan->part_count; part++) {
+            const ir_best *best = best_of(scan, part, seeker);
+            for (uint32_t i = 0; i < best->count; i++)
+                ir_best_keep(&all, best->items[i]);
+        }
     ir_best_sort(&all);
-    return all.count;
+    result->count = all.count;
+}
+
+int32_t ir_delta_search_many(const ir_delta *delta, const ir_delta_query *queries, uint32_t count,
+                             ir_delta_result *results, imgret_error *error)
+{
+    int32_t status = IMGRET_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        results[i].count = 0;
+        results[i].scanned = 0;
+        results[i].partial = false;
+        if (!status)
+            status = check_query(delta, &queries[i], error);
+    }
+    if (status || count == 0)
+        return status;
+    delta_scan scan = {.delta = delta, .shared = queries, .seeker_count = count};
+    scan.row_count = atomic_load_explicit(&delta->row_count, memory_order_acquire);
+    if (scan.row_count == 0 || (queries->allowed && queries->allowed_count == 0))
+        return IMGRET_OK;
+    status = prepare(&scan, queries, results, error);
+    if (status == IMGRET_OK)
+        ir_pool_run(queries->pool, queries->allowed ? scan_allowed : scan_part, &scan,
+                    scan.part_count);
+    for (uint32_t i = 0; i < count && scan.seekers; i++)
+        results[i].scanned = atomic_load(&scan.seekers[i].scanned);
+    bool stopped = atomic_load(&scan.stopped);
+    if (status == IMGRET_OK && stopped && !queries->partial)
+        status = ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
+    for (uint32_t i = 0; i < count && status == IMGRET_OK; i++) {
+        gather(&scan, i, &results[i]);
+        results[i].partial = stopped;
+    }
+    free_scan(&scan);
+    return status;
 }
 
 int32_t ir_delta_search(const ir_delta *delta, const ir_delta_query *query, ir_neighbor *out,
                         uint32_t *out_count, uint64_t *scanned, imgret_error *error)
 {
-    *out_count = 0;
+    ir_delta_result result = {.neighbors = out};
+    int32_t status = ir_delta_search_many(delta, query, 1, &result, error);
+    *out_count = result.count;
     if (scanned)
-        *scanned = 0;
-    int32_t status = check_query(delta, query, error);
-    if (status)
-        return status;
-    delta_scan scan = {.delta = delta, .query = query};
-    scan.row_count = atomic_load_explicit(&delta->row_count, memory_order_acquire);
-    if (scan.row_count == 0 || (query->allowed && query->allowed_count == 0))
-        return IMGRET_OK;
-    status = prepare(&scan, out, error);
-    if (status == IMGRET_OK)
-        ir_pool_run(query->pool, query->allowed ? scan_allowed : scan_part, &scan,
-                    scan.part_count);
-    if (scanned)
-        *scanned = atomic_load(&scan.scanned);
-    if (status == IMGRET_OK && atomic_load(&scan.stopped))
-        status = ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
-    if (status == IMGRET_OK)
-        *out_count = gather(&scan, out);
-    free_scan(&scan);
+        *scanned = result.scanned;
     return status;
 }

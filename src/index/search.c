@@ -65,7 +65,7 @@ void ir_query_free(ir_query *query)
     ir_free(query->candidates);
 }
 
-static int32_t start_beam(ir_query *query, uint32_t width, imgret_error *error)
+int32_t ir_query_start_beam(ir_query *query, uint32_t width, imgret_error *error)
 {
     if (width > query->beam_room) {
         ir_beam_entry *grown = ir_realloc(query->beam.entries, width * sizeof grown[0]);
@@ -79,8 +79,8 @@ static int32_t start_beam(ir_query *query, uint32_t width, imgret_error *error)
     return IMGRET_OK;
 }
 
-/* Estimates the nodes in tools->fresh and offers them to the beam. */
-static void offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools, uint32_t count)
+void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                    uint32_t count, float slack)
 {
     ir_code_rows signs = {segment->signs, segment->shape.sign_stride, tools->fresh, count};
     ir_code_estimate_signs(&segment->shape, &query->code, &signs, tools->keys, tools->errors);
@@ -91,7 +91,7 @@ static void offer(ir_query *query, const ir_segment *segment, ir_walk_tools *too
         float worst = ir_beam_worst(&query->beam);
         passed = tools->passed;
         for (uint32_t i = 0; i < count; i++)
-            if (tools->keys[i] - coarse_slack * tools->errors[i] < worst)
+            if (tools->keys[i] - slack * tools->errors[i] < worst)
                 passed[passed_count++] = tools->fresh[i];
         ir_code_rows ranks = {segment->ranks, segment->shape.rank_stride, passed, passed_count};
         signs.ids = passed;
@@ -128,14 +128,28 @@ static uint32_t choose_entries(const ir_query *query, const ir_segment *segment,
     return count;
 }
 
+int32_t ir_query_heed_stop(ir_query *query, imgret_error *error)
+{
+    const ir_search *search = query->search;
+    if (query->cut || !search->stop || !search->stop(search->stop_context))
+        return IMGRET_OK;
+    if (!(search->flags & IR_SEARCH_PARTIAL))
+        return ir_fail(error, IMGRET_INTERRUPTED, "the search was stopped");
+    query->cut = true;
+    return IMGRET_OK;
+}
+
 int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                         uint32_t slot, const uint8_t *row, imgret_error *error)
 {
-    const ir_search *search = query->search;
     bool damaged = false;
-    if (search->stop && query->stats.hops % STOP_EVERY_HOPS == 0 &&
-        search->stop(search->stop_context))
-        return ir_fail(error, IMGRET_INTERRUPTED, "the search was stopped");
+    if (query->cut)
+        return IMGRET_OK;
+    if (query->stats.hops % STOP_EVERY_HOPS == 0) {
+        int32_t status = ir_query_heed_stop(query, error);
+        if (status || query->cut)
+            return status;
+    }
     query->stats.hops++;
     uint32_t near = ir_segment_neighbors(segment, row, slot, tools->neighbors, &damaged);
     if (damaged)
@@ -148,7 +162,7 @@ int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tool
     for (uint32_t i = 0; i < near; i++)
         if (ir_visited_add(&query->visited, tools->neighbors[i]))
             tools->fresh[count++] = tools->neighbors[i];
-    offer(query, segment, tools, count);
+    ir_query_offer(query, segment, tools, count, coarse_slack);
     return IMGRET_OK;
 }
 
@@ -170,7 +184,7 @@ static int32_t follow(ir_query *query, const ir_segment *segment, ir_walk_tools 
                       imgret_error *error)
 {
     const ir_beam_entry *next;
-    while (query->nodes_wanted_count + query->nodes_pending < IR_QUERY_NODES_MAX &&
+    while (!query->cut && query->nodes_wanted_count + query->nodes_pending < IR_QUERY_NODES_MAX &&
            (next = ir_beam_next(&query->beam)) != NULL) {
         uint32_t slot = next->slot & IR_BEAM_SLOT;
         const uint8_t *row = ir_segment_row(segment, slot);
@@ -190,7 +204,8 @@ static int32_t begin_walk(ir_query *query, const ir_segment *segment, ir_walk_to
                           imgret_error *error)
 {
     uint64_t all = segment->header.vector_count;
-    int32_t status = start_beam(query, (uint32_t)(query->width < all ? query->width : all), error);
+    int32_t status = ir_query_start_beam(query, (uint32_t)(query->width < all ? query->width : all),
+                                         error);
     if (status)
         return status;
     ir_visited_clear(&query->visited);
@@ -198,7 +213,7 @@ static int32_t begin_walk(ir_query *query, const ir_segment *segment, ir_walk_to
     uint32_t count = choose_entries(query, segment, tools->fresh);
     for (uint32_t i = 0; i < count; i++)
         ir_visited_add(&query->visited, tools->fresh[i]);
-    offer(query, segment, tools, count);
+    ir_query_offer(query, segment, tools, count, coarse_slack);
     return IMGRET_OK;
 }
 
@@ -213,7 +228,7 @@ static int32_t offer_other_entries(ir_query *query, const ir_segment *segment,
     for (uint32_t i = 0; i < segment->header.entry_count; i++)
         if (ir_visited_add(&query->visited, segment->entries[i]))
             tools->fresh[count++] = segment->entries[i];
-    offer(query, segment, tools, count);
+    ir_query_offer(query, segment, tools, count, coarse_slack);
     return IMGRET_OK;
 }
 
@@ -235,8 +250,7 @@ static int32_t gather(ir_query *query, const ir_segment *segment, imgret_error *
         const ir_beam_entry *entry = &query->beam.entries[i];
         uint32_t slot = entry->slot & IR_BEAM_SLOT;
         int64_t id = ir_segment_id(segment, slot);
-        if ((search->excluded_id && id == search->excluded_id) ||
-            (search->allowed && !search->allowed(search->allowed_context, id)))
+        if (!ir_query_allows(search, id))
             continue;
         double score = ir_space_score(&segment->space, (double)entry->key, query->squared);
         query->candidates[query->candidate_count++] =
@@ -253,6 +267,8 @@ static void choose_reads(ir_query *query)
     uint32_t count = query->candidate_count, k = search->k;
     float certainty = search->certainty > 0 ? search->certainty : certainty_default;
     bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
+    if (query->cut)
+        return; /* no time to read */
     float border = INFINITY; /* with no more than k candidates all are results */
     if (count > k)
         border = (query->candidates[k - 1].key + query->candidates[k].key) / 2;
@@ -263,19 +279,41 @@ static void choose_reads(ir_query *query)
     }
 }
 
-/* The walk came to its end: settles the candidates, or begins a wider walk where too many were not
- * allowed, in the end over everything. */
+/* The allowed vectors that a walk must have met: half of what it looks for, and more than k. */
+static uint64_t candidates_needed(const ir_query *query)
+{
+    uint64_t effort = query->search->effort ? query->search->effort : EFFORT_DEFAULT;
+    uint64_t wanted = query->search->rows ? effort : query->width;
+    return wanted / 2 > query->search->k ? wanted / 2 : query->search->k;
+}
+
+static int32_t scan_rows(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                         imgret_error *error)
+{
+    int32_t status = ir_query_scan_rows(query, segment, tools, error);
+    if (!status)
+        status = gather(query, segment, error);
+    if (status)
+        return status;
+    choose_reads(query);
+    query->walking = false;
+    return IMGRET_OK;
+}
+
+/* The walk came to its end: settles the candidates, or, where too many were not allowed, compares
+ * the rows one by one, or begins a wider walk, in the end over everything. */
 static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                         imgret_error *error)
 {
-    if (!query->others_offered && query->beam.count < query->beam.capacity)
+    if (!query->cut && !query->others_offered && query->beam.count < query->beam.capacity)
         return offer_other_entries(query, segment, tools, error);
     int32_t status = gather(query, segment, error);
     if (status)
         return status;
-    uint64_t k = query->search->k;
-    uint64_t needed = query->width / 2 > k ? query->width / 2 : k;
-    if (query->candidate_count < needed && query->width < segment->header.vector_count &&
+    bool short_of = !query->cut && query->candidate_count < candidates_needed(query);
+    if (short_of && query->search->rows)
+        return scan_rows(query, segment, tools, error);
+    if (short_of && query->width < segment->header.vector_count &&
         query->beam.count == query->beam.capacity) {
         query->width *= 2;
         return begin_walk(query, segment, tools, error);
@@ -292,6 +330,8 @@ int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_too
         int32_t status = follow(query, segment, tools, error);
         if (status)
             return status;
+        if (query->cut)
+            query->nodes_wanted_count = 0;
         if (query->nodes_wanted_count + query->nodes_pending > 0)
             return IMGRET_OK;
         status = end_walk(query, segment, tools, error);
@@ -307,7 +347,7 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
     const ir_search *search = query->search;
     query->candidate_count = query->next_wanted = query->pending = 0;
     query->nodes_wanted_count = query->nodes_pending = 0;
-    query->walking = false;
+    query->walking = query->cut = false;
     query->status = IMGRET_OK;
     memset(&query->stats, 0, sizeof query->stats);
     if (segment->header.vector_count == 0)
@@ -326,6 +366,10 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
     if (query->width <= search->k)
         query->width = search->k + 1ull;
     query->walking = true;
+    if (search->rows && ir_query_prefers_rows(query, segment))
+        return scan_rows(query, segment, tools, error);
+    if (search->rows)
+        query->width = ir_query_width_among_rows(query, segment);
     int32_t status = begin_walk(query, segment, tools, error);
     return status ? status : ir_query_advance(query, segment, tools, error);
 }
@@ -354,13 +398,16 @@ void ir_query_finish(ir_query *query)
     ir_search_result *result = query->result;
     result->status = query->status;
     result->count = 0;
+    result->partial = false;
+    result->stats = query->stats;
     if (query->status)
         return;
+    result->partial = query->cut;
     bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
     uint32_t count = 0;
-    /* An unread candidate is certainly in or certainly out. */
+    /* An unread candidate is certainly in or certainly out, or there was no time to read it. */
     for (uint32_t i = 0; i < query->candidate_count; i++)
-        if (query->candidates[i].exact || (!exact && i < search->k))
+        if (query->candidates[i].exact || query->cut || (!exact && i < search->k))
             query->candidates[count++] = query->candidates[i];
     if (count > 1)
         qsort(query->candidates, count, sizeof query->candidates[0], best_first);

@@ -32,6 +32,7 @@ typedef struct ir_query {
     uint64_t width;      /* of the beam as wished; at most the number of vectors is used */
     bool walking;        /* the candidates are not settled yet */
     bool others_offered; /* all entries were offered, not the nearest alone */
+    bool cut;            /* stopped, and the best so far is wanted */
     uint32_t nodes_wanted[IR_QUERY_NODES_MAX]; /* slots whose rows are to be read */
     uint32_t nodes_wanted_count;
     uint32_t nodes_pending; /* such reads in flight */
@@ -39,6 +40,7 @@ typedef struct ir_query {
     uint32_t candidate_count, candidate_room;
     uint32_t next_wanted; /* candidates before it are queued or need no read */
     uint32_t pending;     /* reads in flight, of rows and vectors */
+    uint64_t waiting_since_us; /* with reads in flight */
     int32_t status;
     ir_search_stats stats;
 } ir_query;
@@ -67,9 +69,35 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
 int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                          imgret_error *error);
 
+/* Asks the caller's stop: INTERRUPTED, or, where the best so far is wanted, query->cut is set. */
+int32_t ir_query_heed_stop(ir_query *query, imgret_error *error);
+
 /* Expands a node whose row was read; ir_query_advance follows. */
 int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                         uint32_t slot, const uint8_t *row, imgret_error *error);
+
+/* Estimates the nodes in tools->fresh and offers them to the beam; one whose coarse key misses the
+ * beam by more than `slack` standard deviations is passed over. */
+void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                    uint32_t count, float slack);
+
+/* An empty beam of `width`. */
+int32_t ir_query_start_beam(ir_query *query, uint32_t width, imgret_error *error);
+
+/* ---- search_rows.c: the rows of a filter ---- */
+
+/* Whether comparing search->rows one by one costs less than walking the graph. */
+bool ir_query_prefers_rows(const ir_query *query, const ir_segment *segment);
+
+/* The width of a walk that meets as many of the rows as it would meet vectors without a filter. */
+uint64_t ir_query_width_among_rows(const ir_query *query, const ir_segment *segment);
+
+/* Fills the beam with the nearest of search->rows. */
+int32_t ir_query_scan_rows(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                           imgret_error *error);
+
+/* Whether `id` may be a result, as far as rows and search->allowed say. */
+bool ir_query_allows(const ir_search *search, int64_t id);
 
 /* The exact score of a candidate, from its record. */
 void ir_query_settle(ir_query *query, const ir_segment *segment, uint32_t candidate,

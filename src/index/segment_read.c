@@ -61,18 +61,39 @@ uint32_t ir_segment_record_pages(const ir_segment_header *header)
     return (uint32_t)ir_pages_of(header->record_stride) + (aligned ? 0 : 1);
 }
 
-/* The slot of `id`, or the vector count. Ids ascend with slots. */
-static uint32_t find_slot(const ir_segment *segment, int64_t id)
+/* Ids ascend with slots. Doubling steps, then halves. */
+uint32_t ir_segment_find_from(const ir_segment *segment, uint32_t from, int64_t id)
 {
-    uint32_t count = (uint32_t)segment->header.vector_count, low = 0, high = count;
+    uint32_t count = (uint32_t)segment->header.vector_count, low = from;
+    uint64_t high = from, step = 1;
+    while (high < count && ir_segment_id(segment, (uint32_t)high) < id) {
+        low = (uint32_t)high + 1;
+        high += step;
+        step *= 2;
+    }
+    if (high > count)
+        high = count;
     while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
+        uint32_t middle = low + ((uint32_t)high - low) / 2;
         if (ir_segment_id(segment, middle) < id)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < count && ir_segment_id(segment, low) == id ? low : count;
+    return low;
+}
+
+/* The slot of `id`, or the vector count. */
+static uint32_t find_slot(const ir_segment *segment, int64_t id)
+{
+    uint32_t count = (uint32_t)segment->header.vector_count;
+    uint32_t slot = ir_segment_find_from(segment, 0, id);
+    return slot < count && ir_segment_id(segment, slot) == id ? slot : count;
+}
+
+bool ir_segment_has(const ir_segment *segment, int64_t id)
+{
+    return find_slot(segment, id) < segment->header.vector_count;
 }
 
 int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *stored,

@@ -62,6 +62,10 @@ int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *sto
 
 int64_t ir_segment_id(const ir_segment *segment, uint32_t slot);
 
+/* The first slot at or after `from` whose id is at least `id`; the vector count when there is none.
+ * Quick when it is near. */
+uint32_t ir_segment_find_from(const ir_segment *segment, uint32_t from, int64_t id);
+
 /* A node's row of the graph: the page, and its place there. */
 static inline uint64_t ir_segment_graph_page(const ir_segment *segment, uint32_t slot)
 {

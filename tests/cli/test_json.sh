@@ -32,12 +32,16 @@ check "add: counts of the summary" 'grep -q "\"stored_count\":16" last &&
     grep -q "\"failed_count\":1" last && grep -q "\"complete\":true" last'
 run "$IMGRET" search t.imgret "$(first_of wood pics)" -k 5 --json
 check "search" '[ $status -eq 0 ] && is_ndjson out && [ "$(wc -l < out)" -eq 5 ]'
-check "search: fields" '[ "$(fields out)" = "rank id score path width height metadata " ]'
+check "search: fields" '[ "$(fields out)" = "rank id score path width height metadata label label_score " ]'
+run "$IMGRET" search t.imgret "$(first_of wood pics)" -k 5 --json --stats
+check "search --stats: one more object" '[ $status -eq 0 ] && is_ndjson out && [ "$(wc -l < out)" -eq 6 ]'
+check "search --stats: what was scanned" 'tail -1 out | grep -q "^{\"stats\":true,\"partial\":false,.*\"scanned\":[1-9]"'
+run "$IMGRET" search t.imgret "$(first_of wood pics)" -k 5 --json
 check "search: ranks" '[ "$(sed "s/^{\"rank\":\([0-9]*\),.*/\1/" out | tr "\n" " ")" = "1 2 3 4 5 " ]'
 run "$IMGRET" show t.imgret --json
 check "show" '[ $status -eq 0 ] && is_ndjson out && [ "$(wc -l < out)" -eq 17 ]'
 check "show: fields" 'case "$(fields out)" in "id state path format width height file_bytes \
-modified_ns added_ms content_hash code reason metadata brightness contrast "*) ;; *) false ;; esac'
+modified_ns added_ms content_hash code reason metadata label label_score brightness contrast "*) ;; *) false ;; esac'
 run "$IMGRET" show t.imgret --failed --json
 check "show --failed" '[ $status -eq 0 ] && is_ndjson out && [ "$(wc -l < out)" -eq 1 ] &&
     grep -q "\"state\":\"failed\"" out && grep -q "broken\.ppm" out'

@@ -1,0 +1,145 @@
+/* segments_search.c: what the segments find, merged with what the delta found.
+ *
+ * The queries of a batch are asked of one segment after the other, all at once: the segment keeps
+ * many of them in flight on each thread.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "engine/segments.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The ids of a filter that one segment may hold; NULL: there is no filter. */
+typedef struct {
+    const int64_t *ids;
+    uint64_t count;
+} allowed_here;
+
+/* How many of the ascending `ids` are below `id`. */
+static uint64_t count_below(const int64_t *ids, uint64_t count, int64_t id)
+{
+    uint64_t low = 0, high = count;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (ids[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_there(void *context, int64_t id)
+{
+    return !ir_tombstones_has(context, id);
+}
+
+static allowed_here allowed_in(const ir_catalog_segment *listed, const ir_delta_query *asked)
+{
+    allowed_here out = {NULL, 0};
+    if (!asked->allowed)
+        return out;
+    uint64_t first = count_below(asked->allowed, asked->allowed_count, listed->first_region);
+    uint64_t end = listed->last_region < INT64_MAX
+                       ? count_below(asked->allowed, asked->allowed_count,
+                                     listed->last_region + 1)
+                       : asked->allowed_count;
+    out.ids = asked->allowed + first;
+    out.count = end - first;
+    return out;
+}
+
+static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_query *asked,
+                          ir_search_result *out, imgret_error *error)
+{
+    ir_open_segment *open = &segments->open[index];
+    allowed_here allowed = allowed_in(&open->listed, asked->queries);
+    for (uint32_t i = 0; i < asked->count; i++) {
+        out[i].count = 0;
+        out[i].partial = false;
+        out[i].stats = (ir_search_stats){.reads = 0};
+    }
+    if (asked->queries->allowed && allowed.count == 0)
+        return IMGRET_OK;
+    ir_search *searches = ir_calloc(asked->count, sizeof *searches);
+    if (!searches)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u queries", asked->count);
+    if (asked->effort > asked->effort_used)
+        asked->effort_used = asked->effort;
+    bool some_are_gone = ir_tombstones_count(segments->tombstones) > 0;
+    for (uint32_t i = 0; i < asked->count; i++) {
+        const ir_delta_query *query = &asked->queries[i];
+        searches[i] = (ir_search){
+            .vector = query->vector,
+            .k = query->k,
+            .flags = asked->queries->partial ? IR_SEARCH_PARTIAL : 0,
+            .effort = asked->effort,
+            .excluded_id = query->excluded_id,
+            .allowed = some_are_gone ? is_there : NULL,
+            .allowed_context = segments->tombstones,
+            .rows = allowed.ids,
+            .row_count = allowed.count,
+            .stop = asked->queries->stop,
+            .stop_context = asked->queries->stop_context,
+        };
+    }
+    int32_t status = ir_segment_search_batch(open->file, searches, asked->count, out,
+                                             asked->queries->pool, NULL, error);
+    ir_free(searches);
+    return status;
+}
+
+static int compare_neighbors(const void *a, const void *b)
+{
+    const ir_neighbor *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Merges `more` into `found` and keeps the best k above score_min. `room` holds both. */
+static void merge(const ir_delta_query *asked, ir_search_result *found,
+                  const ir_search_result *more, ir_neighbor *room)
+{
+    uint32_t total = found->count;
+    memcpy(room, found->neighbors, total * sizeof *room);
+    for (uint32_t i = 0; i < more->count; i++)
+        if (more->neighbors[i].score >= asked->score_min)
+            room[total++] = more->neighbors[i];
+    qsort(room, total, sizeof *room, compare_neighbors);
+    found->count = total < asked->k ? total : asked->k;
+    memcpy(found->neighbors, room, found->count * sizeof *room);
+    found->partial = found->partial || more->partial;
+    ir_search_stats_add(&found->stats, &more->stats);
+}
+
+int32_t ir_segments_search(ir_segments *segments, ir_segments_query *asked,
+                           ir_search_result *found, imgret_error *error)
+{
+    if (segments->count == 0 || asked->count == 0)
+        return IMGRET_OK;
+    size_t room = 0, widest = 0;
+    for (uint32_t i = 0; i < asked->count; i++) {
+        room += asked->queries[i].k;
+        widest = asked->queries[i].k > widest ? asked->queries[i].k : widest;
+    }
+    ir_search_result *more = ir_calloc(asked->count, sizeof *more);
+    ir_neighbor *neighbors = ir_malloc_array(room + 2 * widest, sizeof *neighbors);
+    int32_t status = IMGRET_OK;
+    if (!more || !neighbors)
+        status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for %zu neighbours", room);
+    ir_neighbor *next = neighbors;
+    for (uint32_t i = 0; i < asked->count && !status; i++) {
+        more[i].neighbors = next;
+        next += asked->queries[i].k;
+    }
+    for (uint32_t s = 0; s < segments->count && !status; s++) {
+        status = search_one(segments, s, asked, more, error);
+        for (uint32_t i = 0; i < asked->count && !status; i++)
+            merge(&asked->queries[i], &found[i], &more[i], next);
+    }
+    ir_free(neighbors);
+    ir_free(more);
+    return status;
+}
