@@ -4,8 +4,9 @@ Usage: end_to_end.py IMGRET DATA [--all] [--json]
 
 Both sides have the weights of DATA/weights/vit_tiny_patch16_224.fp16.safetensors. The reference is
 what a Python user writes: PIL opens and turns the picture, torchvision's rules resize (bicubic, 248)
-and crop (224), torch runs the network in float32. A sample of DATA/images is compared; --all takes
-all of them, and then counts the right labels on imagenet_sample and the mean average precision on
+and crop (224), torch runs the network in float32. A sample of DATA/images is compared, and mosaics
+of its photographs that are large enough to be scaled while they are decoded; --all takes all of them, and
+then counts the right labels on imagenet_sample and the mean average precision on
 corel, too. --json prints the figures as one object instead.
 """
 
@@ -48,6 +49,22 @@ def prepare(picture):
     left, top = (int(round((side - CROP) / 2.0)) for side in size)
     picture = picture.resize(size, Image.BICUBIC).crop((left, top, left + CROP, top + CROP))
     return (numpy.asarray(picture, numpy.float32).transpose(2, 0, 1) / 255 - 0.5) / 0.5
+
+
+def mosaics(data, folder):
+    """Large pictures with a photograph's detail: squares of 2 x 2 to 6 x 6 of them, as JPEGs."""
+    sample = pictures(os.path.join(data, "images", "imagenet_sample"), True)
+    made = []
+    for side in (2, 3, 4, 5, 6):
+        for variant in range(4):
+            whole = Image.new("RGB", (480 * side, 360 * side))
+            for i in range(side * side):
+                tile = open_picture(sample[(i * 5 + variant * 7 + side) % len(sample)])
+                whole.paste(ImageOps.fit(tile, (480, 360), Image.BICUBIC),
+                            (480 * (i % side), 360 * (i // side)))
+            made.append(os.path.join(folder, "mosaic%d-%d.jpg" % (side, variant)))
+            whole.save(made[-1], quality=90)
+    return made
 
 
 def open_picture(path):
@@ -116,14 +133,16 @@ def quality(paths, both):
 def measure(imgret, data, everything):
     weights = os.path.join(data, "weights", "vit_tiny_patch16_224.fp16.safetensors")
     paths = pictures(os.path.join(data, "images"), everything)
+    paths += pictures(os.path.join(data, "coral_photos"), True)  # large ones are decoded scaled
     with tempfile.TemporaryDirectory() as folder:
+        paths += mosaics(data, folder) if everything else mosaics(data, folder)[::4]
         labels = os.path.join(folder, "labels")
         with open(labels, "w") as file:
             file.writelines("c%d\n" % number for number in range(1000))
         spec = "torch:%s;labels=%s" % (weights, labels)
         own, own_classes = ours(imgret, paths, spec)
         plain = ours_undecoded(imgret, paths, spec, folder)
-    theirs, their_classes = reference(paths, weights)
+        theirs, their_classes = reference(paths, weights)
     cosine = (own * theirs).sum(1)
     scaling = (own * plain).sum(1)
     result = {"pictures": len(paths),
@@ -131,6 +150,7 @@ def measure(imgret, data, everything):
               "cosine_min_at": os.path.relpath(paths[int(cosine.argmin())], data),
               "undecoded_cosine_min": (plain * theirs).sum(1).min(),
               "scaling_moved": int((scaling < 1 - 1e-9).sum()), "scaling_cosine_min": scaling.min(),
+              "scaling_cosine_mean": scaling[scaling < 1 - 1e-9].mean(),
               "same_class": sum(a == b for a, b in zip(own_classes, their_classes))}
     if everything:
         result["ours"], result["theirs"] = quality(paths, ((own, own_classes),
