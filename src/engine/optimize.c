@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/effort.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -45,6 +46,7 @@ typedef struct plan {
     int64_t replaced[SEGMENTS_MAX + 1];
     uint32_t replaced_count;
     int64_t number; /* of the new file */
+    ir_effort_curves curves; /* of its searches */
 } plan;
 
 /* ---- one builder at a time ---- */
@@ -207,6 +209,22 @@ static bool stop_or_report(void *context, double done)
            made->options->on_progress(made->options->user, done) != 0;
 }
 
+/* Opening it checks it, before anything depends on it; what its searches find is measured. */
+static int32_t try_segment(plan *made, const char *path, ir_segment_info *info,
+                           imgret_error *error)
+{
+    ir_segment *built = NULL;
+    int32_t status = ir_segment_open(&built, path, &(ir_segment_open_options){0}, error);
+    if (status)
+        return status;
+    ir_segment_get_info(built, info);
+    ir_calibration how = {.pool = made->database->pool, .stop = ir_call_stopped,
+                          .context = made->call};
+    status = ir_segment_calibrate(built, &how, &made->curves, error);
+    ir_segment_close(built);
+    return status;
+}
+
 static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgret_error *error)
 {
     ir_database *database = made->database;
@@ -222,14 +240,11 @@ static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgr
     };
     ir_segment_report report = {0};
     int32_t status = ir_segment_build(path, &spec, next_vector, made, &report, error);
-    ir_segment *built = NULL;
-    if (!status) /* opening it checks it, before anything depends on it */
-        status = ir_segment_open(&built, path, &(ir_segment_open_options){0}, error);
+    ir_segment_info info;
+    if (!status)
+        status = try_segment(made, path, &info, error);
     if (status)
         return status;
-    ir_segment_info info;
-    ir_segment_get_info(built, &info);
-    ir_segment_close(built);
     *out = (ir_catalog_segment){
         .id = made->number,
         .first_region = made->first_region,
@@ -264,6 +279,8 @@ static int32_t list_segment(plan *made, const ir_catalog_segment *built, imgret_
         return status;
     status = ir_catalog_replace_segments(database->catalog, built, made->replaced,
                                          made->replaced_count, made->removal_mark, error);
+    if (!status)
+        status = ir_effort_store(database->catalog, built->identity, &made->curves, error);
     if (status) {
         ir_database_rollback(database);
         return status;

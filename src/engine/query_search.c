@@ -82,7 +82,8 @@ static int32_t search_all(const ir_query_work *work, round_trip *trip, imgret_er
     ir_database *database = work->database;
     ir_segments_query *asked = &trip->asked;
     *asked = (ir_segments_query){.queries = trip->queries, .count = work->count,
-                                 .effort = work->options->effort};
+                                 .effort = work->options->effort,
+                                 .target_recall = work->options->target_recall};
     pthread_rwlock_rdlock(&database->segments.layout);
     int32_t status = ir_delta_search_many(database->delta, trip->queries, work->count,
                                           trip->in_delta, error);
