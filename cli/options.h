@@ -79,6 +79,7 @@ struct cli_options {
     const char *output;
     uint32_t dimension;
     uint32_t sample;
+    uint32_t seed;
     bool whiten;
     uint32_t deadline_ms;
     double target_recall; /* NaN: not given */

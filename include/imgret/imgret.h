@@ -178,7 +178,9 @@ typedef struct imgret_open_options {
      *   "classic"             the weightless descriptor in plain C (default of a new database)
      *   "vectors:512"         no extractor: the caller adds ready vectors of that dimension
      *   "torch:FILE" or FILE  weights for a backend plugin, such as vit.safetensors
-     * ";pca=FILE" after any of the extractors projects its vectors (imgret_pca_train).
+     * ";pca=FILE" after any of the extractors projects its vectors (imgret_pca_train),
+     * ";labels=FILE" names the classes of its head, one a line: pictures that are stored get a label;
+     * ";letterbox=yes", ";grey=yes", ";denoise=3", ";reencode=75": see docs/extraction.md.
      * NULL opens a database with the extractor it was made with. An extractor whose identity
      * differs from the database's is refused with IMGRET_MISMATCH. */
     const char *model;
@@ -752,6 +754,35 @@ IMGRET_API int32_t imgret_extract(imgret_extractor *extractor, const imgret_inpu
                                   uint32_t count, float *out, uint64_t out_floats,
                                   int32_t *statuses, imgret_error *error);
 
+#define IMGRET_EXTRACT_PREPARED 1u /* the pictures are PIXELS of input_width x input_height, which go
+                                    * to the model as they are: no resize, no crop, no clean-up */
+
+/* What imgret_extract_with is to find out; each array has `count` rows or entries and is the
+ * caller's, NULL: not wanted. */
+typedef struct imgret_extraction {
+    uint32_t size;  /* sizeof(imgret_extraction) */
+    uint32_t flags; /* IMGRET_EXTRACT_* */
+    float *vectors; /* rows of `dimension`, L2-normalised */
+    uint64_t vector_floats; /* capacity of `vectors` */
+    float *logits;  /* rows of `class_count`: the classification head's, before any softmax */
+    uint64_t logit_floats; /* capacity of `logits` */
+    uint32_t *labels;    /* class of the largest logit; with label_scores */
+    float *label_scores; /* its softmax, 0..1; with labels */
+    int32_t *statuses;   /* as in imgret_extract */
+} imgret_extraction;
+
+/* imgret_extract, for more than vectors. A picture whose status is no IMGRET_OK has zeros everywhere.
+ * INVALID_ARGUMENT also when logits or labels are wanted of a model without head. */
+IMGRET_API int32_t imgret_extract_with(imgret_extractor *extractor, const imgret_input *inputs,
+                                       uint32_t count, const imgret_extraction *wanted,
+                                       imgret_error *error);
+
+/* Copies the name of class `index`, UTF-8 and a NUL, into `out` of `capacity` bytes; 1,025 always do.
+ * NOT_FOUND when the specification has no "labels=FILE", or the model fewer classes; LIMIT when it does
+ * not fit. */
+IMGRET_API int32_t imgret_extractor_get_label(const imgret_extractor *extractor, uint32_t index,
+                                              char *out, uint32_t capacity, imgret_error *error);
+
 /* ---- Models while queries run ---------------------------------------------------------------------- */
 
 /* Loads the database's extractor now, from `model` (written as in imgret_open_options; NULL: from
@@ -774,6 +805,53 @@ IMGRET_API int32_t imgret_unload_model(imgret *db, imgret_error *error);
  * Errors: as imgret_extractor_open, and MISMATCH. */
 IMGRET_API int32_t imgret_extractor_replace(imgret_extractor *extractor, const char *model,
                                             imgret_error *error);
+
+/* What a file of weights is, found without needing it to be fit for use. Texts are never NULL and live
+ * as long as the inspection; lists have one entry a line, each with a newline behind it. What a
+ * backend cannot tell is "" or 0. */
+typedef struct imgret_model_report {
+    uint32_t size;  /* sizeof(imgret_model_report) of the library */
+    int32_t status; /* IMGRET_OK: it can be loaded; else the error that loading it gives */
+    const char *reason;       /* that error's message */
+    const char *backend;      /* "torch" */
+    const char *backend_version;
+    const char *family;       /* "vit": the backend's option that would be chosen */
+    const char *naming;       /* whose names the tensors have: "timm" */
+    const char *architecture; /* "vit_tiny_patch16_224" */
+    const char *identity;     /* the backend's part of imgret_extractor_info.identity */
+    const char *missing;      /* tensors that the architecture wants and has not */
+    const char *left_over;    /* tensors that it has no place for */
+    const char *misshapen;    /* tensors of a wrong shape, with the right one */
+    const char *class_names;  /* that the file holds */
+    const char *notes;        /* what was decided, and why */
+    uint64_t parameter_count; /* values in all tensors that have their place */
+    uint64_t tensor_bytes;    /* of all tensors */
+    uint32_t tensor_count;
+    uint32_t missing_count;
+    uint32_t left_over_count;
+    uint32_t misshapen_count;
+    uint32_t dimension;       /* floats in an embedding; 0 for a detector */
+    uint32_t class_count;     /* of the classification head */
+    uint32_t input_width;     /* pixels */
+    uint32_t input_height;
+    uint32_t anchor_count;    /* of a detector: boxes that it proposes for a picture */
+    uint32_t box_class_count; /* and classes that it knows */
+} imgret_model_report;
+
+typedef struct imgret_inspection imgret_inspection;
+
+/* Looks into the weights of `model`, written as in imgret_open_options; `plugin_path` as there, may be
+ * NULL. A file that cannot be used is described, too: its report has the reason. Any thread. Free `out`
+ * with imgret_inspection_free. Errors: NOT_FOUND (file or plugin), INVALID_ARGUMENT (an option), IO,
+ * BAD_MODEL (a plugin that cannot be used), NO_MEMORY. */
+IMGRET_API int32_t imgret_inspect_model(imgret_inspection **out, const char *model,
+                                        const char *plugin_path, imgret_error *error);
+
+/* The report, which lives as long as the inspection. NULL for NULL. */
+IMGRET_API const imgret_model_report *
+imgret_inspection_report(const imgret_inspection *inspection);
+
+IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
 
 /* ---- Principal components ------------------------------------------------------------------------ */
 
