@@ -174,7 +174,7 @@ static void fill_stats(const ir_query_work *work, const round_trip *trip, uint32
         .read_bytes = found->read_bytes,
         .cache_hits = found->hops > found->graph_reads ? found->hops - found->graph_reads : 0,
         .hops = found->hops,
-        .sign_distances = found->sign_estimates,
+        .sign_distances = delta->estimated + found->sign_estimates,
         .code_distances = found->rank_estimates,
         .exact_distances = delta->scanned + found->reranks,
         .scanned = delta->scanned,
