@@ -418,6 +418,29 @@ static void a_file_of_labels_names_the_classes(void **state)
     imgret_close(db);
 }
 
+static void labels_that_moved_are_remembered(void **state)
+{
+    const fixture *here = *state;
+    static uint8_t rgb[3 * SIDE_PX * SIDE_PX];
+    char labels[320], spec[400];
+    int64_t id;
+    imgret *db = open_finder(here, "detector:finder?nms=0.2");
+    imgret_close(db);
+    snprintf(labels, sizeof labels, "%s/labels", here->folder);
+    snprintf(spec, sizeof spec, "detector:finder?nms=0.2&labels=%s", labels);
+    write_text(labels, "a\nb\nc\n");
+    db = open_finder(here, spec);
+    imgret_close(db);
+    db = open_finder(here, NULL);
+    draw_two(rgb);
+    assert_int_equal(try_add(db, rgb, SIDE_PX, SIDE_PX, &id), IMGRET_OK);
+    assert_region(db, id, 1, 0, 0, 64, 64, "b", 1.0);
+    imgret_stats stats = {.size = sizeof stats};
+    assert_int_equal(imgret_get_stats(db, &stats, NULL), IMGRET_OK);
+    assert_non_null(strstr(stats.regions, labels));
+    imgret_close(db);
+}
+
 static void another_detector_is_a_mismatch(void **state)
 {
     const fixture *here = *state;
@@ -565,6 +588,7 @@ int main(void)
         detector_test(the_main_object_is_asked_with),
         detector_test(a_filter_chooses_among_objects),
         detector_test(a_file_of_labels_names_the_classes),
+        detector_test(labels_that_moved_are_remembered),
         detector_test(another_detector_is_a_mismatch),
         detector_test(what_a_backend_may_not_say),
         detector_test(a_detector_that_fails_fails_the_picture),
