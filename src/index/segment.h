@@ -70,6 +70,8 @@ typedef struct ir_segment_open_options {
     uint32_t io_kind;       /* IR_IO_* */
     ir_io_fault_fn fault;   /* with IR_IO_FAULTY */
     void *fault_context;
+    bool vectors_only; /* loads what ir_segment_get needs: for a segment whose other parts are damaged;
+                        * it cannot be searched */
 } ir_segment_open_options;
 
 /* Opens and checks a segment. Errors: NOT_FOUND, CORRUPT (names file and page), VERSION_TOO_NEW,
@@ -77,6 +79,14 @@ typedef struct ir_segment_open_options {
 int32_t ir_segment_open(ir_segment **out, const char *path, const ir_segment_open_options *options,
                         imgret_error *error);
 void ir_segment_close(ir_segment *segment);
+
+/* A stand-in for a segment that cannot be opened: searching it or reading from it is IMGRET_CORRUPT
+ * with the message `damage`. Fails with NO_MEMORY only. */
+int32_t ir_segment_open_damaged(ir_segment **out, const char *path, const char *damage,
+                                imgret_error *error);
+
+/* Why a segment cannot be used; NULL: it can. Lives as long as the segment. */
+const char *ir_segment_damage(const ir_segment *segment);
 
 typedef struct ir_segment_info {
     uint64_t vector_count;
@@ -117,6 +127,7 @@ int32_t ir_segment_check(const char *path, bool (*problem)(void *context, const 
 
 /* Flags of a search. */
 #define IR_SEARCH_ESTIMATED 1u /* results certain to be in are not read: their scores are estimates */
+#define IR_SEARCH_PARTIAL 2u   /* when stopped: the best so far, some scores estimated, no error */
 
 typedef struct ir_search {
     const float *vector; /* `dimension` finite floats */
@@ -144,14 +155,15 @@ typedef struct ir_search_stats {
     uint64_t sign_estimates;  /* coarse keys */
     uint64_t rank_estimates;  /* keys from all code bits in RAM */
     uint64_t reranks;         /* exact distances */
-    uint64_t wait_us;         /* this thread waited for the disk with nothing else to do */
+    uint64_t wait_us;         /* the query could not go on before reads had come */
 } ir_search_stats;
 
 typedef struct ir_search_result {
     ir_neighbor *neighbors; /* room for k, given by the caller */
     uint32_t count;
     int32_t status; /* of this query; in a batch the others go on */
-    ir_search_stats stats; /* of this query, wait_us aside: that is a thread's; filled */
+    bool partial;   /* with IR_SEARCH_PARTIAL: it was stopped */
+    ir_search_stats stats; /* of this query, filled */
 } ir_search_result;
 
 void ir_search_stats_add(ir_search_stats *sum, const ir_search_stats *more);
