@@ -200,20 +200,58 @@ static void print_check_summary(const cli_options *options, uint64_t problem_cou
     }
 }
 
+/* An image whose vector was lost: on stdout, one line each, as a problem is. */
+static int32_t on_lost(void *user, const imgret_ingest_item *item)
+{
+    const char *what = item->outcome == IMGRET_STORED ? "restored" : "lost";
+    if (*(const cli_form *)user == CLI_FORM_JSON) {
+        cli_json_begin();
+        cli_json_text("event", what);
+        cli_json_int("id", item->id);
+        cli_json_path("uri", item->uri);
+        cli_json_text("message", item->message);
+        return !cli_json_end() || cli_session_is_interrupted();
+    }
+    char id[32];
+    snprintf(id, sizeof id, "%" PRId64, item->id);
+    printf("%s\t%s\t", what, id);
+    return !cli_output_path_line(*(const cli_form *)user, item->uri[0] ? item->uri : "-") ||
+           cli_session_is_interrupted();
+}
+
+/* Exit status; CLI_EXIT_SOME_FAILED when a vector is lost for good. */
+static int repair(const cli_options *options, imgret *db, cli_form form)
+{
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_repair_options wanted = {.size = sizeof wanted, .on_item = on_lost, .user = &form};
+    imgret_repair_report report = {.size = sizeof report};
+    if (imgret_repair(db, &wanted, &report, &error) != IMGRET_OK)
+        return cli_session_fail(&error);
+    cli_note("%s: segments made anew: %u; vectors kept: %" PRIu64 ", extracted again: %" PRIu64
+             ", lost: %" PRIu64, options->db, report.segments_rebuilt, report.vectors_kept,
+             report.images_extracted, report.images_lost);
+    return report.images_lost ? CLI_EXIT_SOME_FAILED : CLI_EXIT_FOUND;
+}
+
 int cli_check(const cli_options *options)
 {
-    imgret *db = cli_session_open(options, IMGRET_OPEN_READ_ONLY);
+    imgret *db = cli_session_open(options, options->repair ? IMGRET_OPEN_EXISTING
+                                                           : IMGRET_OPEN_READ_ONLY);
     if (!db)
         return CLI_EXIT_ERROR;
     imgret_error error = IMGRET_ERROR_INIT;
     cli_form form = cli_output_form(options);
     uint64_t problem_count = 0;
-    int status = CLI_EXIT_FOUND;
+    int status = options->repair ? repair(options, db, form) : CLI_EXIT_FOUND;
+    if (status == CLI_EXIT_ERROR || status == CLI_EXIT_INTERRUPTED) {
+        cli_session_close(db);
+        return status;
+    }
     if (imgret_check(db, on_problem, &form, &problem_count, &error) != IMGRET_OK)
         status = cli_session_fail(&error);
     else
         print_check_summary(options, problem_count);
-    if (problem_count && status == CLI_EXIT_FOUND)
+    if (problem_count && status != CLI_EXIT_INTERRUPTED)
         status = CLI_EXIT_ERROR;
     cli_session_close(db);
     return status;

@@ -46,6 +46,19 @@ int32_t ir_list(imgret_records **out, ir_database *database, const imgret_list_o
     return IMGRET_OK;
 }
 
+int32_t ir_count(uint64_t *out, ir_database *database, int32_t state,
+                 const ir_catalog_filter *filter, imgret_error *error)
+{
+    if (filter->where)
+        return ir_catalog_filter_count(database->catalog, filter, state, out, error);
+    ir_catalog_counts counts;
+    int32_t status = ir_catalog_get_counts(database->catalog, &counts, error);
+    if (!status)
+        *out = (state != IMGRET_STATE_FAILED ? counts.image_count : 0) +
+               (state != IMGRET_STATE_STORED ? counts.failed_count : 0);
+    return status;
+}
+
 int32_t ir_get(imgret_records **out, ir_database *database, int64_t id, imgret_error *error)
 {
     *out = NULL;
@@ -232,12 +245,8 @@ static int32_t check_segments(check_context *check, imgret_error *error)
         ir_catalog_get_segments(check->database->catalog, &listed, &count, error);
     for (uint32_t i = 0; i < count && !status; i++) {
         uint64_t problems;
-        char *path = ir_segments_path(check->database->catalog, listed[i].id);
-        if (!path)
-            status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
-        else
-            status = ir_segment_check(path, note_segment_problem, check, &problems, error);
-        ir_free(path);
+        status = ir_segments_check_one(check->database->catalog, &listed[i], note_segment_problem,
+                                       check, &problems, error);
     }
     ir_free(listed);
     return status;

@@ -366,6 +366,14 @@ int32_t ir_segment_search_batch(ir_segment *segment, const ir_search *searches, 
                                 ir_search_result *results, ir_pool *pool, ir_search_stats *stats,
                                 imgret_error *error)
 {
+    int32_t refused = ir_segment_refuse_damaged(segment, error);
+    if (refused) {
+        for (uint32_t i = 0; i < count; i++) {
+            results[i].count = 0;
+            results[i].status = refused;
+        }
+        return refused;
+    }
     batch work = {.segment = segment, .searches = searches, .results = results, .count = count,
                   .failed_first = count, .error = IMGRET_ERROR_INIT};
     pthread_mutex_init(&work.lock, NULL);

@@ -67,6 +67,8 @@ typedef struct ir_segment_open_options {
     uint32_t io_kind;       /* IR_IO_* */
     ir_io_fault_fn fault;   /* with IR_IO_FAULTY */
     void *fault_context;
+    bool vectors_only; /* loads what ir_segment_get needs: for a segment whose other parts are damaged;
+                        * it cannot be searched */
 } ir_segment_open_options;
 
 /* Opens and checks a segment. Errors: NOT_FOUND, CORRUPT (names file and page), VERSION_TOO_NEW,
@@ -74,6 +76,14 @@ typedef struct ir_segment_open_options {
 int32_t ir_segment_open(ir_segment **out, const char *path, const ir_segment_open_options *options,
                         imgret_error *error);
 void ir_segment_close(ir_segment *segment);
+
+/* A stand-in for a segment that cannot be opened: searching it or reading from it is IMGRET_CORRUPT
+ * with the message `damage`. Fails with NO_MEMORY only. */
+int32_t ir_segment_open_damaged(ir_segment **out, const char *path, const char *damage,
+                                imgret_error *error);
+
+/* Why a segment cannot be used; NULL: it can. Lives as long as the segment. */
+const char *ir_segment_damage(const ir_segment *segment);
 
 typedef struct ir_segment_info {
     uint64_t vector_count;
