@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/prepare.h"
 #include "engine/regions_detector.h"
 
 #include <math.h>
@@ -210,7 +211,7 @@ static int32_t prepare_box(const ir_extractor *extractor, const ir_picture *pict
     ir_picture part;
     int32_t status = ir_box_crop(picture, box, &part, error);
     if (!status)
-        status = ir_extractor_prepare(extractor, &part, prepared, error);
+        status = ir_prepare(extractor, &part, prepared, error);
     ir_picture_free(&part);
     return status;
 }
