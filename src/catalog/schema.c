@@ -86,7 +86,8 @@ static const char version_3[] =
     "ALTER TABLE regions ADD COLUMN width INTEGER;\n"
     "ALTER TABLE regions ADD COLUMN height INTEGER;\n"
     "ALTER TABLE regions ADD COLUMN label TEXT;\n"
-    "ALTER TABLE regions ADD COLUMN score REAL;\n";
+    "ALTER TABLE regions ADD COLUMN score REAL;\n"
+    "CREATE INDEX regions_label ON regions (label) WHERE label IS NOT NULL;\n";
 
 static const char *const steps[] = {version_1, version_2, version_3};
 

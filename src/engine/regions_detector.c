@@ -7,16 +7,12 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SCORE_MIN_DEFAULT 0.3
 #define OVERLAP_MAX_DEFAULT 0.45
 #define BOX_MAX_DEFAULT 16u
-#define LABELS_BYTES_MAX ((uint64_t)4 << 20)
-#define LABEL_BYTES_MAX 1024u
-#define CLASSES_MAX 65536u
 
 struct ir_regions_detector {
     char *spec;   /* paths absolute */
@@ -26,13 +22,7 @@ struct ir_regions_detector {
     pthread_mutex_t lock; /* while it is loaded */
     atomic_bool loaded;   /* the rest is there, and stays */
     ir_detector *detector;
-    char *names;      /* the text that `name` points into */
-    const char **name; /* class_count */
-    uint32_t class_count;
-    char *numbers;     /* "class 0\0class 1\0...", NUMBER_BYTES each, for classes without a name */
 };
-
-enum { NUMBER_BYTES = 24 };
 
 /* ---- the specification ---- */
 
@@ -140,6 +130,7 @@ static int32_t read_spec(ir_regions_detector *detector, char *text, imgret_error
     }
     if (!status)
         status = name_model(detector, text, options, error);
+    detector->options.labels_path = detector->labels;
     ir_free(options);
     if (status)
         return status;
@@ -186,9 +177,6 @@ void ir_regions_detector_free(ir_regions_detector *detector)
         return;
     ir_detector_close(detector->detector);
     pthread_mutex_destroy(&detector->lock);
-    ir_free(detector->numbers);
-    ir_free(detector->name);
-    ir_free(detector->names);
     ir_free(detector->labels);
     ir_free(detector->model);
     ir_free(detector->spec);
@@ -200,94 +188,7 @@ const char *ir_regions_detector_spec(const ir_regions_detector *detector)
     return detector->spec;
 }
 
-/* ---- the names of classes ---- */
-
-/* The text of the labels, each class on a line of its own; NULL when nobody names them. */
-static int32_t read_names(ir_regions_detector *detector, imgret_error *error)
-{
-    const char *known = ir_detector_class_names(detector->detector);
-    uint8_t *data = NULL;
-    size_t bytes = 0;
-    if (!detector->labels) {
-        detector->names = known ? ir_strdup(known) : NULL;
-        return !known || detector->names
-                   ? IMGRET_OK
-                   : ir_fail(error, IMGRET_NO_MEMORY, "no memory for the names of classes");
-    }
-    int32_t status =
-        ir_file_read(detector->labels, LABELS_BYTES_MAX, &data, &bytes, error);
-    if (!status && memchr(data, '\0', bytes))
-        status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s: is no text", detector->labels);
-    if (!status) {
-        detector->names = ir_strndup((const char *)data, bytes);
-        if (!detector->names)
-            status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for the names of classes");
-    }
-    ir_free(data);
-    return status;
-}
-
-/* Cuts the text into lines. An empty one is a class without a name. */
-static int32_t cut_names(ir_regions_detector *detector, imgret_error *error)
-{
-    char *text = detector->names;
-    uint32_t lines = 0;
-    for (const char *at = text; at && *at && lines <= CLASSES_MAX; lines++) {
-        const char *end = strchr(at, '\n');
-        at = end ? end + 1 : at + strlen(at);
-    }
-    if (lines > CLASSES_MAX)
-        return ir_fail(error, IMGRET_LIMIT, "%s: more than %u labels",
-                       detector->labels ? detector->labels : detector->model, CLASSES_MAX);
-    detector->name = ir_calloc(lines ? lines : 1, sizeof *detector->name);
-    if (!detector->name)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u labels", lines);
-    for (char *at = text; detector->class_count < lines;) {
-        size_t length = strcspn(at, "\n");
-        char *next = at + length + (at[length] == '\n');
-        at[length] = '\0';
-        at[strcspn(at, "\r")] = '\0';
-        if (strlen(at) > LABEL_BYTES_MAX)
-            return ir_fail(error, IMGRET_LIMIT, "%s: label %u has more than %u bytes",
-                           detector->labels ? detector->labels : detector->model,
-                           detector->class_count + 1, LABEL_BYTES_MAX);
-        detector->name[detector->class_count++] = at;
-        at = next;
-    }
-    return IMGRET_OK;
-}
-
-static int32_t number_classes(ir_regions_detector *detector, imgret_error *error)
-{
-    uint32_t count = ir_detector_class_count(detector->detector);
-    detector->numbers = ir_malloc_array(count, NUMBER_BYTES);
-    if (!detector->numbers)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u labels", count);
-    for (uint32_t i = 0; i < count; i++)
-        snprintf(detector->numbers + (size_t)i * NUMBER_BYTES, NUMBER_BYTES, "class %u", i);
-    return IMGRET_OK;
-}
-
-const char *ir_regions_detector_label(const ir_regions_detector *detector, uint32_t label)
-{
-    if (label < detector->class_count && detector->name[label][0])
-        return detector->name[label];
-    return detector->numbers + (size_t)label * NUMBER_BYTES;
-}
-
 /* ---- loading and running ---- */
-
-static void forget(ir_regions_detector *detector)
-{
-    ir_detector_close(detector->detector);
-    ir_free(detector->numbers);
-    ir_free(detector->name);
-    ir_free(detector->names);
-    detector->detector = NULL;
-    detector->numbers = detector->names = NULL;
-    detector->name = NULL;
-    detector->class_count = 0;
-}
 
 static int32_t agree(const ir_regions_detector *detector, const char *expected,
                      imgret_error *error)
@@ -313,16 +214,12 @@ static int32_t load(ir_regions_detector *detector, const char *expected, imgret_
         ir_detector_open(&detector->detector, detector->model, &detector->options, error);
     if (!status)
         status = agree(detector, expected, error);
-    if (!status)
-        status = read_names(detector, error);
-    if (!status)
-        status = cut_names(detector, error);
-    if (!status)
-        status = number_classes(detector, error);
-    if (status)
-        forget(detector);
-    else
+    if (!status) {
         atomic_store_explicit(&detector->loaded, true, memory_order_release);
+        return IMGRET_OK;
+    }
+    ir_detector_close(detector->detector);
+    detector->detector = NULL;
     return status;
 }
 
@@ -358,4 +255,9 @@ int32_t ir_regions_detector_find(ir_regions_detector *detector, const ir_picture
                        detector->options.box_max);
     return ir_detector_find(detector->detector, picture, run->stop, run->stop_context, *out,
                             count, error);
+}
+
+const char *ir_regions_detector_label(const ir_regions_detector *detector, uint32_t label)
+{
+    return ir_detector_label(detector->detector, label);
 }

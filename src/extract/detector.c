@@ -4,12 +4,14 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
+#include "extract/labels.h"
 #include "extract/nms.h"
 #include "extract/registry.h"
 #include "extract/resize.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,12 +24,16 @@ struct ir_detector {
     imgret_backend_info info; /* checked; its strings are the backend's */
     ir_detector_options options;
     char *identity;
+    ir_labels *labels;  /* of the classes; NULL: nobody names them */
+    char *numbers;      /* then "class 0\0class 1\0...", NUMBER_BYTES each */
     pthread_mutex_t lock;  /* one run at a time; what follows is the running thread's */
     float *rows;           /* of one picture */
     ir_detection *found;   /* anchor_count */
     uint8_t *prepared;     /* input_height x input_width x 3 */
     uint8_t *fitted;       /* the same room: the picture before it is placed */
 };
+
+enum { NUMBER_BYTES = 24 };
 
 /* Where a picture lies in the network's input, in its pixels. */
 typedef struct placement {
@@ -59,7 +65,8 @@ static int32_t check_info(const ir_detector *detector, imgret_error *error)
     bool has_resize =
         info->resize == IMGRET_RESIZE_SQUASH || info->resize == IMGRET_RESIZE_LETTERBOX;
     if (!has_size || !has_filter || !has_resize ||
-        info->letterbox_place > IMGRET_PLACE_TOP_LEFT || !info->identity || !info->identity[0])
+        info->letterbox_place > IMGRET_PLACE_TOP_LEFT || !info->architecture ||
+        !info->identity || !info->identity[0])
         return ir_fail(error, IMGRET_BAD_MODEL,
                        "backend \"%s\" describes a detector of %u x %u pixels, resize %u, filter "
                        "%u, place %u, identity \"%.40s\"",
@@ -84,6 +91,33 @@ static int32_t load(ir_detector *detector, const ir_model_spec *spec, imgret_err
     if (status)
         return fail_step(detector, "describe the model", status, &reason, error);
     return check_info(detector, error);
+}
+
+static int32_t number_classes(ir_detector *detector, imgret_error *error)
+{
+    uint32_t count = detector->info.box_class_count;
+    detector->numbers = ir_malloc_array(count, NUMBER_BYTES);
+    if (!detector->numbers)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u labels", count);
+    for (uint32_t i = 0; i < count; i++)
+        snprintf(detector->numbers + (size_t)i * NUMBER_BYTES, NUMBER_BYTES, "class %u", i);
+    return IMGRET_OK;
+}
+
+static int32_t name_classes(ir_detector *detector, const char *path, imgret_error *error)
+{
+    const imgret_backend_info *info = &detector->info;
+    if (!path && !info->class_names)
+        return number_classes(detector, error);
+    int32_t status = path ? ir_labels_load(&detector->labels, path, error)
+                          : ir_labels_parse(&detector->labels, info->architecture,
+                                            (const uint8_t *)info->class_names,
+                                            strlen(info->class_names), error);
+    if (!status && detector->labels->count != info->box_class_count)
+        status = ir_fail(error, IMGRET_MISMATCH, "%s has %u labels for the %u classes of %s",
+                         path ? path : "the model", detector->labels->count,
+                         info->box_class_count, info->architecture);
+    return status;
 }
 
 static int32_t make_rooms(ir_detector *detector, imgret_error *error)
@@ -120,9 +154,12 @@ int32_t ir_detector_open(ir_detector **out, const char *spec_text,
     pthread_mutex_init(&detector->lock, NULL);
     detector->options = *options;
     detector->options.plugin_path = NULL; /* the caller's, and not needed any more */
+    detector->options.labels_path = NULL;
     status = ir_registry_find(&detector->backend, &spec, options->plugin_path, error);
     if (!status)
         status = load(detector, &spec, error);
+    if (!status)
+        status = name_classes(detector, options->labels_path, error);
     if (!status)
         status = make_rooms(detector, error);
     ir_model_spec_free(&spec);
@@ -140,6 +177,8 @@ void ir_detector_close(ir_detector *detector)
     if (detector->model)
         detector->backend->unload(detector->model);
     pthread_mutex_destroy(&detector->lock);
+    ir_labels_free(detector->labels);
+    ir_free(detector->numbers);
     ir_free(detector->identity);
     ir_free(detector->fitted);
     ir_free(detector->prepared);
@@ -153,14 +192,10 @@ const char *ir_detector_identity(const ir_detector *detector)
     return detector->identity;
 }
 
-uint32_t ir_detector_class_count(const ir_detector *detector)
+const char *ir_detector_label(const ir_detector *detector, uint32_t label)
 {
-    return detector->info.box_class_count;
-}
-
-const char *ir_detector_class_names(const ir_detector *detector)
-{
-    return detector->info.class_names;
+    return detector->labels ? detector->labels->texts[label]
+                            : detector->numbers + (size_t)label * NUMBER_BYTES;
 }
 
 /* ---- one picture ---- */

@@ -13,10 +13,12 @@ typedef struct ir_detector_options {
     double score_min;        /* 0..1 */
     double overlap_max;      /* 0..1: intersection over union up to which two of a class are two */
     uint32_t box_max;        /* at least 1 */
+    const char *labels_path; /* a file that names the classes, one a line; NULL: as the model does */
 } ir_detector_options;
 
 /* Loads the detector `spec`, written as an extractor's. Errors: as ir_extractor_open, BAD_MODEL for a
- * model that is no detector. */
+ * model that is no detector, and what is wrong with the labels: INVALID_ARGUMENT, MISMATCH (their
+ * number), LIMIT, NOT_FOUND. */
 int32_t ir_detector_open(ir_detector **out, const char *spec, const ir_detector_options *options,
                          imgret_error *error);
 void ir_detector_close(ir_detector *detector);
@@ -24,10 +26,9 @@ void ir_detector_close(ir_detector *detector);
 /* What decides its raw boxes; score_min and the like are not part of it. Lives as long as it. */
 const char *ir_detector_identity(const ir_detector *detector);
 
-uint32_t ir_detector_class_count(const ir_detector *detector);
-
-/* The names of its classes, each with a '\n' behind it; NULL when the weights do not tell. */
-const char *ir_detector_class_names(const ir_detector *detector);
+/* The name of a class that a box has: "cat", or "class 17" when nobody names them. Lives as long as
+ * it. */
+const char *ir_detector_label(const ir_detector *detector, uint32_t label);
 
 /* The boxes of a picture, best first, in pixels of its source, into `out` (room for box_max). One
  * picture at a time runs; who waits asks `stop` (NULL: never) now and then: INTERRUPTED. Any

@@ -88,6 +88,17 @@ run "$IMGRET" search plain.imgret pictures/1.ppm --search objects
 check "a database without objects says so" '[ $status -eq 2 ] && grep -q "without regions" err'
 run "$IMGRET" show plain.imgret 1 --json
 check "and shows none" '! grep -q objects out'
+run "$IMGRET" export photos.imgret away
+check "objects are exported" '[ $status -eq 0 ]'
+run "$IMGRET" import again.imgret away
+check "and imported" '[ $status -eq 0 ]'
+run "$IMGRET" check again.imgret
+check "whole" '[ $status -eq 0 ]'
+run "$IMGRET" search again.imgret pictures/4.ppm --box 32,0,32,32 --search objects -k 1 --json
+check "and found where they were" 'grep -q -F "\"box\":[32,0,32,32]" out && grep -q "\"id\":5," out'
+run "$IMGRET" optimize photos.imgret --force
+run "$IMGRET" search photos.imgret pictures/4.ppm --box 32,0,32,32 --search objects -k 1 --json
+check "and in the index on disk" 'grep -q -F "\"box\":[32,0,32,32]" out && grep -q "\"id\":5," out'
 run "$IMGRET" remove photos.imgret 1 2 3
 run "$IMGRET" check photos.imgret
 check "all is well after removals" '[ $status -eq 0 ]'

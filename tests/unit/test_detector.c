@@ -355,6 +355,37 @@ static void the_main_object_is_asked_with(void **state)
     imgret_close(db);
 }
 
+static void a_filter_chooses_among_objects(void **state)
+{
+    static uint8_t rgb[3 * SIDE_PX * SIDE_PX];
+    imgret *db = open_finder(*state, "detector:finder?score=0.5&nms=0.2");
+    int64_t id;
+    draw_two(rgb);
+    assert_int_equal(try_add(db, rgb, SIDE_PX, SIDE_PX, &id), IMGRET_OK);
+    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = rgb,
+                          .data_bytes = sizeof rgb, .width = SIDE_PX, .height = SIDE_PX};
+    static const struct {
+        const char *where;
+        uint64_t count;
+    } cases[] = {{"region_label = 'blue'", 1},  {"region_label = 'red'", 0},
+                 {"region_label >= 'blue'", 2}, {"region_score > 0.95", 1},
+                 {"region_label IS NULL", 1},   {"width = 128", 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        imgret_query_options options = {.size = sizeof options, .where = cases[i].where,
+                                        .search = IMGRET_SEARCH_BOTH};
+        imgret_results *results;
+        assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_OK);
+        assert_int_equal(imgret_results_count(results), cases[i].count);
+        imgret_results_free(results);
+    }
+    imgret_list_options list = {.size = sizeof list, .where = "region_label IS NULL"};
+    imgret_records *records;
+    assert_int_equal(imgret_list(&records, db, &list, NULL), IMGRET_OK);
+    assert_int_equal(imgret_records_count(records), 1);
+    imgret_records_free(records);
+    imgret_close(db);
+}
+
 static void a_file_of_labels_names_the_classes(void **state)
 {
     const fixture *here = *state;
@@ -363,12 +394,17 @@ static void a_file_of_labels_names_the_classes(void **state)
     int64_t id;
     snprintf(labels, sizeof labels, "%s/labels", here->folder);
     snprintf(spec, sizeof spec, "detector:finder?labels=%s&nms=0.2", labels);
-    write_text(labels, "rouge\r\n\nbl\xc3\xa9u");
+    write_text(labels, "rouge\r\nvert\nbl\xc3\xa9u");
     imgret *db = open_finder(here, spec);
     draw_two(rgb);
     assert_int_equal(try_add(db, rgb, SIDE_PX, SIDE_PX, &id), IMGRET_OK);
-    assert_region(db, id, 1, 0, 0, 64, 64, "class 1", 1.0);
+    assert_region(db, id, 1, 0, 0, 64, 64, "vert", 1.0);
     assert_region(db, id, 2, 96, 64, 32, 32, "bl\xc3\xa9u", 0.9);
+    imgret_close(db);
+    write_text(labels, "rouge\nvert\n"); /* one is missing */
+    db = open_finder(here, NULL);
+    rgb[0] ^= 2;
+    assert_int_equal(try_add(db, rgb, SIDE_PX, SIDE_PX, &id), IMGRET_MISMATCH);
     imgret_close(db);
     write_text(labels, "no UTF-8: \xff\n\xff\n\xff\n");
     db = open_finder(here, NULL);
@@ -527,6 +563,7 @@ int main(void)
         cmocka_unit_test(yolox_finds_the_pets),
         detector_test(objects_are_found_where_they_are),
         detector_test(the_main_object_is_asked_with),
+        detector_test(a_filter_chooses_among_objects),
         detector_test(a_file_of_labels_names_the_classes),
         detector_test(another_detector_is_a_mismatch),
         detector_test(what_a_backend_may_not_say),

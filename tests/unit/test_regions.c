@@ -565,6 +565,120 @@ static void no_memory_leaves_nothing_behind(void **state)
     imgret_close(db);
 }
 
+/* Pages of objects: all of them, none twice, in one order. */
+static void pages_of_objects_miss_none(void **state)
+{
+    imgret *db = open_grid(*state);
+    static uint8_t rgb[3 * TILE_PX * TILE_PX];
+    bool seen[PICTURES + 1][5] = {{false}};
+    imgret_results *results = NULL;
+    char cursor[128] = "";
+    double last = 2;
+    uint64_t count = 0;
+    fill(db);
+    add(db, 0, "the-first-again", NULL); /* equal scores */
+    draw_stripes(rgb, TILE_PX, 1);
+    imgret_input input = pixels_of(rgb, TILE_PX);
+    do {
+        imgret_query_options options = {.size = sizeof options, .k = 7,
+                                        .search = IMGRET_SEARCH_BOTH,
+                                        .cursor = cursor[0] ? cursor : NULL};
+        imgret_error error = IMGRET_ERROR_INIT;
+        if (imgret_query(&results, db, &input, &options, &error) != IMGRET_OK)
+            fail_msg("%s", error.message);
+        for (uint64_t i = 0; i < imgret_results_count(results); i++, count++) {
+            const imgret_hit *hit = imgret_results_at(results, i);
+            assert_true(hit->score <= last);
+            assert_false(seen[hit->id - 1][hit->region]);
+            seen[hit->id - 1][hit->region] = true;
+            last = hit->score;
+        }
+        const char *next = imgret_results_cursor(results);
+        snprintf(cursor, sizeof cursor, "%s", next ? next : "");
+        imgret_results_free(results);
+    } while (cursor[0] && count < 1000);
+    assert_int_equal(count, 5 * (PICTURES + 1));
+    imgret_close(db);
+}
+
+static void examples_exclusions_and_diversity_know_objects(void **state)
+{
+    imgret *db = open_grid(*state);
+    static uint8_t rgb[3 * TILE_PX * TILE_PX];
+    fill(db);
+    draw_stripes(rgb, TILE_PX, 4 * 2 + 1);
+    imgret_input input = pixels_of(rgb, TILE_PX);
+    const int64_t excluded[] = {3, 7};
+    imgret_query_options options = {.size = sizeof options, .k = 100,
+                                    .search = IMGRET_SEARCH_OBJECTS,
+                                    .exclude_ids = excluded, .exclude_count = 2};
+    imgret_results *results;
+    assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_OK);
+    assert_int_equal(imgret_results_count(results), 4 * (PICTURES - 2));
+    imgret_results_free(results);
+    /* Two parts of two pictures, the best of each image. */
+    imgret_input id = {.size = sizeof id, .kind = IMGRET_INPUT_ID, .id = 9};
+    imgret_term term = {.size = sizeof term, .input = &id};
+    options = (imgret_query_options){.size = sizeof options, .k = 100,
+                                     .flags = IMGRET_QUERY_GROUP, .search = IMGRET_SEARCH_BOTH,
+                                     .terms = &term, .term_count = 1,
+                                     .combine = IMGRET_COMBINE_BEST};
+    assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_OK);
+    assert_groups(results, PICTURES - 1);
+    assert_int_equal(imgret_results_at(results, 0)->id, 3);
+    assert_int_equal(imgret_results_at(results, 0)->region, 2);
+    imgret_results_free(results);
+    options = (imgret_query_options){.size = sizeof options, .k = 20, .diversity = 0.5,
+                                     .search = IMGRET_SEARCH_OBJECTS};
+    assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_OK);
+    assert_int_equal(imgret_results_count(results), 20);
+    assert_int_equal(imgret_results_at(results, 0)->region, 2);
+    imgret_results_free(results);
+    /* Asked by an object of an image, pages and exclusions ask with the same vector. */
+    options = (imgret_query_options){.size = sizeof options, .k = 1, .region = 4,
+                                     .flags = IMGRET_QUERY_INCLUDE_SELF,
+                                     .search = IMGRET_SEARCH_OBJECTS,
+                                     .exclude_ids = excluded, .exclude_count = 2};
+    assert_int_equal(imgret_query(&results, db, &id, &options, NULL), IMGRET_OK);
+    assert_int_equal(imgret_results_at(results, 0)->id, 9);
+    assert_int_equal(imgret_results_at(results, 0)->region, 4);
+    imgret_results_free(results);
+    imgret_color_term red = {.size = sizeof red, .red = 255};
+    options = (imgret_query_options){.size = sizeof options, .colors = &red, .color_count = 1,
+                                     .search = IMGRET_SEARCH_OBJECTS};
+    assert_int_equal(imgret_query(&results, db, NULL, &options, NULL), IMGRET_INVALID_ARGUMENT);
+    imgret_box box = {sizeof box, 0, 0, 9, 9};
+    options = (imgret_query_options){.size = sizeof options, .terms = &term, .term_count = 1,
+                                     .box = &box};
+    assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_INVALID_ARGUMENT);
+    imgret_close(db);
+}
+
+static void a_batch_asks_with_parts_too(void **state)
+{
+    imgret *db = open_grid(*state);
+    static uint8_t rgb[2][3 * SIDE_PX * SIDE_PX];
+    imgret_input inputs[2];
+    imgret_results *results[2];
+    fill(db);
+    for (uint32_t i = 0; i < 2; i++) {
+        draw_tiles(rgb[i], 4 + i);
+        inputs[i] = pixels_of(rgb[i], SIDE_PX);
+    }
+    imgret_box box = {sizeof box, 0, TILE_PX, TILE_PX, TILE_PX};
+    imgret_query_options options = {.size = sizeof options, .k = 5, .box = &box,
+                                    .flags = IMGRET_QUERY_GROUP,
+                                    .search = IMGRET_SEARCH_OBJECTS};
+    assert_int_equal(imgret_query_batch(results, db, inputs, 2, &options, NULL), IMGRET_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_groups(results[i], 5);
+        assert_int_equal(imgret_results_at(results[i], 0)->id, 5 + i);
+        assert_int_equal(imgret_results_at(results[i], 0)->region, 3);
+        imgret_results_free(results[i]);
+    }
+    imgret_close(db);
+}
+
 /* ---- boxes alone ---- */
 
 static void boxes_are_cut_to_the_picture(void **state)
@@ -618,6 +732,9 @@ int main(void)
         regions_test(what_is_no_specification_is_refused),
         regions_test(tiny_pictures_have_fewer_parts),
         regions_test(no_memory_leaves_nothing_behind),
+        regions_test(pages_of_objects_miss_none),
+        regions_test(examples_exclusions_and_diversity_know_objects),
+        regions_test(a_batch_asks_with_parts_too),
         cmocka_unit_test(boxes_are_cut_to_the_picture),
         cmocka_unit_test(the_main_box_is_large_and_sure),
     };
