@@ -47,7 +47,15 @@ static void print_stats_json(const char *path, const imgret_stats *stats)
     cli_json_count("segment_vector_count", stats->segment_vector_count);
     cli_json_count("segment_bytes", stats->segment_bytes);
     cli_json_count("segment_ram_bytes", stats->segment_ram_bytes);
+    cli_json_count("code_ram_bytes", stats->code_ram_bytes);
+    cli_json_count("graph_ram_bytes", stats->graph_ram_bytes);
+    cli_json_count("graph_disk_bytes", stats->graph_disk_bytes);
+    cli_json_count("id_ram_bytes", stats->id_ram_bytes);
+    cli_json_count("check_ram_bytes", stats->check_ram_bytes);
+    cli_json_count("other_ram_bytes", stats->other_ram_bytes);
     cli_json_text("kernels", stats->kernels);
+    cli_json_text("io_kind", stats->io_kind);
+    cli_json_text("io_reason", stats->io_reason);
     cli_json_end();
 }
 
@@ -85,7 +93,15 @@ static void print_stats(cli_form form, const char *path, const imgret_stats *sta
     print_count_line(form, "segment_vector_count", stats->segment_vector_count);
     print_count_line(form, "segment_bytes", stats->segment_bytes);
     print_count_line(form, "segment_ram_bytes", stats->segment_ram_bytes);
+    print_count_line(form, "code_ram_bytes", stats->code_ram_bytes);
+    print_count_line(form, "graph_ram_bytes", stats->graph_ram_bytes);
+    print_count_line(form, "graph_disk_bytes", stats->graph_disk_bytes);
+    print_count_line(form, "id_ram_bytes", stats->id_ram_bytes);
+    print_count_line(form, "check_ram_bytes", stats->check_ram_bytes);
+    print_count_line(form, "other_ram_bytes", stats->other_ram_bytes);
     print_line(form, "kernels", stats->kernels);
+    print_line(form, "io_kind", stats->io_kind);
+    print_line(form, "io_reason", stats->io_reason);
 }
 
 int cli_create(const cli_options *options)

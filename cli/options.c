@@ -83,17 +83,23 @@ static const cli_command commands[] = {
      "  picture, as they are given. One that cannot be read gives a row of zeros and\n"
      "  exit status 3.\n",
      cli_extract},
-    {"model", MODEL, 1, SIZE_MAX, "inspect SPEC...", "show what a file of weights is",
+    {"model", MODEL, 1, SIZE_MAX, "inspect|bench|compare SPEC...",
+     "show what a file of weights is, how fast, how exact",
      "  imgret model inspect vit.safetensors\n"
-     "  imgret model inspect 'torch:vit.safetensors;pool=avg' --json\n",
-     "  Loads the model. Two models of the same identity give the same vectors.\n", cli_model},
+     "  imgret model inspect 'torch:vit.safetensors;pool=avg' --json\n"
+     "  imgret model bench vit.safetensors\n"
+     "  imgret model compare vit.safetensors vit.golden.safetensors\n",
+     "  Two models of the same identity give the same vectors. The file to compare\n"
+     "  with holds the tensors pixels, embedding and perhaps logits; exit status 1\n"
+     "  when a cosine is below 0.999.\n",
+     cli_model},
     {"pca", PCA, 1, SIZE_MAX, "train PATH... --output FILE [--dim N] [--whiten]",
      "learn to project vectors to fewer dimensions",
      "  imgret pca train --model vit.safetensors --dim 128 ~/Pictures -o vit.pca\n"
      "  imgret pca train photos.imgret --dim 64 --whiten -o small.pca\n"
      "  imgret create small.imgret --model 'torch:vit.safetensors;pca=vit.pca'\n",
      "  PATH is a database whose vectors are the sample, or pictures and folders of\n"
-     "  them.\n",
+     "  them, of which --sample are chosen at random; the same --seed, the same ones.\n",
      cli_pca},
     {"backup", BACKUP, 1, 1, "DB TO", "copy a database, also one in use, to a new folder",
      "  imgret backup photos.imgret /mnt/disk/photos-2026-01-31.imgret\n",
@@ -131,6 +137,13 @@ static const cli_flag flags[] = {
     {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(k), "at most N results (default 10)"},
     {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH, FIELD(min_score),
      "only results with at least this score"},
+    {"effort", 0, CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(effort),
+     "candidates that a search keeps: more finds more"},
+    {"target-recall", 0, CLI_FLAG_NUMBER, "R", 0, SEARCH, FIELD(target_recall),
+     "find this share of the nearest, 0.5 to 0.9999"},
+    {"deadline", 0, CLI_FLAG_COUNT, "MS", UINT32_MAX, SEARCH, FIELD(deadline_ms),
+     "print what is found after so many milliseconds"},
+    {"stats", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(stats), "also say what the search did"},
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
      "also when it would hardly pay"},
     {"repair", 0, CLI_FLAG_SWITCH, NULL, 0, CHECK, FIELD(repair),
@@ -150,6 +163,8 @@ static const cli_flag flags[] = {
      "give every kept dimension the same variance"},
     {"sample", 0, CLI_FLAG_COUNT, "N", 10000000, PCA, FIELD(sample),
      "learn from at most N vectors (default 20000)"},
+    {"seed", 0, CLI_FLAG_COUNT, "N", UINT32_MAX, PCA, FIELD(seed),
+     "of the random choice among pictures (default 1)"},
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, SEARCH | SHOW, FIELD(null),
      "print only paths, each ended by NUL (for xargs -0)"},
     {"json", 0, CLI_FLAG_SWITCH, NULL, 0, ALL, FIELD(json), "print one JSON object a line"},
@@ -485,7 +500,7 @@ static bool check_words(const cli_options *options)
 
 bool cli_options_parse(cli_options *out, int argc, char **argv)
 {
-    *out = (cli_options){.min_score = NAN};
+    *out = (cli_options){.min_score = NAN, .target_recall = NAN};
     out->words = calloc((size_t)argc + 1, sizeof *out->words);
     if (!out->words) {
         cli_error("out of memory");

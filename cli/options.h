@@ -79,8 +79,13 @@ struct cli_options {
     const char *output;
     uint32_t dimension;
     uint32_t sample;
+    uint32_t seed;
     bool whiten;
     bool repair;
+    uint32_t deadline_ms;
+    double target_recall; /* NaN: not given */
+    uint32_t effort;
+    bool stats;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

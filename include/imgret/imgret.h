@@ -178,7 +178,9 @@ typedef struct imgret_open_options {
      *   "classic"             the weightless descriptor in plain C (default of a new database)
      *   "vectors:512"         no extractor: the caller adds ready vectors of that dimension
      *   "torch:FILE" or FILE  weights for a backend plugin, such as vit.safetensors
-     * ";pca=FILE" after any of the extractors projects its vectors (imgret_pca_train).
+     * ";pca=FILE" after any of the extractors projects its vectors (imgret_pca_train),
+     * ";labels=FILE" names the classes of its head, one a line: pictures that are stored get a label;
+     * ";letterbox=yes", ";grey=yes", ";denoise=3", ";reencode=75": see docs/extraction.md.
      * NULL opens a database with the extractor it was made with. An extractor whose identity
      * differs from the database's is refused with IMGRET_MISMATCH. */
     const char *model;
@@ -248,6 +250,26 @@ typedef struct imgret_stats {
     uint64_t feature_cache_hits;   /* pictures whose vector was remembered */
     uint64_t feature_cache_misses; /* and those that had to be extracted */
     uint64_t feature_cache_bytes;  /* in use */
+    /* What the queries of this handle did, summed up: see imgret_query_stats. */
+    uint64_t partial_count;        /* queries that ended with part of their answer */
+    uint64_t disk_read_bytes;
+    uint64_t disk_wait_us_total;
+    uint64_t cache_hit_count;
+    uint64_t hop_count;
+    uint64_t sign_distance_count;
+    uint64_t code_distance_count;
+    uint64_t exact_distance_count; /* the same as scanned_count */
+    /* What segment_ram_bytes is for. */
+    uint64_t code_ram_bytes;       /* codes of vectors */
+    uint64_t graph_ram_bytes;
+    uint64_t id_ram_bytes;
+    uint64_t check_ram_bytes;      /* checksums of what is read from disk */
+    uint64_t other_ram_bytes;
+    uint64_t graph_disk_bytes;     /* of the graph, what does not fit in index_ram_bytes */
+    /* How segments are read, "io_uring" or "threads", and why not by io_uring, else "". Static
+     * text. */
+    const char *io_kind;
+    const char *io_reason;
 } imgret_stats;
 
 /* Fills `out` (its `size` set by the caller) with what the database and this handle hold. */
@@ -414,6 +436,8 @@ typedef struct imgret_param {
 
 #define IMGRET_QUERY_MIN_SCORE 1u    /* honour min_score */
 #define IMGRET_QUERY_INCLUDE_SELF 2u /* a query by id may return that image too */
+#define IMGRET_QUERY_ALLOW_PARTIAL 4u /* deadline_ms and imgret_interrupt end a search with what it
+                                       * has found by then, marked IMGRET_QUERY_PARTIAL */
 
 typedef struct imgret_query_options {
     uint32_t size;    /* sizeof(imgret_query_options) */
@@ -427,6 +451,14 @@ typedef struct imgret_query_options {
     const imgret_param *params; /* param_count values for the parameters of `where`, no others */
     uint32_t param_count;
     uint32_t where_ms_max; /* what evaluating `where` may take; default 10,000 */
+    /* What the call may take, from its beginning. Then it ends with IMGRET_INTERRUPTED or, with
+     * IMGRET_QUERY_ALLOW_PARTIAL, with the best so far, perhaps nothing, whose scores may be
+     * estimates. Default: no deadline. Pictures are decoded and run through the model to the end. */
+    uint32_t deadline_ms;
+    /* The share of the k nearest that is to be found on average, 0.5 to 0.9999: the effort is then
+     * chosen from what was measured when each segment was built. Default 0: `effort` says; not
+     * together with it. Vectors not yet in a segment are all compared in any case. */
+    float target_recall;
 } imgret_query_options;
 
 /* One result; strings live as long as the results they come from. */
@@ -444,6 +476,28 @@ typedef struct imgret_hit {
 } imgret_hit;
 
 typedef struct imgret_results imgret_results;
+
+/* Flags of imgret_query_stats. */
+#define IMGRET_QUERY_PARTIAL 1u /* stopped before its end: there may be better results */
+
+/* What one query did; of a query in a batch, its own part. */
+typedef struct imgret_query_stats {
+    uint32_t size;             /* sizeof(imgret_query_stats) of the library */
+    uint32_t flags;            /* IMGRET_QUERY_PARTIAL */
+    uint64_t elapsed_us;       /* from the beginning of the call to this answer */
+    uint64_t wait_us;          /* it could not go on before reads had come */
+    uint64_t reads;            /* from disk */
+    uint64_t read_bytes;
+    uint64_t cache_hits;       /* nodes of the graph that were in RAM */
+    uint64_t hops;             /* nodes of the graph whose neighbours were looked at */
+    uint64_t sign_distances;   /* estimated by one bit a dimension */
+    uint64_t code_distances;   /* estimated by all bits in RAM */
+    uint64_t exact_distances;  /* computed from the vectors: scanned and reranks */
+    uint64_t scanned;          /* of them, vectors that lie in RAM */
+    uint64_t reranks;          /* of them, vectors that were read for it */
+    uint32_t effort;           /* the greatest that a segment was searched with; 0: there is none */
+    float expected_recall;     /* that this effort gave when it was measured; 0: it was not */
+} imgret_query_stats;
 
 /* Finds the k images most alike to `input`, best first, equal scores by ascending id; fewer when
  * the collection is smaller, or fewer match options->where: never fewer than min(k, matches). Every vector is compared exactly, in the precision it is stored in.
@@ -471,6 +525,9 @@ IMGRET_API uint64_t imgret_results_count(const imgret_results *results);
 /* The result at `index` (0 is the best), or NULL past the end. Lives as long as `results`. They are
  * one array: the next result stands `size` bytes, a field of each, after this one. */
 IMGRET_API const imgret_hit *imgret_results_at(const imgret_results *results, uint64_t index);
+
+/* What finding them took; NULL for NULL. Lives as long as `results`. Any thread. */
+IMGRET_API const imgret_query_stats *imgret_results_stats(const imgret_results *results);
 
 /* Frees results; NULL is allowed; also after the database was closed. */
 IMGRET_API void imgret_results_free(imgret_results *results);
@@ -760,6 +817,35 @@ IMGRET_API int32_t imgret_extract(imgret_extractor *extractor, const imgret_inpu
                                   uint32_t count, float *out, uint64_t out_floats,
                                   int32_t *statuses, imgret_error *error);
 
+#define IMGRET_EXTRACT_PREPARED 1u /* the pictures are PIXELS of input_width x input_height, which go
+                                    * to the model as they are: no resize, no crop, no clean-up */
+
+/* What imgret_extract_with is to find out; each array has `count` rows or entries and is the
+ * caller's, NULL: not wanted. */
+typedef struct imgret_extraction {
+    uint32_t size;  /* sizeof(imgret_extraction) */
+    uint32_t flags; /* IMGRET_EXTRACT_* */
+    float *vectors; /* rows of `dimension`, L2-normalised */
+    uint64_t vector_floats; /* capacity of `vectors` */
+    float *logits;  /* rows of `class_count`: the classification head's, before any softmax */
+    uint64_t logit_floats; /* capacity of `logits` */
+    uint32_t *labels;    /* class of the largest logit; with label_scores */
+    float *label_scores; /* its softmax, 0..1; with labels */
+    int32_t *statuses;   /* as in imgret_extract */
+} imgret_extraction;
+
+/* imgret_extract, for more than vectors. A picture whose status is no IMGRET_OK has zeros everywhere.
+ * INVALID_ARGUMENT also when logits or labels are wanted of a model without head. */
+IMGRET_API int32_t imgret_extract_with(imgret_extractor *extractor, const imgret_input *inputs,
+                                       uint32_t count, const imgret_extraction *wanted,
+                                       imgret_error *error);
+
+/* Copies the name of class `index`, UTF-8 and a NUL, into `out` of `capacity` bytes; 1,025 always do.
+ * NOT_FOUND when the specification has no "labels=FILE", or the model fewer classes; LIMIT when it does
+ * not fit. */
+IMGRET_API int32_t imgret_extractor_get_label(const imgret_extractor *extractor, uint32_t index,
+                                              char *out, uint32_t capacity, imgret_error *error);
+
 /* ---- Models while queries run ---------------------------------------------------------------------- */
 
 /* Loads the database's extractor now, from `model` (written as in imgret_open_options; NULL: from
@@ -782,6 +868,53 @@ IMGRET_API int32_t imgret_unload_model(imgret *db, imgret_error *error);
  * Errors: as imgret_extractor_open, and MISMATCH. */
 IMGRET_API int32_t imgret_extractor_replace(imgret_extractor *extractor, const char *model,
                                             imgret_error *error);
+
+/* What a file of weights is, found without needing it to be fit for use. Texts are never NULL and live
+ * as long as the inspection; lists have one entry a line, each with a newline behind it. What a
+ * backend cannot tell is "" or 0. */
+typedef struct imgret_model_report {
+    uint32_t size;  /* sizeof(imgret_model_report) of the library */
+    int32_t status; /* IMGRET_OK: it can be loaded; else the error that loading it gives */
+    const char *reason;       /* that error's message */
+    const char *backend;      /* "torch" */
+    const char *backend_version;
+    const char *family;       /* "vit": the backend's option that would be chosen */
+    const char *naming;       /* whose names the tensors have: "timm" */
+    const char *architecture; /* "vit_tiny_patch16_224" */
+    const char *identity;     /* the backend's part of imgret_extractor_info.identity */
+    const char *missing;      /* tensors that the architecture wants and has not */
+    const char *left_over;    /* tensors that it has no place for */
+    const char *misshapen;    /* tensors of a wrong shape, with the right one */
+    const char *class_names;  /* that the file holds */
+    const char *notes;        /* what was decided, and why */
+    uint64_t parameter_count; /* values in all tensors that have their place */
+    uint64_t tensor_bytes;    /* of all tensors */
+    uint32_t tensor_count;
+    uint32_t missing_count;
+    uint32_t left_over_count;
+    uint32_t misshapen_count;
+    uint32_t dimension;       /* floats in an embedding; 0 for a detector */
+    uint32_t class_count;     /* of the classification head */
+    uint32_t input_width;     /* pixels */
+    uint32_t input_height;
+    uint32_t anchor_count;    /* of a detector: boxes that it proposes for a picture */
+    uint32_t box_class_count; /* and classes that it knows */
+} imgret_model_report;
+
+typedef struct imgret_inspection imgret_inspection;
+
+/* Looks into the weights of `model`, written as in imgret_open_options; `plugin_path` as there, may be
+ * NULL. A file that cannot be used is described, too: its report has the reason. Any thread. Free `out`
+ * with imgret_inspection_free. Errors: NOT_FOUND (file or plugin), INVALID_ARGUMENT (an option), IO,
+ * BAD_MODEL (a plugin that cannot be used), NO_MEMORY. */
+IMGRET_API int32_t imgret_inspect_model(imgret_inspection **out, const char *model,
+                                        const char *plugin_path, imgret_error *error);
+
+/* The report, which lives as long as the inspection. NULL for NULL. */
+IMGRET_API const imgret_model_report *
+imgret_inspection_report(const imgret_inspection *inspection);
+
+IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
 
 /* ---- Principal components ------------------------------------------------------------------------ */
 

@@ -11,6 +11,7 @@ struct imgret_results {
     imgret_hit *hits;
     uint64_t count;
     uint64_t capacity;
+    imgret_query_stats stats;
 };
 
 struct imgret_records {

@@ -30,6 +30,13 @@ typedef struct ir_segment_spec {
      * IMGRET_INTERRUPTED. NULL: never. */
     bool (*stop)(void *context, double done);
     void *context;
+    /* NULL, or an open segment (no limit of RAM) of equal dimension, metric and vector type whose
+     * vectors become part of the new one beside those that `next` gives: all but the `dropped`
+     * (NULL: none). Its codes and graph are taken over and the others inserted, unless it has
+     * fewer vectors than come or other code bits or degree: then all is built anew. */
+    ir_segment *base;
+    bool (*dropped)(void *context, int64_t id);
+    void *dropped_context;
 } ir_segment_spec;
 
 /* Gives the next vector: 1 with *id (ascending strictly) and *stored (dimension values of the
@@ -42,6 +49,7 @@ typedef struct ir_segment_report {
     uint64_t file_bytes;
     uint64_t memory_bytes; /* most that building took */
     uint64_t encode_us, graph_us, total_us;
+    uint64_t taken_count; /* of vectors whose codes and edges came from the base */
 } ir_segment_report;
 
 /* Builds the file `path`; until it is durable it has the name `path`.tmp. Equal vectors, ids, spec
@@ -94,6 +102,19 @@ void ir_segment_get_info(const ir_segment *segment, ir_segment_info *out);
 /* Copies the stored vector of `id`; NOT_FOUND when it is not in the segment. Any thread. */
 int32_t ir_segment_get(ir_segment *segment, int64_t id, void *stored, imgret_error *error);
 
+/* Whether `id` is in the segment. Any thread. */
+bool ir_segment_has(const ir_segment *segment, int64_t id);
+
+/* Reads all vectors in the order of their ids, many at a time, checked. `segment` must outlive it.
+ * One thread at a time. */
+typedef struct ir_segment_scan ir_segment_scan;
+int32_t ir_segment_scan_create(ir_segment_scan **out, ir_segment *segment, imgret_error *error);
+void ir_segment_scan_free(ir_segment_scan *scan);
+
+/* 1 with the next vector (valid until the next call), 0 at the end, or a negative status. */
+int32_t ir_segment_scan_next(ir_segment_scan *scan, int64_t *id, const void **stored,
+                             imgret_error *error);
+
 /* Reads the whole file; each problem is reported with a one-line message that lives until the
  * callback returns; it returns true to stop. */
 int32_t ir_segment_check(const char *path, bool (*problem)(void *context, const char *message),
@@ -103,6 +124,7 @@ int32_t ir_segment_check(const char *path, bool (*problem)(void *context, const 
 
 /* Flags of a search. */
 #define IR_SEARCH_ESTIMATED 1u /* results certain to be in are not read: their scores are estimates */
+#define IR_SEARCH_PARTIAL 2u   /* when stopped: the best so far, some scores estimated, no error */
 
 typedef struct ir_search {
     const float *vector; /* `dimension` finite floats */
@@ -130,14 +152,15 @@ typedef struct ir_search_stats {
     uint64_t sign_estimates;  /* coarse keys */
     uint64_t rank_estimates;  /* keys from all code bits in RAM */
     uint64_t reranks;         /* exact distances */
-    uint64_t wait_us;         /* this thread waited for the disk with nothing else to do */
+    uint64_t wait_us;         /* the query could not go on before reads had come */
 } ir_search_stats;
 
 typedef struct ir_search_result {
     ir_neighbor *neighbors; /* room for k, given by the caller */
     uint32_t count;
     int32_t status; /* of this query; in a batch the others go on */
-    ir_search_stats stats; /* of this query, wait_us aside: that is a thread's; filled */
+    bool partial;   /* with IR_SEARCH_PARTIAL: it was stopped */
+    ir_search_stats stats; /* of this query, filled */
 } ir_search_result;
 
 void ir_search_stats_add(ir_search_stats *sum, const ir_search_stats *more);

@@ -91,6 +91,11 @@ static uint32_t find_slot(const ir_segment *segment, int64_t id)
     return slot < count && ir_segment_id(segment, slot) == id ? slot : count;
 }
 
+bool ir_segment_has(const ir_segment *segment, int64_t id)
+{
+    return find_slot(segment, id) < segment->header.vector_count;
+}
+
 int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *stored,
                              imgret_error *error)
 {

@@ -393,15 +393,13 @@ static void a_full_disk_is_told(void **state)
 static int choose_file(void **state)
 {
     (void)state;
-    snprintf(path, sizeof path, "/tmp/imgret-segment-%d.seg", (int)getpid());
-    return 0;
+    return make_segment_path(path, sizeof path);
 }
 
 static int remove_file(void **state)
 {
     (void)state;
-    unlink(path);
-    return 0;
+    return remove_segment_path(path);
 }
 
 int main(void)
