@@ -25,6 +25,7 @@ enum {
     BACKUP = 1u << 23,
     EXPORT = 1u << 24,
     IMPORT = 1u << 25,
+    REEMBED = 1u << 26,
     ALL = 0xFFFFFFFFu
 };
 
@@ -113,6 +114,13 @@ static const cli_command commands[] = {
     {"import", IMPORT, 1, 1, "DB FROM", "make a new database of what 'export' wrote",
      "  imgret import copy.imgret photos-export\n",
      "  DB must not exist. It appears when all is imported and checked.\n", cli_import},
+    {"reembed", REEMBED, 0, 0, "DB --model SPEC [--drop-missing]",
+     "move a database to another model",
+     "  imgret reembed photos.imgret --model dinov2.safetensors\n",
+     "  Reads every picture again; meanwhile the database answers with the old model. The\n"
+     "  same command goes on after an interrupt. Where pictures cannot be read any more\n"
+     "  it lists them and changes nothing, unless --drop-missing says otherwise.\n",
+     cli_reembed},
     {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
      "", NULL},
 };
@@ -146,6 +154,8 @@ static const cli_flag flags[] = {
     {"stats", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(stats), "also say what the search did"},
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
      "also when it would hardly pay"},
+    {"drop-missing", 0, CLI_FLAG_SWITCH, NULL, 0, REEMBED, FIELD(drop_missing),
+     "record pictures that cannot be read as failed"},
     {"repair", 0, CLI_FLAG_SWITCH, NULL, 0, CHECK, FIELD(repair),
      "make damaged parts of the index anew, then check"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),

@@ -82,6 +82,7 @@ struct cli_options {
     uint32_t seed;
     bool whiten;
     bool repair;
+    bool drop_missing;
     uint32_t deadline_ms;
     double target_recall; /* NaN: not given */
     uint32_t effort;

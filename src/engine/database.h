@@ -97,6 +97,16 @@ int32_t ir_database_load_model(ir_database *database, const char *model, imgret_
 /* Lets go of the extractor until it is needed again. */
 void ir_database_unload_model(ir_database *database);
 
+/* A model's specification with its paths absolute, in fresh memory; *projects is whether it names
+ * principal components. */
+int32_t ir_database_absolute_model(const char *text, char **out, bool *projects,
+                                   imgret_error *error);
+
+/* Records another model. Within a transaction, together with its vectors: every open handle, this one
+ * too, answers IMGRET_MISMATCH afterwards, until it is opened again. */
+int32_t ir_database_write_model(ir_database *database, const char *model, const char *identity,
+                                uint32_t dimension, imgret_error *error);
+
 /* Brings the delta up to what is committed, by this process and others. Cheap when nothing is. */
 int32_t ir_database_sync(ir_database *database, imgret_error *error);
 
