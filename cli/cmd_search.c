@@ -1,10 +1,10 @@
-/* cmd_search.c: search: prints the pictures most alike to a file, to stdin or to an id. */
+/* cmd_search.c: search and count: pictures most alike to others, and how many there are. */
 #include "commands.h"
 #include "json.h"
 #include "message.h"
 #include "output.h"
 #include "params.h"
-#include "paths.h"
+#include "question.h"
 #include "session.h"
 #include "sheet.h"
 
@@ -12,8 +12,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 static bool print_hit(cli_form form, uint64_t rank, const imgret_hit *hit)
 {
@@ -88,29 +86,18 @@ static void print_query_stats(cli_form form, const imgret_query_stats *stats)
     cli_json_end();
 }
 
-#define STDIN_BYTES_MAX ((size_t)256 << 20) /* as the library's own limit on a picture */
-
-/* Fills `input` from the command line; *bytes, when stdin was read, is freed by the caller. */
-static bool read_query(imgret_input *input, char **bytes, const cli_options *options)
+/* Where the next page begins: for --cursor. */
+static void print_cursor(cli_form form, const char *cursor)
 {
-    bool has_id = options->id != 0;
-    if (has_id == (options->word_count > 0)) {
-        cli_error(has_id ? "an IMAGE or --id, not both" : "search for what? Give an IMAGE or --id");
-        return false;
+    if (form == CLI_FORM_JSON) {
+        cli_json_begin();
+        cli_json_text("cursor", cursor);
+        cli_json_end();
+    } else if (cursor) {
+        cli_note("next page: --cursor %s", cursor);
+    } else {
+        cli_note("this was the last page");
     }
-    *input = (imgret_input){.size = sizeof *input, .kind = IMGRET_INPUT_ID, .id = options->id};
-    if (has_id)
-        return true;
-    input->kind = IMGRET_INPUT_FILE;
-    input->path = options->words[0];
-    if (strcmp(options->words[0], "-") != 0)
-        return true;
-    size_t count = 0;
-    *bytes = cli_read_all(STDIN_FILENO, "stdin", STDIN_BYTES_MAX, &count);
-    input->kind = IMGRET_INPUT_BYTES;
-    input->data = *bytes;
-    input->data_bytes = count;
-    return *bytes != NULL;
 }
 
 /* The contact sheet of the results; false: said on stderr. */
@@ -144,7 +131,14 @@ static bool write_sheet(imgret *db, const imgret_input *input, const cli_options
     return good;
 }
 
-static int query(imgret *db, const imgret_input *input, const cli_options *options)
+/* What the contact sheet shows as asked for: the first example. */
+static const imgret_input *shown_input(const cli_question *question)
+{
+    static const imgret_input none = {.size = sizeof none};
+    return question->count ? &question->inputs[0] : &none;
+}
+
+static int query(imgret *db, const cli_question *question, const cli_options *options)
 {
     imgret_error error = IMGRET_ERROR_INIT;
     imgret_query_options query_options = {
@@ -164,6 +158,7 @@ static int query(imgret *db, const imgret_input *input, const cli_options *optio
     if (!cli_params_read(&params, &query_options.param_count, options))
         return CLI_EXIT_ERROR;
     query_options.params = params;
+    const imgret_input *input = cli_question_ask(question, options, &query_options);
     imgret_results *results;
     int32_t code = imgret_query(&results, db, input, &query_options, &error);
     cli_params_free(params, query_options.param_count);
@@ -171,6 +166,8 @@ static int query(imgret *db, const imgret_input *input, const cli_options *optio
         return cli_session_fail(&error);
     int status = imgret_results_count(results) ? CLI_EXIT_FOUND : CLI_EXIT_NOTHING;
     print_hits(cli_output_form(options), results);
+    if (options->cursor)
+        print_cursor(cli_output_form(options), imgret_results_cursor(results));
     if (status == CLI_EXIT_NOTHING)
         cli_note("nothing found");
     const imgret_query_stats *stats = imgret_results_stats(results);
@@ -180,7 +177,7 @@ static int query(imgret *db, const imgret_input *input, const cli_options *optio
         cli_note("stopped before the end: there may be better ones");
         status = cli_session_is_interrupted() ? CLI_EXIT_INTERRUPTED : CLI_EXIT_SOME_FAILED;
     }
-    if (options->html && !write_sheet(db, input, options, results))
+    if (options->html && !write_sheet(db, shown_input(question), options, results))
         status = CLI_EXIT_ERROR;
     imgret_results_free(results);
     return status;
@@ -188,15 +185,51 @@ static int query(imgret *db, const imgret_input *input, const cli_options *optio
 
 int cli_search(const cli_options *options)
 {
-    imgret_input input;
-    char *bytes = NULL;
-    if (!read_query(&input, &bytes, options))
-        return cli_session_is_interrupted() ? CLI_EXIT_INTERRUPTED : CLI_EXIT_ERROR;
+    cli_question *question = calloc(1, sizeof *question);
     int status = CLI_EXIT_ERROR;
+    if (!question)
+        cli_error("out of memory");
+    else if (!cli_question_read(question, options))
+        status = cli_session_is_interrupted() ? CLI_EXIT_INTERRUPTED : CLI_EXIT_ERROR;
+    else {
+        imgret *db = cli_session_open(options, IMGRET_OPEN_READ_ONLY);
+        if (db)
+            status = query(db, question, options);
+        cli_session_close(db);
+    }
+    if (question)
+        cli_question_free(question);
+    free(question);
+    return status;
+}
+
+int cli_count(const cli_options *options)
+{
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_count_options count_options = {.size = sizeof count_options, .where = options->where};
+    imgret_param *params;
+    uint64_t count;
     imgret *db = cli_session_open(options, IMGRET_OPEN_READ_ONLY);
-    if (db)
-        status = query(db, &input, options);
+    if (!db)
+        return CLI_EXIT_ERROR;
+    int status = CLI_EXIT_ERROR;
+    if (cli_params_read(&params, &count_options.param_count, options)) {
+        count_options.params = params;
+        if (imgret_count(&count, db, &count_options, &error) != IMGRET_OK) {
+            status = cli_session_fail(&error);
+        } else {
+            status = count ? CLI_EXIT_FOUND : CLI_EXIT_NOTHING;
+            if (options->json) {
+                cli_json_begin();
+                cli_json_count("count", count);
+                cli_json_end();
+            } else {
+                printf("%" PRIu64 "\n", count);
+                cli_output_line();
+            }
+        }
+        cli_params_free(params, count_options.param_count);
+    }
     cli_session_close(db);
-    free(bytes);
     return status;
 }

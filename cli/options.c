@@ -23,9 +23,11 @@ enum {
     MODEL = 1u << 21,
     PCA = 1u << 22,
     BACKUP = 1u << 23,
-    EXPORT = 1u << 24,
-    IMPORT = 1u << 25,
-    REEMBED = 1u << 26,
+    COUNT = 1u << 24,
+    LABEL = 1u << 25,
+    EXPORT = 1u << 26,
+    IMPORT = 1u << 27,
+    REEMBED = 1u << 28,
     ALL = 0xFFFFFFFFu
 };
 
@@ -46,12 +48,20 @@ static const cli_command commands[] = {
      "  new pictures. A picture that cannot be read is recorded with the reason and\n"
      "  not tried again until it changes.\n",
      cli_add},
-    {"search", SEARCH, 0, 1, "DB IMAGE | DB --id N", "find the pictures most alike to one",
+    {"search", SEARCH, 0, SIZE_MAX, "DB IMAGE [+|- IMAGE]... | DB --id N | DB --color LIST",
+     "find the pictures most alike to others, or of some colours",
      "  imgret search photos.imgret cat.jpg\n"
      "  imgret search photos.imgret --id 42 -k 50 --html similar.html\n"
      "  imgret search photos.imgret cat.jpg --where \"blue > 0.3 AND taken_at > '2024'\"\n"
+     "  imgret search photos.imgret day.jpg + snow.jpg - people.jpg --weight 2\n"
+     "  imgret search photos.imgret --color '#c03020:2,white' -k 30\n"
      "  curl -s https://example.org/cat.jpg | imgret search photos.imgret - --json\n",
-     "  IMAGE is a picture file, or - for the bytes of a picture on stdin.\n", cli_search},
+     "  IMAGE is a picture file, or - for the bytes of a picture on stdin. Examples\n"
+     "  after + are wished for, after - not; a single + or - stands between them.\n",
+     cli_search},
+    {"count", COUNT, 0, 0, "DB [--where EXPR]", "count pictures",
+     "  imgret count photos.imgret --where \"label = 'cat' AND label_score > 0.8\"\n", "",
+     cli_count},
     {"show", SHOW, 0, SIZE_MAX, "DB [ID|PATH...]", "show what is recorded of pictures, or of all",
      "  imgret show photos.imgret\n"
      "  imgret show photos.imgret 42 ~/Pictures/cat.jpg --json\n"
@@ -73,8 +83,8 @@ static const cli_command commands[] = {
     {"check", CHECK, 0, 0, "DB [--repair]", "read the whole database and report what is wrong",
      "  imgret check photos.imgret\n"
      "  imgret check photos.imgret --repair\n",
-     "  --repair makes damaged parts of the index anew. A picture whose vector is lost is\n"
-     "  read again, or listed and recorded as failed.\n",
+     "  --repair makes damaged parts of the index anew. A picture whose vector is\n"
+     "  lost is read again, or listed and recorded as failed.\n",
      cli_check},
     {"extract", EXTRACT, 0, SIZE_MAX, "IMAGE... --output FILE | --json",
      "write the vectors of pictures, without a database",
@@ -117,9 +127,9 @@ static const cli_command commands[] = {
     {"reembed", REEMBED, 0, 0, "DB --model SPEC [--drop-missing]",
      "move a database to another model",
      "  imgret reembed photos.imgret --model dinov2.safetensors\n",
-     "  Reads every picture again; meanwhile the database answers with the old model. The\n"
-     "  same command goes on after an interrupt. Where pictures cannot be read any more\n"
-     "  it lists them and changes nothing, unless --drop-missing says otherwise.\n",
+     "  Reads every picture again; meanwhile the database answers with the old model.\n"
+     "  The same command goes on after an interrupt. Where pictures cannot be read any\n"
+     "  more it lists them and changes nothing, unless --drop-missing says otherwise.\n",
      cli_reembed},
     {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
      "", NULL},
@@ -160,10 +170,26 @@ static const cli_flag flags[] = {
      "make damaged parts of the index anew, then check"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
      "also write a contact sheet, one HTML page"},
-    {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW, FIELD(where),
+    {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW | COUNT, FIELD(where),
      "only pictures that match this SQL expression"},
-    {"param", 0, CLI_FLAG_LIST, "NAME=VALUE", 0, SEARCH | SHOW, FIELD(params),
+    {"param", 0, CLI_FLAG_LIST, "NAME=VALUE", 0, SEARCH | SHOW | COUNT, FIELD(params),
      "the value of :NAME in --where"},
+    {"weight", 0, CLI_FLAG_LIST, "W", 0, SEARCH, FIELD(weights),
+     "how much the first example counts; again for the next ones"},
+    {"best", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(best),
+     "a picture counts by the example it is most like, not by their mean"},
+    {"color", 0, CLI_FLAG_TEXT, "LIST", 0, SEARCH, FIELD(color),
+     "pictures of these colours: '#c03020', 'red:2,white:1'"},
+    {"color-weight", 0, CLI_FLAG_NUMBER, "W", 0, SEARCH, FIELD(color_weight),
+     "of --color beside an example, 0 to 1 (default 0.5)"},
+    {"exclude", 0, CLI_FLAG_LIST, "ID", 0, SEARCH, FIELD(excluded),
+     "leave out the picture ID; again for more"},
+    {"diversity", 0, CLI_FLAG_NUMBER, "D", 0, SEARCH, FIELD(diversity),
+     "0 to 1: how much results should differ from each other"},
+    {"candidates", 0, CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(candidates),
+     "pictures that --diversity and --color beside an example look at"},
+    {"cursor", 0, CLI_FLAG_TEXT, "CURSOR", 0, SEARCH, FIELD(cursor),
+     "print a page: 'first', then the cursor that the page before told"},
     {"failed", 0, CLI_FLAG_SWITCH, NULL, 0, SHOW, FIELD(failed),
      "only pictures that cannot be read, with the reason"},
     {"output", 'o', CLI_FLAG_TEXT, "FILE", 0, EXTRACT | PCA, FIELD(output), "write to FILE"},
@@ -510,7 +536,11 @@ static bool check_words(const cli_options *options)
 
 bool cli_options_parse(cli_options *out, int argc, char **argv)
 {
-    *out = (cli_options){.min_score = NAN, .target_recall = NAN};
+    *out = (cli_options){.min_score = NAN,
+                         .target_recall = NAN,
+                         .color_weight = NAN,
+                         .diversity = NAN,
+                         .confidence = NAN};
     out->words = calloc((size_t)argc + 1, sizeof *out->words);
     if (!out->words) {
         cli_error("out of memory");
@@ -537,6 +567,8 @@ bool cli_options_parse(cli_options *out, int argc, char **argv)
 void cli_options_free(cli_options *options)
 {
     free(options->params.texts);
+    free(options->weights.texts);
+    free(options->excluded.texts);
     options->params = (cli_list){0};
     free(options->words);
     options->words = NULL;

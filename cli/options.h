@@ -81,12 +81,22 @@ struct cli_options {
     uint32_t sample;
     uint32_t seed;
     bool whiten;
-    bool repair;
-    bool drop_missing;
     uint32_t deadline_ms;
     double target_recall; /* NaN: not given */
     uint32_t effort;
     bool stats;
+    const char *color; /* "#c03020:2,white" */
+    double color_weight; /* NaN: not given, as the next */
+    double diversity;
+    cli_list weights;  /* numbers, of the examples in their order */
+    cli_list excluded; /* ids */
+    const char *cursor;
+    uint32_t candidates;
+    bool best;
+    bool assign;
+    double confidence; /* NaN: not given */
+    bool repair;
+    bool drop_missing;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

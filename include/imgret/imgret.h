@@ -439,6 +439,43 @@ typedef struct imgret_param {
 #define IMGRET_QUERY_ALLOW_PARTIAL 4u /* deadline_ms and imgret_interrupt end a search with what it
                                        * has found by then, marked IMGRET_QUERY_PARTIAL */
 
+/* One of several examples that a query is made of: a + b - c. An array of them has terms[0].size as
+ * its stride. */
+typedef struct imgret_term {
+    uint32_t size; /* sizeof(imgret_term) */
+    uint32_t reserved_zero;
+    const imgret_input *input;
+    double weight; /* of this example; negative: unlike it; default 1 */
+} imgret_term;
+
+/* One of the colours that a picture should have. An array has colors[0].size as its stride. */
+typedef struct imgret_color_term {
+    uint32_t size; /* sizeof(imgret_color_term) */
+    uint8_t red;   /* sRGB */
+    uint8_t green;
+    uint8_t blue;
+    uint8_t reserved_zero;
+    double weight; /* share of the colour in the picture, beside those of the others; default 1 */
+} imgret_color_term;
+
+/* Reads colours as people write them, separated by commas: "#c03020", "#c32", or a name that
+ * imgret_color_name knows ("gray" too), each with ":WEIGHT" where wanted: "red:2,#ffffff". *count
+ * receives their number; capacity is the room in `out`, 16 is enough. Any thread.
+ * Errors: INVALID_ARGUMENT (names the colour), LIMIT (more than capacity or 16). */
+IMGRET_API int32_t imgret_parse_colors(imgret_color_term *out, uint32_t capacity, uint32_t *count,
+                                       const char *text, imgret_error *error);
+
+struct imgret_hit;
+
+/* A host's own ranking of the best candidates: scores[i] is the score of hits[i] and may be changed
+ * to any finite number; the results are ordered by what it is on return. The hits live until the
+ * callback returns. Return 0 to go on, anything else to stop with IMGRET_INTERRUPTED. */
+typedef int32_t (*imgret_rerank_fn)(void *user, const struct imgret_hit *hits, uint64_t count,
+                                    double *scores);
+
+#define IMGRET_COMBINE_MEAN 0 /* one search, by the weighted mean of the examples' vectors */
+#define IMGRET_COMBINE_BEST 1 /* a search for each example; a picture counts by the one it is most like */
+
 typedef struct imgret_query_options {
     uint32_t size;    /* sizeof(imgret_query_options) */
     uint32_t flags;   /* IMGRET_QUERY_* */
@@ -459,6 +496,34 @@ typedef struct imgret_query_options {
      * chosen from what was measured when each segment was built. Default 0: `effort` says; not
      * together with it. Vectors not yet in a segment are all compared in any case. */
     float target_recall;
+    /* What follows may be combined with all above and with each other, but for what is said. */
+    const imgret_term *terms; /* further examples, term_count of them (at most 100), beside `input`,
+                               * which then counts as one of weight 1 or may be NULL */
+    uint32_t term_count;
+    uint32_t combine; /* IMGRET_COMBINE_*. MEAN: under cosine of unit vectors, else of the vectors as
+                       * they are. BEST: all weights must be 1 */
+    const imgret_color_term *colors; /* colours that pictures should have, color_count of them (at
+                                      * most 16). Without any example the score is the likeness of
+                                      * the colours alone, 0..1; `input` is NULL then */
+    uint32_t color_count;
+    uint32_t candidate_count; /* pictures that colours beside an example, diversity and rerank are
+                               * worked out for; default 10 k, at least 100; at most 1,000,000 */
+    double color_weight; /* of the colours beside examples, 0..1: the score is (1 - color_weight) *
+                          * likeness + color_weight * likeness of colours; default 0.5 */
+    const int64_t *exclude_ids; /* images that are not wanted, exclude_count of them, in any order, at
+                                 * most 16,777,216; unknown ids are allowed */
+    uint64_t exclude_count;
+    /* From imgret_results_cursor of the page before: the results that follow it. The other options
+     * and the input must be those of that page (k may differ). Pictures added since appear if they
+     * belong after it; none comes twice. Not with rerank, diversity, or colours beside an example. */
+    const char *cursor;
+    /* 0 (default) to 1: how much a result should differ from those before it. The results are then
+     * in the order in which they were chosen, by (1 - diversity) * score - diversity * greatest
+     * likeness to one chosen before, as scores say it (Carbonell & Goldstein, "The Use of MMR",
+     * SIGIR 1998); candidate_count and k at most 2,000. */
+    double diversity;
+    imgret_rerank_fn rerank; /* NULL: none. After the colours, before diversity */
+    void *rerank_user;
 } imgret_query_options;
 
 /* One result; strings live as long as the results they come from. */
@@ -499,7 +564,8 @@ typedef struct imgret_query_stats {
     float expected_recall;     /* that this effort gave when it was measured; 0: it was not */
 } imgret_query_stats;
 
-/* Finds the k images most alike to `input`, best first, equal scores by ascending id; fewer when
+/* Finds the k images most alike to `input` (NULL where options->terms or colors say what is
+ * wanted), best first, equal scores by ascending id; fewer when
  * the collection is smaller, or fewer match options->where: never fewer than min(k, matches). Every vector is compared exactly, in the precision it is stored in.
  * Free `out` with imgret_results_free.
  * Errors: NOT_FOUND (id or file), BAD_IMAGE, UNSUPPORTED, LIMIT, INVALID_ARGUMENT, BAD_MODEL,
@@ -529,8 +595,26 @@ IMGRET_API const imgret_hit *imgret_results_at(const imgret_results *results, ui
 /* What finding them took; NULL for NULL. Lives as long as `results`. Any thread. */
 IMGRET_API const imgret_query_stats *imgret_results_stats(const imgret_results *results);
 
+/* What imgret_query_options.cursor wants for the results that follow these: a short text of letters
+ * and digits, which lives as long as `results`. NULL when nothing can follow: fewer than k were
+ * found, or they were ordered by rerank, diversity or colours beside an example. */
+IMGRET_API const char *imgret_results_cursor(const imgret_results *results);
+
 /* Frees results; NULL is allowed; also after the database was closed. */
 IMGRET_API void imgret_results_free(imgret_results *results);
+
+typedef struct imgret_count_options {
+    uint32_t size;     /* sizeof(imgret_count_options) */
+    int32_t state;     /* only this IMGRET_STATE_*; default both */
+    const char *where; /* only images that match; default all */
+    const imgret_param *params; /* as in imgret_query_options */
+    uint32_t param_count;
+    uint32_t where_ms_max;
+} imgret_count_options;
+
+/* Counts images. Errors: as imgret_list. */
+IMGRET_API int32_t imgret_count(uint64_t *out, imgret *db, const imgret_count_options *options,
+                                imgret_error *error);
 
 /* ---- Look after ------------------------------------------------------------------------------- */
 

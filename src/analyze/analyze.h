@@ -20,4 +20,7 @@ void ir_analyzer_free(ir_analyzer *analyzer);
 int32_t ir_analyze(ir_analyzer **analyzer, const ir_picture *picture, imgret_attributes *out,
                    imgret_error *error);
 
+/* CIELAB under D65 of an sRGB colour: L* 0..100, a*, b*. Any thread. */
+void ir_analyze_lab(const uint8_t rgb[3], float lab[3]);
+
 #endif

@@ -1,4 +1,5 @@
 /* lab.c: sRGB to CIELAB by tables, and the names of colours. */
+#include "analyze/analyze.h"
 #include "analyze/inside.h"
 
 #include <math.h>
@@ -150,4 +151,12 @@ const char *imgret_color_name(uint32_t color)
         "black", "grey", "white",  "red",  "orange", "yellow",
         "green", "blue", "purple", "pink", "brown"};
     return color < IMGRET_COLOR_COUNT ? names[color] : NULL;
+}
+
+void ir_analyze_lab(const uint8_t rgb[3], float lab[3])
+{
+    ir_lab of = ir_lab_of(rgb);
+    lab[0] = of.light;
+    lab[1] = of.a;
+    lab[2] = of.b;
 }

@@ -3,6 +3,8 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/color_text.h"
+#include "engine/compose.h"
 #include "engine/look.h"
 #include "engine/query.h"
 #include "engine/source.h"
@@ -52,7 +54,32 @@ static int32_t check_query(imgret_query_options *options, imgret_error *error)
     return IMGRET_OK;
 }
 
-/* `inputs` are checked copies. */
+/* The queries one by one where they are of several parts; `inputs` NULL: one, without an input. */
+static int32_t run(imgret_results **out, ir_database *database, const imgret_input *inputs,
+                   uint64_t count, const imgret_query_options *wanted,
+                   const ir_catalog_filter *filter, imgret_error *error)
+{
+    ir_call call;
+    ir_call_begin(&call, &database->interrupts);
+    int32_t status = IMGRET_OK;
+    uint64_t done = 0;
+    if (inputs && !ir_compose_needed(wanted)) {
+        status = ir_query(out, database, inputs, count, wanted, filter, &call, error);
+        for (; done < count && !status; done++)
+            ir_compose_end_page(out[done], &inputs[done], wanted, filter);
+    }
+    for (; done < count && !status && (!inputs || ir_compose_needed(wanted)); done++)
+        status = ir_compose(&out[done], database, inputs ? &inputs[done] : NULL, wanted, filter,
+                            &call, error);
+    ir_call_end(&call);
+    for (uint64_t i = 0; i < count && status; i++) {
+        imgret_results_free(out[i]);
+        out[i] = NULL;
+    }
+    return status;
+}
+
+/* `inputs` are checked copies; NULL: one query without an input. */
 static int32_t answer(imgret_results **out, imgret *db, const imgret_input *inputs, uint64_t count,
                       const imgret_query_options *options, imgret_error *error)
 {
@@ -66,12 +93,17 @@ static int32_t answer(imgret_results **out, imgret *db, const imgret_input *inpu
     ir_catalog_filter filter;
     status = ir_where_read(&filter, wanted.where, wanted.params, wanted.param_count,
                            wanted.where_ms_max, error);
-    if (!status) {
-        ir_call call;
-        ir_call_begin(&call, &db->database->interrupts);
-        status = ir_query(out, db->database, inputs, count, &wanted, &filter, &call, error);
-        ir_call_end(&call);
-    }
+    ir_compose_parts *parts = ir_malloc(sizeof *parts);
+    if (!status && !parts)
+        status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a query");
+    if (!status)
+        status = ir_compose_check(&wanted, inputs != NULL, parts, error);
+    if (!status && wanted.cursor && count > 1)
+        status = ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                         "imgret_query_options.cursor does not go with a batch");
+    if (!status)
+        status = run(out, db->database, inputs, count, &wanted, &filter, error);
+    ir_free(parts);
     ir_where_free(&filter);
     return status;
 }
@@ -85,9 +117,9 @@ int32_t imgret_query(imgret_results **out, imgret *db, const imgret_input *input
     *out = NULL;
     imgret_input given;
     status = ir_handle_check(db, error);
-    if (!status)
+    if (!status && input)
         status = ir_source_read_input(&given, input, KINDS_TO_ASK, error);
-    return status ? status : answer(out, db, &given, 1, options, error);
+    return status ? status : answer(out, db, input ? &given : NULL, 1, options, error);
 }
 
 /* Copies the caller's array, whose stride is the size that its first entry tells. */
@@ -159,6 +191,47 @@ int32_t imgret_list(imgret_records **out, imgret *db, const imgret_list_options 
     }
     ir_where_free(&filter);
     return status;
+}
+
+int32_t imgret_count(uint64_t *out, imgret *db, const imgret_count_options *options,
+                     imgret_error *error)
+{
+    int32_t status = ir_handle_need(out, "out", error);
+    if (status)
+        return status;
+    *out = 0;
+    imgret_count_options wanted;
+    status = ir_handle_check(db, error);
+    if (!status)
+        status = ir_options_read(&wanted, sizeof wanted, sizeof wanted, options,
+                                 "imgret_count_options", error);
+    if (!status && (wanted.state < 0 || wanted.state > IMGRET_STATE_FAILED))
+        status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_count_options.state is %d",
+                         wanted.state);
+    if (status)
+        return status;
+    ir_catalog_filter filter;
+    status = ir_where_read(&filter, wanted.where, wanted.params, wanted.param_count,
+                           wanted.where_ms_max, error);
+    if (!status) {
+        ir_call call;
+        ir_call_begin(&call, &db->database->interrupts);
+        status = ir_count(out, db->database, wanted.state, &filter, error);
+        ir_call_end(&call);
+    }
+    ir_where_free(&filter);
+    return status;
+}
+
+int32_t imgret_parse_colors(imgret_color_term *out, uint32_t capacity, uint32_t *count,
+                            const char *text, imgret_error *error)
+{
+    int32_t status = ir_handle_need(out, "out", error);
+    if (!status)
+        status = ir_handle_need(count, "count", error);
+    if (!status)
+        status = ir_handle_need(text, "text", error);
+    return status ? status : ir_color_text_read(out, capacity, count, text, error);
 }
 
 int32_t imgret_get(imgret_records **out, imgret *db, int64_t id, imgret_error *error)

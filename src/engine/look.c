@@ -46,6 +46,19 @@ int32_t ir_list(imgret_records **out, ir_database *database, const imgret_list_o
     return IMGRET_OK;
 }
 
+int32_t ir_count(uint64_t *out, ir_database *database, int32_t state,
+                 const ir_catalog_filter *filter, imgret_error *error)
+{
+    if (filter->where)
+        return ir_catalog_filter_count(database->catalog, filter, state, out, error);
+    ir_catalog_counts counts;
+    int32_t status = ir_catalog_get_counts(database->catalog, &counts, error);
+    if (!status)
+        *out = (state != IMGRET_STATE_FAILED ? counts.image_count : 0) +
+               (state != IMGRET_STATE_STORED ? counts.failed_count : 0);
+    return status;
+}
+
 int32_t ir_get(imgret_records **out, ir_database *database, int64_t id, imgret_error *error)
 {
     *out = NULL;

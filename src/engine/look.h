@@ -8,6 +8,10 @@
 int32_t ir_list(imgret_records **out, ir_database *database, const imgret_list_options *options,
                 const ir_catalog_filter *filter, imgret_error *error);
 
+/* Images of `state` (0: either) that match the filter (where NULL: all). */
+int32_t ir_count(uint64_t *out, ir_database *database, int32_t state,
+                 const ir_catalog_filter *filter, imgret_error *error);
+
 int32_t ir_get(imgret_records **out, ir_database *database, int64_t id, imgret_error *error);
 
 /* Fills all fields but `size`. */

@@ -45,6 +45,31 @@ int32_t ir_results_add(imgret_results *results, const imgret_record *record, dou
     return IMGRET_OK;
 }
 
+int32_t ir_results_append(imgret_results *results, const imgret_hit *hit, imgret_error *error)
+{
+    int failed = 0;
+    if (results->count == results->capacity) {
+        uint64_t capacity = results->capacity ? 2 * results->capacity : 16;
+        size_t bytes;
+        imgret_hit *more = ir_mul_size((size_t)capacity, sizeof *more, &bytes)
+                               ? ir_realloc(results->hits, bytes)
+                               : NULL;
+        if (!more)
+            return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %llu results",
+                           (unsigned long long)capacity);
+        results->hits = more;
+        results->capacity = capacity;
+    }
+    imgret_hit copy = *hit;
+    copy.uri = ir_arena_strdup(&results->arena, hit->uri, &failed);
+    copy.metadata = ir_arena_strdup(&results->arena, hit->metadata, &failed);
+    copy.label = ir_arena_strdup(&results->arena, hit->label, &failed);
+    if (failed)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result");
+    results->hits[results->count++] = copy;
+    return IMGRET_OK;
+}
+
 uint64_t imgret_results_count(const imgret_results *results)
 {
     return results ? results->count : 0;
@@ -58,6 +83,11 @@ const imgret_hit *imgret_results_at(const imgret_results *results, uint64_t inde
 const imgret_query_stats *imgret_results_stats(const imgret_results *results)
 {
     return results ? &results->stats : NULL;
+}
+
+const char *imgret_results_cursor(const imgret_results *results)
+{
+    return results && results->cursor[0] ? results->cursor : NULL;
 }
 
 void imgret_results_free(imgret_results *results)

@@ -3,6 +3,7 @@
 #define IR_ENGINE_RESULTS_H
 
 #include "base/arena.h"
+#include "engine/cursor.h"
 
 #include <imgret/imgret.h>
 
@@ -12,6 +13,7 @@ struct imgret_results {
     uint64_t count;
     uint64_t capacity;
     imgret_query_stats stats;
+    char cursor[IR_CURSOR_BYTES]; /* where they end; "": nothing can follow */
 };
 
 struct imgret_records {
@@ -26,6 +28,9 @@ int32_t ir_results_create(imgret_results **out, uint64_t capacity, imgret_error 
 /* Appends a hit made from a catalogue's record; its strings are copied. */
 int32_t ir_results_add(imgret_results *results, const imgret_record *record, double score,
                        imgret_error *error);
+
+/* Appends a copy of another results' hit, making room. */
+int32_t ir_results_append(imgret_results *results, const imgret_hit *hit, imgret_error *error);
 
 int32_t ir_records_create(imgret_records **out, imgret_error *error);
 int32_t ir_records_add(imgret_records *records, const imgret_record *record, imgret_error *error);

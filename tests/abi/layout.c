@@ -169,7 +169,7 @@ FIELD(imgret_ingest_options, user, 40);
 FIELD(imgret_ingest_options, commit_count, 48);
 FIELD(imgret_ingest_options, commit_ms, 52);
 
-SIZE(imgret_query_options, 56);
+SIZE(imgret_query_options, 144);
 FIELD(imgret_query_options, size, 0);
 FIELD(imgret_query_options, flags, 4);
 FIELD(imgret_query_options, min_score, 8);
@@ -181,6 +181,19 @@ FIELD(imgret_query_options, param_count, 40);
 FIELD(imgret_query_options, where_ms_max, 44);
 FIELD(imgret_query_options, deadline_ms, 48);
 FIELD(imgret_query_options, target_recall, 52);
+FIELD(imgret_query_options, terms, 56);
+FIELD(imgret_query_options, term_count, 64);
+FIELD(imgret_query_options, combine, 68);
+FIELD(imgret_query_options, colors, 72);
+FIELD(imgret_query_options, color_count, 80);
+FIELD(imgret_query_options, candidate_count, 84);
+FIELD(imgret_query_options, color_weight, 88);
+FIELD(imgret_query_options, exclude_ids, 96);
+FIELD(imgret_query_options, exclude_count, 104);
+FIELD(imgret_query_options, cursor, 112);
+FIELD(imgret_query_options, diversity, 120);
+FIELD(imgret_query_options, rerank, 128);
+FIELD(imgret_query_options, rerank_user, 136);
 
 SIZE(imgret_query_stats, 104);
 FIELD(imgret_query_stats, size, 0);
@@ -198,6 +211,28 @@ FIELD(imgret_query_stats, scanned, 80);
 FIELD(imgret_query_stats, reranks, 88);
 FIELD(imgret_query_stats, effort, 96);
 FIELD(imgret_query_stats, expected_recall, 100);
+
+SIZE(imgret_term, 24);
+FIELD(imgret_term, size, 0);
+FIELD(imgret_term, reserved_zero, 4);
+FIELD(imgret_term, input, 8);
+FIELD(imgret_term, weight, 16);
+
+SIZE(imgret_color_term, 16);
+FIELD(imgret_color_term, size, 0);
+FIELD(imgret_color_term, red, 4);
+FIELD(imgret_color_term, green, 5);
+FIELD(imgret_color_term, blue, 6);
+FIELD(imgret_color_term, reserved_zero, 7);
+FIELD(imgret_color_term, weight, 8);
+
+SIZE(imgret_count_options, 32);
+FIELD(imgret_count_options, size, 0);
+FIELD(imgret_count_options, state, 4);
+FIELD(imgret_count_options, where, 8);
+FIELD(imgret_count_options, params, 16);
+FIELD(imgret_count_options, param_count, 24);
+FIELD(imgret_count_options, where_ms_max, 28);
 
 SIZE(imgret_param, 40);
 FIELD(imgret_param, size, 0);
