@@ -160,6 +160,12 @@ typedef struct imgret imgret;
 #define IMGRET_OPEN_READ_ONLY 1u /* nothing is written; the database must exist */
 #define IMGRET_OPEN_EXISTING 2u  /* IMGRET_NOT_FOUND instead of creating */
 #define IMGRET_OPEN_NEW 4u       /* IMGRET_EXISTS instead of opening */
+/* The handle starts a thread of its own that looks about once a second whether an optimize pays, by the
+ * rules of imgret_optimize, and then does it on that one thread within 512 MiB of memory (a collection
+ * that needs more is left to imgret_optimize). Queries and writers go on meanwhile; an optimize,
+ * backup, export or repair of this handle goes first, one of another process is told BUSY while it
+ * builds. Failures go to the log. imgret_close ends it; imgret_interrupt does not stop it. */
+#define IMGRET_OPEN_MAINTAIN 8u
 
 #define IMGRET_METRIC_COSINE 1        /* score = cosine of the angle, -1..1 (default) */
 #define IMGRET_METRIC_INNER_PRODUCT 2 /* score = inner product */

@@ -639,6 +639,8 @@ int32_t ir_database_open(ir_database **out, const char *path, const imgret_open_
         status = prepare_handle(database, path, options, error);
     if (!status)
         status = open_catalog(database, path, options, error);
+    if (!status && options->flags & IMGRET_OPEN_MAINTAIN)
+        status = ir_maintenance_start(&database->maintenance, database, error);
     if (status) {
         ir_database_close(database);
         return status;
@@ -651,6 +653,7 @@ void ir_database_close(ir_database *database)
 {
     if (!database)
         return;
+    ir_maintenance_stop(database->maintenance);
     ir_catalog_close(database->catalog);
     ir_transaction_clear(&database->transaction);
     ir_extractor_close(database->extractor);

@@ -17,6 +17,7 @@
 #include "catalog/catalog.h"
 #include "engine/call.h"
 #include "engine/feature_cache.h"
+#include "engine/maintain.h"
 #include "engine/segments.h"
 #include "engine/transaction.h"
 #include "extract/extract.h"
@@ -42,7 +43,7 @@ typedef struct ir_query_totals {
     atomic_uint_fast64_t exact_distances;
 } ir_query_totals;
 
-typedef struct ir_database {
+struct ir_database {
     ir_catalog *catalog;
     ir_delta *delta;
     ir_segments segments;
@@ -70,13 +71,14 @@ typedef struct ir_database {
     int64_t removal_mark;
 
     pthread_mutex_t optimize_lock; /* one thread builds at a time */
+    ir_maintenance *maintenance;   /* NULL: the host did not ask for it */
     /* The host's transaction: both fields belong to the thread inside the catalogue's gate. */
     bool transaction_open;
     ir_transaction transaction;
 
     atomic_uint_fast64_t interrupts;
     ir_query_totals totals;
-} ir_database;
+};
 
 /* `options` has passed ir_options_read. */
 int32_t ir_database_open(ir_database **out, const char *path, const imgret_open_options *options,
