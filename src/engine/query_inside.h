@@ -22,6 +22,7 @@ typedef struct ir_query_work {
     ir_database *database;
     const imgret_query_options *options;
     ir_call *call;
+    uint32_t kinds; /* IR_REGION_* that are searched; 0: the database has no regions */
     ir_allowed allowed;
     ir_asked *asked;
     uint32_t count;
