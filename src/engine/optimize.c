@@ -40,6 +40,7 @@ enum {
 typedef struct plan {
     ir_database *database;
     const imgret_optimize_options *options;
+    ir_pool *pool;
     ir_call *call;
     int64_t *ids; /* regions of the new segment, ascending */
     uint64_t id_count;
@@ -350,7 +351,7 @@ static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgr
         .vector_type = database->vector_type,
         .seed = 1,
         .memory_bytes_max = made->options->memory_bytes_max,
-        .pool = database->pool,
+        .pool = made->pool,
         .stop = stop_or_report,
         .context = made,
         .base = made->opened,
@@ -428,9 +429,12 @@ static int32_t carry_out(plan *made, imgret_error *error)
 }
 
 static int32_t optimize_locked(ir_database *database, const imgret_optimize_options *options,
-                               ir_call *call, imgret_error *error)
+                               ir_pool *pool, ir_call *call, bool *built, imgret_error *error)
 {
-    plan made = {.database = database, .options = options, .call = call};
+    plan made = {.database = database,
+                 .options = options,
+                 .pool = pool ? pool : database->pool,
+                 .call = call};
     int32_t status = ir_database_sync(database, error);
     bool pays = false;
     if (!status) {
@@ -438,6 +442,7 @@ static int32_t optimize_locked(ir_database *database, const imgret_optimize_opti
         pays = make_plan(&made);
         pthread_mutex_unlock(&database->delta_lock);
     }
+    *built = pays;
     if (pays) {
         status = list_regions(&made, error);
         if (!status)
@@ -451,8 +456,8 @@ static int32_t optimize_locked(ir_database *database, const imgret_optimize_opti
     return status;
 }
 
-int32_t ir_optimize(ir_database *database, const imgret_optimize_options *options, ir_call *call,
-                    imgret_error *error)
+int32_t ir_optimize(ir_database *database, const imgret_optimize_options *options, ir_pool *pool,
+                    ir_call *call, imgret_error *error)
 {
     if (database->read_only)
         return ir_fail(error, IMGRET_READ_ONLY, "%s is open for reading only", database->path);
@@ -464,25 +469,33 @@ int32_t ir_optimize(ir_database *database, const imgret_optimize_options *option
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "%s cannot be optimized within this thread's transaction", database->path);
     int lock;
+    bool built = false;
     int32_t status = ir_optimize_pause(database, &lock, error);
     if (status)
         return status;
-    status = optimize_locked(database, options, call, error);
+    status = optimize_locked(database, options, pool, call, &built, error);
     ir_optimize_resume(database, lock);
     imgret_error untidy = IMGRET_ERROR_INIT; /* no reason to call the whole a failure */
-    if (!status && ir_catalog_tidy(database->catalog, &untidy))
+    built = built || (options->flags & IMGRET_OPTIMIZE_FORCE) != 0;
+    if (!status && built && ir_catalog_tidy(database->catalog, &untidy))
         ir_log(IMGRET_LOG_WARNING, "%s", untidy.message);
     return status;
 }
 
 int32_t ir_optimize_pause(ir_database *database, int *lock, imgret_error *error)
 {
-    if (pthread_mutex_trylock(&database->optimize_lock) != 0)
-        return ir_fail(error, IMGRET_BUSY, "%s is being optimized by another thread",
-                       database->path);
-    int32_t status = lock_folder(database, lock, error);
-    if (status)
+    bool maintained;
+    ir_maintenance_yield(database->maintenance, &maintained);
+    int failed = pthread_mutex_trylock(&database->optimize_lock);
+    if (failed && maintained) /* it stops soon */
+        failed = pthread_mutex_lock(&database->optimize_lock);
+    int32_t status = failed ? ir_fail(error, IMGRET_BUSY, "%s is being optimized by another thread",
+                                      database->path)
+                            : lock_folder(database, lock, error);
+    if (status && !failed)
         pthread_mutex_unlock(&database->optimize_lock);
+    if (status)
+        ir_maintenance_resume(database->maintenance);
     return status;
 }
 
@@ -490,4 +503,5 @@ void ir_optimize_resume(ir_database *database, int lock)
 {
     close(lock);
     pthread_mutex_unlock(&database->optimize_lock);
+    ir_maintenance_resume(database->maintenance);
 }
