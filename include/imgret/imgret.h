@@ -238,6 +238,15 @@ IMGRET_API void imgret_close(imgret *db);
  * stays. Calls that start later are not affected. Any thread; also from a signal handler. */
 IMGRET_API void imgret_interrupt(imgret *db);
 
+/* Stops one call and no other: the calls that this thread begins on databases from now on, until it
+ * sets another word or NULL, return IMGRET_INTERRUPTED soon after *stop has become other than 0, also
+ * when it was that before; what they committed stays. Any thread, a signal handler too, may store
+ * there, atomically. `stop` must live until it is replaced; it is remembered for this thread alone,
+ * whose callbacks are under it as well. Returns the one before, NULL at first: put that back
+ * afterwards. A host whose threads are not its own, like Go's, sets and puts back around each call,
+ * in C. imgret_open, imgret_import, extraction without a database and imgret_commit do not heed it. */
+IMGRET_API const uint32_t *imgret_set_stop(const uint32_t *stop);
+
 typedef struct imgret_stats {
     uint32_t size;              /* sizeof(imgret_stats), set by the caller */
     uint32_t dimension;         /* of a feature vector */
