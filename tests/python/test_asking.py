@@ -370,6 +370,28 @@ class UpkeepTest(Case):
         with self.assertRaises(TypeError):
             imgret.pca_train(path, rows[0])
 
+    def test_reembed(self):
+        folder = self.pictures(4)
+        db = self.database()
+        db.ingest(folder).finish()
+        self.assertEqual(db.reembed("classic"), imgret.ReembedReport(0, 0, 0))
+        items, seen = [], []
+        os.unlink(os.path.join(folder, "002.png"))
+        with self.assertRaises(imgret.NotFoundError):
+            db.reembed("classic;grey=yes", on_item=items.append)
+        self.assertEqual([os.path.basename(item.uri) for item in items], ["002.png"])
+        report = db.reembed(
+            "classic;grey=yes", drop_missing=True, progress=lambda *news: seen.append(news)
+        )
+        self.assertEqual((report.embedded_count + report.resumed_count, report.missing_count), (3, 1))
+        self.assertTrue(seen)
+        with self.assertRaises(imgret.MismatchError):
+            db.query(picture(1))
+        db.close()
+        with imgret.open(db.path, maintain=True) as db:
+            self.assertEqual((db.count(state="stored"), db.count(state="failed")), (3, 1))
+            self.assertIn("grey", db.stats().model)
+
     def test_feature_cache(self):
         db = self.database(feature_cache_bytes=1 << 20)
         db.query(picture(1))

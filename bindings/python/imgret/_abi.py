@@ -63,6 +63,7 @@ PIXELS_BGR8 = 3
 OPEN_READ_ONLY = 1
 OPEN_EXISTING = 2
 OPEN_NEW = 4
+OPEN_MAINTAIN = 8
 
 METRIC_COSINE = 1
 METRIC_INNER_PRODUCT = 2
@@ -126,6 +127,8 @@ COLOR_COUNT = 11
 SWATCH_MAX = 5
 
 EXTRACT_PREPARED = 1
+
+REEMBED_DROP_MISSING = 1
 
 PCA_WHITEN = 1
 
@@ -642,6 +645,28 @@ class ModelReport(Structure):
     ]
 
 
+class ReembedOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("model", c_char_p),
+        ("on_item", ingest_item_fn),
+        ("on_progress", transfer_fn),
+        ("user", c_void_p),
+        ("memory_bytes_max", c_uint64),
+    ]
+
+
+class ReembedReport(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("reserved_zero", c_uint32),
+        ("embedded_count", c_uint64),
+        ("resumed_count", c_uint64),
+        ("missing_count", c_uint64),
+    ]
+
+
 class PcaOptions(Structure):
     _fields_ = [
         ("size", c_uint32),
@@ -718,6 +743,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "inspect_model": (c_int32, [_out, c_char_p, c_char_p, _error]),
     "inspection_report": (POINTER(ModelReport), [c_void_p]),
     "inspection_free": (None, [c_void_p]),
+    "reembed": (c_int32, [c_void_p, POINTER(ReembedOptions), POINTER(ReembedReport), _error]),
     "pca_train": (
         c_int32,
         [

@@ -551,6 +551,7 @@ def open(
     queue_max: int = 0,
     feature_cache_bytes: Optional[int] = None,
     regions: Optional[str] = None,
+    maintain: bool = False,
 ) -> Database:
     """Opens the database in folder `path`, or makes it.
 
@@ -565,6 +566,7 @@ def open(
     instances, batch_max, batch_delay_us, queue_max: how the model serves many threads, see
     docs/models.md; 0 microseconds never wait.
     feature_cache_bytes: memory for vectors of pictures seen lately, 8 MiB by default, 0 for none.
+    maintain: a thread of the handle optimizes by itself when it pays.
     regions: which parts of a picture get a vector of their own, settled when the database is made:
     "none", "center", "grid=2x2", "detector:MODEL", see docs/regions.md.
     """
@@ -573,6 +575,7 @@ def open(
         (_abi.OPEN_READ_ONLY if read_only else 0)
         | (_abi.OPEN_EXISTING if existing else 0)
         | (_abi.OPEN_NEW if new else 0)
+        | (_abi.OPEN_MAINTAIN if maintain else 0)
     )
     options = _abi.OpenOptions(
         size=ctypes.sizeof(_abi.OpenOptions),

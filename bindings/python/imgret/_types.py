@@ -175,6 +175,16 @@ class RepairReport:
 
 
 @dataclass(frozen=True)
+class ReembedReport:
+    """What Database.reembed did: pictures extracted by this call and by one before it that was
+    stopped, and those that cannot be had."""
+
+    embedded_count: int
+    resumed_count: int
+    missing_count: int
+
+
+@dataclass(frozen=True)
 class ModelReport:
     """What a file of weights is. `status` is 0 when it can be loaded, else the error's code, with
     its message in `reason`; what a backend cannot tell is empty or 0."""
@@ -379,6 +389,10 @@ def query_stats_of(row: _abi.QueryStats) -> QueryStats:
 
 def repair_report_of(row: _abi.RepairReport) -> RepairReport:
     return RepairReport(**_plain(row, RepairReport))
+
+
+def reembed_report_of(row: _abi.ReembedReport) -> ReembedReport:
+    return ReembedReport(**_plain(row, ReembedReport))
 
 
 def model_report_of(row: _abi.ModelReport) -> ModelReport:

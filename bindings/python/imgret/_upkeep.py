@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import warnings
-from typing import Any, Callable, List, Optional, Tuple, TypeVar
+from typing import Any, Callable, List, Optional, Tuple, TypeVar, Union
 
 from . import _abi
 from ._calls import Handle, patiently
@@ -12,9 +13,11 @@ from ._errors import InterruptedError, error_of
 from ._library import lib
 from ._types import (
     IngestItem,
+    ReembedReport,
     RepairReport,
     Stats,
     item_of,
+    reembed_report_of,
     repair_report_of,
     stats_of,
 )
@@ -154,12 +157,7 @@ class Upkeep:
         extracted again where their files are, else they become failures. `on_item` is told of each
         of these, on a thread of the binding. Stopped, a later call goes on."""
         handle = self._open_handle()
-
-        def tell(item: Any) -> None:
-            if on_item is not None:
-                on_item(item_of(item.contents))
-
-        listener = Listener(tell)
+        listener = Listener(on_item and _telling(on_item))
         options = _abi.RepairOptions(
             size=ctypes.sizeof(_abi.RepairOptions),
             on_item=_abi.ingest_item_fn(listener),
@@ -168,6 +166,39 @@ class Upkeep:
         report = _abi.RepairReport(size=ctypes.sizeof(_abi.RepairReport))
         listener.run(lambda: handle.call(lambda db, e: lib.imgret_repair(db, options, report, e)))
         return repair_report_of(report)
+
+    def reembed(
+        self,
+        model: Union[str, os.PathLike[str]],
+        *,
+        drop_missing: bool = False,
+        memory_bytes_max: int = 0,
+        on_item: Optional[Callable[[IngestItem], object]] = None,
+        progress: Optional[Callable[[int, int], object]] = None,
+    ) -> ReembedReport:
+        """Moves the database to another model: extracts every picture anew from its file, while
+        queries and adds go on, and exchanges the vectors at the end. Stopped, a later call with the
+        same model goes on. Close the database afterwards and open it again: until then, what needs
+        vectors is a MismatchError.
+
+        A picture whose file is gone makes it fail at the end with NotFoundError, or with
+        drop_missing becomes a failure; `on_item` is told of each, `progress` of the pictures done
+        and all there are, both on a thread of the binding.
+        """
+        handle, listener = self._open_handle(), Listener(progress)
+        items = Listener(on_item and _telling(on_item))
+        options = _abi.ReembedOptions(
+            size=ctypes.sizeof(_abi.ReembedOptions),
+            flags=_abi.REEMBED_DROP_MISSING if drop_missing else 0,
+            model=c_model(model),
+            on_item=_abi.ingest_item_fn(items),
+            on_progress=_abi.transfer_fn(listener),
+            memory_bytes_max=memory_bytes_max,
+        )
+        items.failures = listener.failures
+        report = _abi.ReembedReport(size=ctypes.sizeof(_abi.ReembedReport))
+        listener.run(lambda: handle.call(lambda db, e: lib.imgret_reembed(db, options, report, e)))
+        return reembed_report_of(report)
 
     def backup(
         self, folder: AnyPath, *, progress: Optional[Callable[[int, int], object]] = None
@@ -207,6 +238,10 @@ class Upkeep:
     def unload_model(self) -> None:
         """Lets go of the loaded extractor and its memory; it is loaded again when it is needed."""
         self._open_handle().call(lambda db, error: lib.imgret_unload_model(db, error))
+
+
+def _telling(on_item: Callable[[IngestItem], object]) -> Callable[[Any], object]:
+    return lambda item: on_item(item_of(item.contents))
 
 
 def _transfer(
