@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import threading
 import unittest
 
@@ -346,12 +347,23 @@ class UpkeepTest(Case):
         folder = os.environ.get("IMGRET_TEST_PLUGINS", "")
         if not os.path.exists(os.path.join(folder, "imgret_fake.so")):
             self.skipTest("IMGRET_TEST_PLUGINS has no fake backend")
-        with imgret.Extractor("fake", plugin_path=folder) as extractor:
-            if not extractor.info.class_count:
-                self.skipTest("the fake backend has no classification head")
+        # A plugin of its own: what it logs when it is loaded belongs to another test.
+        shutil.copy(os.path.join(folder, "imgret_fake.so"), self.folder)
+        names = self.write("names", "ant\nbée\ncow\n".encode())
+        model = "fake;act=head;labels=" + names
+        with imgret.Extractor(model, plugin_path=self.folder) as extractor:
+            self.assertEqual(extractor.info.class_count, 3)
             got = extractor.classify([picture(1), b"no picture"])
             self.assertEqual((got.statuses, len(got.labels)), ([0, -10], 2))
-            self.assertEqual(len(got.logits[0]), extractor.info.class_count)
+            self.assertEqual((len(got.logits), len(got.logits[0])), (2, 3))
+            self.assertEqual(max(range(3), key=lambda i: got.logits[0][i]), got.labels[0])
+            self.assertEqual(extractor.label(1), "bée")
+            with self.assertRaises(imgret.NotFoundError):
+                extractor.label(3)
+        report = imgret.inspect_model("fake", plugin_path=self.folder)
+        self.assertEqual((report.status, report.backend), (0, "fake"), report)
+        report = imgret.inspect_model("fake;act=lacks", plugin_path=self.folder)
+        self.assertEqual((report.status, report.missing), (-11, ["head.weight", "head.bias"]))
 
     @needs_numpy
     def test_principal_components(self):
