@@ -238,6 +238,15 @@ IMGRET_API void imgret_close(imgret *db);
  * stays. Calls that start later are not affected. Any thread; also from a signal handler. */
 IMGRET_API void imgret_interrupt(imgret *db);
 
+/* Stops one call and no other: the calls that this thread begins on databases from now on, until it
+ * sets another word or NULL, return IMGRET_INTERRUPTED soon after *stop has become other than 0, also
+ * when it was that before; what they committed stays. Any thread, a signal handler too, may store
+ * there, atomically. `stop` must live until it is replaced; it is remembered for this thread alone,
+ * whose callbacks are under it as well. Returns the one before, NULL at first: put that back
+ * afterwards. A host whose threads are not its own, like Go's, sets and puts back around each call,
+ * in C. imgret_open, imgret_import, extraction without a database and imgret_commit do not heed it. */
+IMGRET_API const uint32_t *imgret_set_stop(const uint32_t *stop);
+
 typedef struct imgret_stats {
     uint32_t size;              /* sizeof(imgret_stats), set by the caller */
     uint32_t dimension;         /* of a feature vector */
@@ -516,7 +525,7 @@ typedef struct imgret_query_options {
     double min_score; /* with IMGRET_QUERY_MIN_SCORE: no result below it */
     uint32_t k;       /* results wanted; default 10, at most 1,000,000 */
     /* Candidates that a search of a segment keeps: more finds more of the nearest and takes longer.
-     * Default 0: chosen by the library; at most 1,000,000. */
+     * Default 0: what was measured to find .99 of the k nearest, at least 64; at most 1,000,000. */
     uint32_t effort;
     const char *where; /* only images that match this expression; default all */
     const imgret_param *params; /* param_count values for the parameters of `where`, no others */

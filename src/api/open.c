@@ -70,6 +70,11 @@ void imgret_close(imgret *db)
     ir_free(db);
 }
 
+const uint32_t *imgret_set_stop(const uint32_t *stop)
+{
+    return ir_call_set_stop(stop);
+}
+
 void imgret_interrupt(imgret *db)
 {
     /* Nothing but an atomic: this may be a signal handler. */

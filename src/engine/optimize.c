@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "catalog/repair.h"
+#include "engine/effort.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -57,6 +58,7 @@ typedef struct plan {
     int64_t replaced[SEGMENTS_MAX + 1];
     uint32_t replaced_count;
     int64_t number; /* of the new file */
+    ir_effort_curves curves; /* of its searches */
 } plan;
 
 /* ---- one builder at a time ---- */
@@ -295,14 +297,48 @@ static bool stop_or_report(void *context, double done)
            made->options->on_progress(made->options->user, done) != 0;
 }
 
+/* Codes and graph of the base are held in RAM: they may take half of the memory that is allowed.
+ * Beyond that all is built anew, part by part. */
+static bool base_fits(const plan *made)
+{
+    const ir_segments *segments = &made->database->segments;
+    uint64_t limit = made->options->memory_bytes_max;
+    for (uint32_t i = 0; i < segments->count && limit; i++) {
+        const ir_catalog_segment *listed = &segments->open[i].listed;
+        uint64_t vectors = listed->vector_count * ir_delta_vector_bytes(made->database->delta);
+        if (listed->id == made->base && (listed->file_bytes - vectors) * 2 > limit)
+            return false;
+    }
+    return true;
+}
+
 static int32_t open_base(plan *made, imgret_error *error)
 {
-    if (!made->base)
+    if (!made->base || !base_fits(made))
         return IMGRET_OK;
     char *path = ir_segments_path(made->database->catalog, made->base);
     int32_t status = path ? ir_segment_open(&made->opened, path, &(ir_segment_open_options){0}, error)
                           : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     ir_free(path);
+    return status;
+}
+
+/* Opening a segment checks it, before anything depends on it, and what its searches find is
+ * measured; with as much of it in RAM as memory allows, and not at all where that is too little. */
+static int32_t try_segment(plan *made, const char *path, imgret_error *error)
+{
+    ir_segment *built = NULL;
+    imgret_error reason = IMGRET_ERROR_INIT;
+    ir_segment_open_options options = {.ram_bytes_max = made->options->memory_bytes_max};
+    int32_t status = ir_segment_open(&built, path, &options, &reason);
+    if (status == IMGRET_LIMIT)
+        return IMGRET_OK;
+    if (status)
+        return ir_fail(error, status, "%s", reason.message);
+    ir_calibration how = {.pool = made->database->pool, .stop = ir_call_stopped,
+                          .context = made->call};
+    status = ir_segment_calibrate(built, &how, &made->curves, error);
+    ir_segment_close(built);
     return status;
 }
 
@@ -327,21 +363,17 @@ static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgr
     ir_log(IMGRET_LOG_INFO, "%s: segment %lld: %llu vectors, %llu of them taken over",
            database->path, (long long)made->number, (unsigned long long)report.vector_count,
            (unsigned long long)report.taken_count);
-    ir_segment *built = NULL;
-    if (!status) /* opening it checks it, before anything depends on it */
-        status = ir_segment_open(&built, path, &(ir_segment_open_options){0}, error);
+    if (!status)
+        status = try_segment(made, path, error);
     if (status)
         return status;
-    ir_segment_info info;
-    ir_segment_get_info(built, &info);
-    ir_segment_close(built);
     *out = (ir_catalog_segment){
         .id = made->number,
         .first_region = made->first_region,
         .last_region = made->last_region,
-        .vector_count = info.vector_count,
-        .file_bytes = info.file_bytes,
-        .identity = info.identity,
+        .vector_count = report.vector_count,
+        .file_bytes = report.file_bytes,
+        .identity = report.identity,
     };
     return IMGRET_OK;
 }
@@ -369,6 +401,8 @@ static int32_t list_segment(plan *made, const ir_catalog_segment *built, imgret_
         return status;
     status = ir_catalog_replace_segments(database->catalog, built, made->replaced,
                                          made->replaced_count, made->removal_mark, error);
+    if (!status)
+        status = ir_effort_store(database->catalog, built->identity, &made->curves, error);
     if (status) {
         ir_database_rollback(database);
         return status;
