@@ -23,6 +23,7 @@ int cli_model(const cli_options *options);
 int cli_pca(const cli_options *options);
 int cli_backup(const cli_options *options);
 int cli_count(const cli_options *options);
+int cli_label(const cli_options *options);
 
 /* Explains one command, or all when `command` is NULL. */
 void cli_help(const cli_command *command);
