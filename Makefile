@@ -155,11 +155,18 @@ MICRO_BENCHES := $(patsubst %.c,$(BUILD)/%,$(call programs,bench/micro))
 HELPERS_examples    := $(call helpers,examples)
 HELPERS_bench       := $(call helpers,bench)
 HELPERS_bench/micro := $(call helpers,bench/micro)
+# imgret-bench is C and sees include/; its peers are C++ and built where their packages are.
+BENCH_ANN_OBJECTS   := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard bench/ann/*.c)) bench/common.c)
+BENCH_PEERS_OBJECTS := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(sort $(wildcard bench/peers/*.cpp)))
+BENCH_PEERS := $(and $(call has_header,hnswlib/hnswlib.h),$(call has_header,faiss/IndexHNSW.h),\
+                   $(BUILD)/imgret-bench-peers)
 
-# Tests and fuzz targets of lib/torch that take its plain C parts in, and so need cJSON.
+# Tests and fuzz targets of lib/torch that take its plain C parts in, and so need cJSON; and those of
+# the command's reader of such files.
 LIB_TORCH_TESTS := safetensors test_safetensors test_torch%
 lib_torch_objects = $(if $(filter $(LIB_TORCH_TESTS),$(1)),\
-                        $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o))
+                        $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)) \
+                    $(if $(filter tensors test_tensors,$(1)),$(BUILD)/obj/cli/tensors.o)
 lib_torch_libs    = $(if $(filter $(LIB_TORCH_TESTS),$(1)),-lcjson)
 buildable = $(if $(HAS_CJSON),$(1),$(filter-out $(LIB_TORCH_TESTS),$(1)))
 
@@ -199,6 +206,7 @@ $(BUILD)/obj/src/extract/%.o: PLACES = -DIMGRET_PLUGIN_DIR='"$(LIBDIR)/imgret"'
 # Only the library, its unit tests and fuzz targets, and the micro-benchmarks see src/.
 inside = $(if $(filter src/% tests/unit/% tests/fuzz/% bench/micro/%,$<),-Isrc) \
          $(if $(filter lib/% tests/unit/% tests/fuzz/%,$<),-Ilib) \
+         $(if $(filter tests/unit/% tests/fuzz/%,$<),-Icli) \
          $(if $(filter tests/unit/%,$<),-Itests/unit)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
@@ -287,6 +295,21 @@ $(EXAMPLES) $(BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $$(HELPERS_$$(firstword $$(
 	$(Q)$(CC) $(CFLAGS) $(filter %.o,$^) -o $@ -L$(BUILD) $(ALL_LDFLAGS) -limgret \
 	    -Wl,-rpath,'$$ORIGIN/..' -lm -lpthread
 
+$(BUILD)/imgret-bench: $(BENCH_ANN_OBJECTS) $(BUILD)/libimgret.so bench/peers/diskann.py
+	@mkdir -p $(BUILD)/bench
+	$(call say,LD,$@)
+	$(Q)cp bench/peers/diskann.py $(BUILD)/bench/
+	$(Q)$(CC) $(CFLAGS) $(BENCH_ANN_OBJECTS) -o $@ -L$(BUILD) $(ALL_LDFLAGS) -limgret \
+	    -Wl,-rpath,'$$ORIGIN' -lm -lpthread
+
+# hnswlib is a header: it gets the processor's instructions only so.
+$(BENCH_PEERS_OBJECTS): CXXFLAGS += -O3 -march=native
+$(BUILD)/imgret-bench-peers: $(BENCH_PEERS_OBJECTS) $(filter-out %/main.o,$(BENCH_ANN_OBJECTS)) \
+                             $(BUILD)/libimgret.so
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(CXXFLAGS) -fopenmp $(filter %.o,$^) -o $@ -L$(BUILD) $(ALL_LDFLAGS) -limgret \
+	    -Wl,-rpath,'$$ORIGIN' -lfaiss -llapack -lblas -lm -lpthread
+
 $(MICRO_BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $(HELPERS_bench/micro) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -306,7 +329,12 @@ examples: $(EXAMPLES)
 
 ## bench        builds bench/
 .PHONY: bench
-bench: $(BENCHES) $(MICRO_BENCHES) all
+bench: $(BENCHES) $(MICRO_BENCHES) $(BUILD)/imgret-bench $(BENCH_PEERS) all
+
+## bench-ann    measures search on a small standard set, beside its peers, into bench/results/
+.PHONY: bench-ann
+bench-ann: $(BUILD)/imgret-bench $(BENCH_PEERS)
+	@BUILD='$(BUILD)' sh bench/ann/standard.sh
 
 # ---- What people call -------------------------------------------------------------------------
 
@@ -332,7 +360,7 @@ run-demo: all examples
 test:
 	$(call install_deps,build test --optional torch reference)
 	$(SUBMAKE) run-tests
-run-tests: all tests fuzz-replay examples
+run-tests: all tests fuzz-replay examples $(BUILD)/imgret-bench
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
 	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
 	    $(TESTS) $(REPLAYS) $(sort $(wildcard \
@@ -484,4 +512,5 @@ help:
 -include $(OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(TORCH_OBJECTS:.o=.d) $(TEST_SUPPORT:.o=.d) \
          $(TESTS:=.d) $(TEST_PLUGINS:.so=.d) $(ALL_FUZZ:%=$(BUILD)/obj/tests/fuzz/fuzz_%.d) \
          $(patsubst $(BUILD)/%,$(BUILD)/obj/%.d,$(EXAMPLES) $(BENCHES) $(MICRO_BENCHES)) \
-         $(patsubst %.o,%.d,$(HELPERS_examples) $(HELPERS_bench) $(HELPERS_bench/micro))
+         $(patsubst %.o,%.d,$(HELPERS_examples) $(HELPERS_bench) $(HELPERS_bench/micro) \
+                               $(BENCH_ANN_OBJECTS) $(BENCH_PEERS_OBJECTS))

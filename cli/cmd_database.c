@@ -47,7 +47,15 @@ static void print_stats_json(const char *path, const imgret_stats *stats)
     cli_json_count("segment_vector_count", stats->segment_vector_count);
     cli_json_count("segment_bytes", stats->segment_bytes);
     cli_json_count("segment_ram_bytes", stats->segment_ram_bytes);
+    cli_json_count("code_ram_bytes", stats->code_ram_bytes);
+    cli_json_count("graph_ram_bytes", stats->graph_ram_bytes);
+    cli_json_count("graph_disk_bytes", stats->graph_disk_bytes);
+    cli_json_count("id_ram_bytes", stats->id_ram_bytes);
+    cli_json_count("check_ram_bytes", stats->check_ram_bytes);
+    cli_json_count("other_ram_bytes", stats->other_ram_bytes);
     cli_json_text("kernels", stats->kernels);
+    cli_json_text("io_kind", stats->io_kind);
+    cli_json_text("io_reason", stats->io_reason);
     cli_json_end();
 }
 
@@ -85,7 +93,15 @@ static void print_stats(cli_form form, const char *path, const imgret_stats *sta
     print_count_line(form, "segment_vector_count", stats->segment_vector_count);
     print_count_line(form, "segment_bytes", stats->segment_bytes);
     print_count_line(form, "segment_ram_bytes", stats->segment_ram_bytes);
+    print_count_line(form, "code_ram_bytes", stats->code_ram_bytes);
+    print_count_line(form, "graph_ram_bytes", stats->graph_ram_bytes);
+    print_count_line(form, "graph_disk_bytes", stats->graph_disk_bytes);
+    print_count_line(form, "id_ram_bytes", stats->id_ram_bytes);
+    print_count_line(form, "check_ram_bytes", stats->check_ram_bytes);
+    print_count_line(form, "other_ram_bytes", stats->other_ram_bytes);
     print_line(form, "kernels", stats->kernels);
+    print_line(form, "io_kind", stats->io_kind);
+    print_line(form, "io_reason", stats->io_reason);
 }
 
 int cli_create(const cli_options *options)
@@ -184,20 +200,58 @@ static void print_check_summary(const cli_options *options, uint64_t problem_cou
     }
 }
 
+/* An image whose vector was lost: on stdout, one line each, as a problem is. */
+static int32_t on_lost(void *user, const imgret_ingest_item *item)
+{
+    const char *what = item->outcome == IMGRET_STORED ? "restored" : "lost";
+    if (*(const cli_form *)user == CLI_FORM_JSON) {
+        cli_json_begin();
+        cli_json_text("event", what);
+        cli_json_int("id", item->id);
+        cli_json_path("uri", item->uri);
+        cli_json_text("message", item->message);
+        return !cli_json_end() || cli_session_is_interrupted();
+    }
+    char id[32];
+    snprintf(id, sizeof id, "%" PRId64, item->id);
+    printf("%s\t%s\t", what, id);
+    return !cli_output_path_line(*(const cli_form *)user, item->uri[0] ? item->uri : "-") ||
+           cli_session_is_interrupted();
+}
+
+/* Exit status; CLI_EXIT_SOME_FAILED when a vector is lost for good. */
+static int repair(const cli_options *options, imgret *db, cli_form form)
+{
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_repair_options wanted = {.size = sizeof wanted, .on_item = on_lost, .user = &form};
+    imgret_repair_report report = {.size = sizeof report};
+    if (imgret_repair(db, &wanted, &report, &error) != IMGRET_OK)
+        return cli_session_fail(&error);
+    cli_note("%s: segments made anew: %u; vectors kept: %" PRIu64 ", extracted again: %" PRIu64
+             ", lost: %" PRIu64, options->db, report.segments_rebuilt, report.vectors_kept,
+             report.images_extracted, report.images_lost);
+    return report.images_lost ? CLI_EXIT_SOME_FAILED : CLI_EXIT_FOUND;
+}
+
 int cli_check(const cli_options *options)
 {
-    imgret *db = cli_session_open(options, IMGRET_OPEN_READ_ONLY);
+    imgret *db = cli_session_open(options, options->repair ? IMGRET_OPEN_EXISTING
+                                                           : IMGRET_OPEN_READ_ONLY);
     if (!db)
         return CLI_EXIT_ERROR;
     imgret_error error = IMGRET_ERROR_INIT;
     cli_form form = cli_output_form(options);
     uint64_t problem_count = 0;
-    int status = CLI_EXIT_FOUND;
+    int status = options->repair ? repair(options, db, form) : CLI_EXIT_FOUND;
+    if (status == CLI_EXIT_ERROR || status == CLI_EXIT_INTERRUPTED) {
+        cli_session_close(db);
+        return status;
+    }
     if (imgret_check(db, on_problem, &form, &problem_count, &error) != IMGRET_OK)
         status = cli_session_fail(&error);
     else
         print_check_summary(options, problem_count);
-    if (problem_count && status == CLI_EXIT_FOUND)
+    if (problem_count && status != CLI_EXIT_INTERRUPTED)
         status = CLI_EXIT_ERROR;
     cli_session_close(db);
     return status;

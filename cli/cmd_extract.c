@@ -21,6 +21,9 @@ typedef struct extraction {
     const char *out_path; /* NULL: JSON lines on stdout */
     FILE *out;
     float *rows;
+    bool has_labels; /* the model's classes have names */
+    uint32_t labels[GROUP];
+    float label_scores[GROUP];
     size_t failed_count;
 } extraction;
 
@@ -76,14 +79,26 @@ static bool open_out(extraction *work)
 
 /* ---- the work ---- */
 
-static bool print_row(const extraction *work, const char *path, int32_t status, const float *row)
+static void print_label(const extraction *work, uint32_t label, float score)
 {
+    char text[1025];
+    if (imgret_extractor_get_label(work->extractor, label, text, sizeof text, NULL) != IMGRET_OK)
+        return;
+    cli_json_text("label", text);
+    cli_json_number("label_score", (double)score);
+}
+
+static bool print_row(const extraction *work, const char *path, int32_t status, uint32_t place)
+{
+    const float *row = work->rows + (size_t)place * work->info.dimension;
     cli_json_begin();
     cli_json_path("path", path);
     if (status != IMGRET_OK) {
         cli_json_text("code", imgret_status_name(status));
         return cli_json_end();
     }
+    if (work->has_labels)
+        print_label(work, work->labels[place], work->label_scores[place]);
     size_t capacity = (size_t)work->info.dimension * 20 + 3, at = 0;
     char *text = malloc(capacity);
     if (text) {
@@ -119,15 +134,20 @@ static int extract_group(extraction *work, size_t first, uint32_t count)
                                    .kind = IMGRET_INPUT_FILE,
                                    .path = work->paths[first + i]};
     size_t floats = (size_t)count * work->info.dimension;
-    if (imgret_extract(work->extractor, inputs, count, work->rows, floats, statuses, &error))
+    imgret_extraction wanted = {.size = sizeof wanted,
+                                .vectors = work->rows,
+                                .vector_floats = floats,
+                                .labels = work->has_labels ? work->labels : NULL,
+                                .label_scores = work->has_labels ? work->label_scores : NULL,
+                                .statuses = statuses};
+    if (imgret_extract_with(work->extractor, inputs, count, &wanted, &error))
         return cli_session_fail(&error);
     if (work->out && fwrite(work->rows, sizeof(float), floats, work->out) != floats) {
         fail_write(work);
         return CLI_EXIT_ERROR;
     }
     for (uint32_t i = 0; i < count && !work->out; i++)
-        if (!print_row(work, inputs[i].path, statuses[i],
-                       work->rows + (size_t)i * work->info.dimension))
+        if (!print_row(work, inputs[i].path, statuses[i], i))
             return CLI_EXIT_ERROR;
     for (uint32_t i = 0; i < count; i++)
         if (statuses[i] != IMGRET_OK)
@@ -185,6 +205,9 @@ static int extract_paths(const cli_options *options, const cli_paths *paths)
         imgret_extractor_close(work.extractor);
         return cli_session_fail(&error);
     }
+    char label[1025];
+    work.has_labels = !work.out_path && imgret_extractor_get_label(work.extractor, 0, label,
+                                                                  sizeof label, NULL) == IMGRET_OK;
     int status = close_out(&work, extract_all(&work));
     if (status == CLI_EXIT_FOUND || status == CLI_EXIT_SOME_FAILED)
         cli_note("%zu vectors of %u dimensions, %zu pictures failed", work.count,

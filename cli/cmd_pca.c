@@ -3,6 +3,7 @@
 #include "json.h"
 #include "message.h"
 #include "output.h"
+#include "sample.h"
 #include "session.h"
 
 #include <ftw.h>
@@ -86,30 +87,43 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
     return remove(path);
 }
 
-typedef struct progress {
-    uint64_t most;
-    uint64_t count;
-} progress;
-
 static int32_t on_item(void *user, const imgret_ingest_item *item)
 {
-    progress *so_far = user;
-    so_far->count += item->outcome == IMGRET_STORED;
-    return so_far->count >= so_far->most;
+    uint64_t *stored_count = user;
+    *stored_count += item->outcome == IMGRET_STORED;
+    return 0;
+}
+
+/* Takes pictures from the shuffled files until there are `most`; what is no picture is passed over. */
+static int ingest_files(imgret *db, const cli_files *files, uint64_t most)
+{
+    uint64_t stored_count = 0;
+    for (size_t first = 0; first < files->count && stored_count < most;) {
+        uint64_t left = files->count - first, wanted = most - stored_count;
+        imgret_error error = IMGRET_ERROR_INIT;
+        imgret_ingest_options what = {.size = sizeof what,
+                                      .paths = (const char *const *)files->items + first,
+                                      .path_count = left < wanted ? left : wanted,
+                                      .on_item = on_item,
+                                      .user = &stored_count};
+        if (imgret_ingest(db, &what, NULL, &error) != IMGRET_OK && error.code != IMGRET_NOT_FOUND)
+            return cli_session_fail(&error); /* a file that is gone by now is no loss */
+        first += (size_t)what.path_count;
+    }
+    return CLI_EXIT_FOUND;
 }
 
 static int ingest_pictures(imgret *db, const cli_options *options, uint64_t most)
 {
-    imgret_error error = IMGRET_ERROR_INIT;
-    progress so_far = {.most = most};
-    imgret_ingest_options what = {.size = sizeof what,
-                                  .paths = options->words,
-                                  .path_count = options->word_count,
-                                  .on_item = on_item,
-                                  .user = &so_far};
-    int32_t code = imgret_ingest(db, &what, NULL, &error);
-    bool enough = code == IMGRET_INTERRUPTED && so_far.count >= most;
-    return code == IMGRET_OK || enough ? CLI_EXIT_FOUND : cli_session_fail(&error);
+    cli_files files = {0};
+    int status = CLI_EXIT_ERROR;
+    if (cli_files_shuffled(&files, options->words, options->word_count,
+                           options->seed ? options->seed : 1))
+        status = ingest_files(db, &files, most);
+    else if (cli_session_is_interrupted())
+        status = CLI_EXIT_INTERRUPTED;
+    cli_files_free(&files);
+    return status;
 }
 
 static int sample_pictures(const cli_options *options, uint64_t most, sample *out)

@@ -54,6 +54,38 @@ static void print_hits(cli_form form, const imgret_results *results)
             return;
 }
 
+/* As the last object of --json, else on stderr. */
+static void print_query_stats(cli_form form, const imgret_query_stats *stats)
+{
+    bool partial = (stats->flags & IMGRET_QUERY_PARTIAL) != 0;
+    if (form != CLI_FORM_JSON) {
+        cli_note("%.3f ms, %.3f ms of them waiting for %" PRIu64 " reads of %" PRIu64
+                 " bytes; %" PRIu64 " hops, distances: %" PRIu64 " by signs, %" PRIu64
+                 " by codes, %" PRIu64 " exact; effort %" PRIu32 ", expected recall %.4f",
+                 (double)stats->elapsed_us / 1000, (double)stats->wait_us / 1000, stats->reads,
+                 stats->read_bytes, stats->hops, stats->sign_distances, stats->code_distances,
+                 stats->exact_distances, stats->effort, (double)stats->expected_recall);
+        return;
+    }
+    cli_json_begin();
+    cli_json_bool("stats", true);
+    cli_json_bool("partial", partial);
+    cli_json_count("elapsed_us", stats->elapsed_us);
+    cli_json_count("wait_us", stats->wait_us);
+    cli_json_count("reads", stats->reads);
+    cli_json_count("read_bytes", stats->read_bytes);
+    cli_json_count("cache_hits", stats->cache_hits);
+    cli_json_count("hops", stats->hops);
+    cli_json_count("sign_distances", stats->sign_distances);
+    cli_json_count("code_distances", stats->code_distances);
+    cli_json_count("exact_distances", stats->exact_distances);
+    cli_json_count("scanned", stats->scanned);
+    cli_json_count("reranks", stats->reranks);
+    cli_json_count("effort", stats->effort);
+    cli_json_number("expected_recall", (double)stats->expected_recall);
+    cli_json_end();
+}
+
 /* Where the next page begins: for --cursor. */
 static void print_cursor(cli_form form, const char *cursor)
 {
@@ -110,12 +142,17 @@ static int query(imgret *db, const cli_question *question, const cli_options *op
 {
     imgret_error error = IMGRET_ERROR_INIT;
     imgret_query_options query_options = {
-        .size = sizeof query_options, .k = options->k, .where = options->where};
+        .size = sizeof query_options, .k = options->k, .where = options->where,
+        .effort = options->effort, .deadline_ms = options->deadline_ms};
     imgret_param *params;
     if (!isnan(options->min_score)) {
         query_options.flags = IMGRET_QUERY_MIN_SCORE;
         query_options.min_score = options->min_score;
     }
+    if (options->deadline_ms)
+        query_options.flags |= IMGRET_QUERY_ALLOW_PARTIAL;
+    if (!isnan(options->target_recall))
+        query_options.target_recall = (float)options->target_recall;
     if (cli_session_is_interrupted())
         return CLI_EXIT_INTERRUPTED;
     if (!cli_params_read(&params, &query_options.param_count, options))
@@ -133,6 +170,13 @@ static int query(imgret *db, const cli_question *question, const cli_options *op
         print_cursor(cli_output_form(options), imgret_results_cursor(results));
     if (status == CLI_EXIT_NOTHING)
         cli_note("nothing found");
+    const imgret_query_stats *stats = imgret_results_stats(results);
+    if (options->stats)
+        print_query_stats(cli_output_form(options), stats);
+    if (stats->flags & IMGRET_QUERY_PARTIAL) {
+        cli_note("stopped before the end: there may be better ones");
+        status = cli_session_is_interrupted() ? CLI_EXIT_INTERRUPTED : CLI_EXIT_SOME_FAILED;
+    }
     if (options->html && !write_sheet(db, shown_input(question), options, results))
         status = CLI_EXIT_ERROR;
     imgret_results_free(results);

@@ -7,7 +7,8 @@
 #define CLI_EXIT_FOUND 0       /* or simply: done */
 #define CLI_EXIT_NOTHING 1     /* nothing found, or a named picture is not in the database */
 #define CLI_EXIT_ERROR 2       /* stderr says which */
-#define CLI_EXIT_SOME_FAILED 3 /* added, but some of the given pictures cannot be read */
+#define CLI_EXIT_SOME_FAILED 3 /* added, but some of the given pictures cannot be read;
+                                * or found, but stopped before the end */
 #define CLI_EXIT_INTERRUPTED 130
 
 int cli_create(const cli_options *options);
@@ -24,6 +25,8 @@ int cli_pca(const cli_options *options);
 int cli_backup(const cli_options *options);
 int cli_count(const cli_options *options);
 int cli_label(const cli_options *options);
+int cli_export(const cli_options *options);
+int cli_import(const cli_options *options);
 
 /* Explains one command, or all when `command` is NULL. */
 void cli_help(const cli_command *command);

@@ -79,6 +79,23 @@ void cli_json_path(const char *name, const char *value)
     putchar('"');
 }
 
+void cli_json_list(const char *name, const char *lines)
+{
+    char line[1024]; /* longer ones are cut */
+    field(name);
+    putchar('[');
+    for (bool first = true; *lines; first = false) {
+        size_t bytes = strcspn(lines, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)(bytes < sizeof line ? bytes : sizeof line),
+                 lines);
+        fputs(first ? "\"" : ",\"", stdout);
+        cli_text_json(stdout, line);
+        putchar('"');
+        lines += bytes + (lines[bytes] == '\n');
+    }
+    putchar(']');
+}
+
 void cli_json_raw(const char *name, const char *json)
 {
     if (!json) {

@@ -20,6 +20,9 @@ void cli_json_number(const char *name, double value);
 /* Bytes that are no UTF-8 become U+FFFD, and NAME_base64 follows with the exact bytes. */
 void cli_json_path(const char *name, const char *value);
 
+/* An array of the lines of `lines`. */
+void cli_json_list(const char *name, const char *lines);
+
 /* JSON made elsewhere, brought to one line; NULL is null. */
 void cli_json_raw(const char *name, const char *json);
 

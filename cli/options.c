@@ -25,6 +25,8 @@ enum {
     BACKUP = 1u << 23,
     COUNT = 1u << 24,
     LABEL = 1u << 25,
+    EXPORT = 1u << 26,
+    IMPORT = 1u << 27,
     ALL = 0xFFFFFFFFu
 };
 
@@ -77,8 +79,12 @@ static const cli_command commands[] = {
      cli_optimize},
     {"stats", STATS, 0, 0, "DB", "show how much there is, and the database's settings",
      "  imgret stats photos.imgret\n", "", cli_stats},
-    {"check", CHECK, 0, 0, "DB", "read the whole database and report what is wrong",
-     "  imgret check photos.imgret\n", "", cli_check},
+    {"check", CHECK, 0, 0, "DB [--repair]", "read the whole database and report what is wrong",
+     "  imgret check photos.imgret\n"
+     "  imgret check photos.imgret --repair\n",
+     "  --repair makes damaged parts of the index anew. A picture whose vector is lost is\n"
+     "  read again, or listed and recorded as failed.\n",
+     cli_check},
     {"extract", EXTRACT, 0, SIZE_MAX, "IMAGE... --output FILE | --json",
      "write the vectors of pictures, without a database",
      "  imgret extract --model vit.safetensors *.jpg -o vectors.npy\n"
@@ -87,17 +93,23 @@ static const cli_command commands[] = {
      "  picture, as they are given. One that cannot be read gives a row of zeros and\n"
      "  exit status 3.\n",
      cli_extract},
-    {"model", MODEL, 1, SIZE_MAX, "inspect SPEC...", "show what a file of weights is",
+    {"model", MODEL, 1, SIZE_MAX, "inspect|bench|compare SPEC...",
+     "show what a file of weights is, how fast, how exact",
      "  imgret model inspect vit.safetensors\n"
-     "  imgret model inspect 'torch:vit.safetensors;pool=avg' --json\n",
-     "  Loads the model. Two models of the same identity give the same vectors.\n", cli_model},
+     "  imgret model inspect 'torch:vit.safetensors;pool=avg' --json\n"
+     "  imgret model bench vit.safetensors\n"
+     "  imgret model compare vit.safetensors vit.golden.safetensors\n",
+     "  Two models of the same identity give the same vectors. The file to compare\n"
+     "  with holds the tensors pixels, embedding and perhaps logits; exit status 1\n"
+     "  when a cosine is below 0.999.\n",
+     cli_model},
     {"pca", PCA, 1, SIZE_MAX, "train PATH... --output FILE [--dim N] [--whiten]",
      "learn to project vectors to fewer dimensions",
      "  imgret pca train --model vit.safetensors --dim 128 ~/Pictures -o vit.pca\n"
      "  imgret pca train photos.imgret --dim 64 --whiten -o small.pca\n"
      "  imgret create small.imgret --model 'torch:vit.safetensors;pca=vit.pca'\n",
      "  PATH is a database whose vectors are the sample, or pictures and folders of\n"
-     "  them.\n",
+     "  them, of which --sample are chosen at random; the same --seed, the same ones.\n",
      cli_pca},
     {"backup", BACKUP, 1, 1, "DB TO", "copy a database, also one in use, to a new folder",
      "  imgret backup photos.imgret /mnt/disk/photos-2026-01-31.imgret\n",
@@ -113,6 +125,13 @@ static const cli_command commands[] = {
      "  as their label, and examples that are in the database count as certain, now\n"
      "  and in later runs. A word of digits is an id; write ./42 for a file.\n",
      cli_label},
+    {"export", EXPORT, 1, 1, "DB TO", "write all of a database in forms that other programs read",
+     "  imgret export photos.imgret photos-export\n"
+     "  jq .uri photos-export/images.ndjson\n",
+     "  Makes the folder TO with images.ndjson, vectors.npy and manifest.json.\n", cli_export},
+    {"import", IMPORT, 1, 1, "DB FROM", "make a new database of what 'export' wrote",
+     "  imgret import copy.imgret photos-export\n",
+     "  DB must not exist. It appears when all is imported and checked.\n", cli_import},
     {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
      "", NULL},
 };
@@ -137,8 +156,17 @@ static const cli_flag flags[] = {
     {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(k), "at most N results (default 10)"},
     {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH, FIELD(min_score),
      "only results with at least this score"},
+    {"effort", 0, CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(effort),
+     "candidates that a search keeps: more finds more"},
+    {"target-recall", 0, CLI_FLAG_NUMBER, "R", 0, SEARCH, FIELD(target_recall),
+     "find this share of the nearest, 0.5 to 0.9999"},
+    {"deadline", 0, CLI_FLAG_COUNT, "MS", UINT32_MAX, SEARCH, FIELD(deadline_ms),
+     "print what is found after so many milliseconds"},
+    {"stats", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(stats), "also say what the search did"},
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
      "also when it would hardly pay"},
+    {"repair", 0, CLI_FLAG_SWITCH, NULL, 0, CHECK, FIELD(repair),
+     "make damaged parts of the index anew, then check"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
      "also write a contact sheet, one HTML page"},
     {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW | COUNT | LABEL, FIELD(where),
@@ -174,6 +202,8 @@ static const cli_flag flags[] = {
      "give every kept dimension the same variance"},
     {"sample", 0, CLI_FLAG_COUNT, "N", 10000000, PCA, FIELD(sample),
      "learn from at most N vectors (default 20000)"},
+    {"seed", 0, CLI_FLAG_COUNT, "N", UINT32_MAX, PCA, FIELD(seed),
+     "of the random choice among pictures (default 1)"},
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, SEARCH | SHOW, FIELD(null),
      "print only paths, each ended by NUL (for xargs -0)"},
     {"json", 0, CLI_FLAG_SWITCH, NULL, 0, ALL, FIELD(json), "print one JSON object a line"},
@@ -509,8 +539,11 @@ static bool check_words(const cli_options *options)
 
 bool cli_options_parse(cli_options *out, int argc, char **argv)
 {
-    *out = (cli_options){
-        .min_score = NAN, .color_weight = NAN, .diversity = NAN, .confidence = NAN};
+    *out = (cli_options){.min_score = NAN,
+                         .target_recall = NAN,
+                         .color_weight = NAN,
+                         .diversity = NAN,
+                         .confidence = NAN};
     out->words = calloc((size_t)argc + 1, sizeof *out->words);
     if (!out->words) {
         cli_error("out of memory");

@@ -79,7 +79,12 @@ struct cli_options {
     const char *output;
     uint32_t dimension;
     uint32_t sample;
+    uint32_t seed;
     bool whiten;
+    uint32_t deadline_ms;
+    double target_recall; /* NaN: not given */
+    uint32_t effort;
+    bool stats;
     const char *color; /* "#c03020:2,white" */
     double color_weight; /* NaN: not given, as the next */
     double diversity;
@@ -90,6 +95,7 @@ struct cli_options {
     bool best;
     bool assign;
     double confidence; /* NaN: not given */
+    bool repair;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

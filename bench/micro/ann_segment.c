@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 typedef struct settings {
-    const char *base, *queries, *index;
+    const char *base, *queries, *index, *cache;
     ann_recipe recipe;
     uint32_t base_max, query_max, k, threads, bits, degree, beam, centroids;
     float alpha, certainty;
@@ -43,7 +43,7 @@ static const char *usage =
     "ann_segment (--base FILE --queries FILE | --gen N,DIM,MANIFOLD,CLUSTERS,SPREAD,NOISE)\n"
     "  [--index PATH] [--keep] [--n N] [--nq N] [--k K] [--threads T] [--bits B] [--degree R]\n"
     "  [--beam L] [--alpha A] [--centroids K] [--ram BYTES_A_VECTOR] [--efforts 20,40,...]\n"
-    "  [--certainty G] [--estimated] [--single] [--cosine] [--f32]\n";
+    "  [--cache FILE] (vectors and truth are kept there) [--certainty G] [--estimated] [--single] [--cosine] [--f32]\n";
 
 static int parse_efforts(settings *s, const char *text)
 {
@@ -74,6 +74,7 @@ static int parse(settings *s, int count, char **words)
         if (!strcmp(name, "--base")) s->base = value;
         else if (!strcmp(name, "--queries")) s->queries = value;
         else if (!strcmp(name, "--index")) s->index = value;
+        else if (!strcmp(name, "--cache")) s->cache = value;
         else if (!strcmp(name, "--gen")) { if (parse_recipe(s, value)) return -1; }
         else if (!strcmp(name, "--n")) s->base_max = (uint32_t)atoi(value);
         else if (!strcmp(name, "--nq")) s->query_max = (uint32_t)atoi(value);
@@ -227,6 +228,43 @@ static int load(settings *s, ann_set *base, ann_set *queries)
     return ann_read(base, s->base, s->base_max) || ann_read(queries, s->queries, s->query_max);
 }
 
+/* One set of a cache file: counts and rows. */
+static int move_set(FILE *file, ann_set *set, int writing)
+{
+    uint32_t shape[2] = {set->count, set->dimension};
+    if (writing)
+        return fwrite(shape, sizeof shape, 1, file) == 1 &&
+               fwrite(set->rows, sizeof(float) * shape[1], shape[0], file) == shape[0];
+    if (fread(shape, sizeof shape, 1, file) != 1)
+        return 0;
+    *set = (ann_set){shape[0], shape[1], malloc((size_t)shape[0] * shape[1] * sizeof(float))};
+    return set->rows && fread(set->rows, sizeof(float) * shape[1], shape[0], file) == shape[0];
+}
+
+/* Vectors and truth from the cache file, or found and written there. */
+static uint32_t *load_all(settings *s, ann_set *base, ann_set *queries)
+{
+    uint32_t *truth = NULL;
+    FILE *file = s->cache ? fopen(s->cache, "rb") : NULL;
+    if (file) {
+        if (move_set(file, base, 0) && move_set(file, queries, 0)) {
+            truth = malloc((size_t)queries->count * s->k * sizeof truth[0]);
+            if (truth && fread(truth, sizeof truth[0] * s->k, queries->count, file) != queries->count)
+                truth = NULL;
+        }
+        fclose(file);
+        return truth;
+    }
+    truth = load(s, base, queries) ? NULL : ann_truth(base, queries, s->k, s->threads);
+    if (truth && s->cache && (file = fopen(s->cache, "wb")) != NULL) {
+        int whole = move_set(file, base, 1) && move_set(file, queries, 1) &&
+                    fwrite(truth, sizeof truth[0] * s->k, queries->count, file) == queries->count;
+        if (fclose(file) != 0 || !whole)
+            remove(s->cache);
+    }
+    return truth;
+}
+
 int main(int count, char **words)
 {
     settings s = {.k = 10, .threads = 2, .index = "/tmp/ann_segment.seg", .rebuild = 1};
@@ -237,9 +275,7 @@ int main(int count, char **words)
         return 2;
     }
     double start = seconds();
-    if (load(&s, &base, &queries))
-        return 1;
-    uint32_t *truth = ann_truth(&base, &queries, s.k, s.threads);
+    uint32_t *truth = load_all(&s, &base, &queries);
     if (!truth)
         return 1;
     printf("%u x %u, %u queries, made and truth found in %.1f s\n", base.count, base.dimension,

@@ -178,7 +178,9 @@ typedef struct imgret_open_options {
      *   "classic"             the weightless descriptor in plain C (default of a new database)
      *   "vectors:512"         no extractor: the caller adds ready vectors of that dimension
      *   "torch:FILE" or FILE  weights for a backend plugin, such as vit.safetensors
-     * ";pca=FILE" after any of the extractors projects its vectors (imgret_pca_train).
+     * ";pca=FILE" after any of the extractors projects its vectors (imgret_pca_train),
+     * ";labels=FILE" names the classes of its head, one a line: pictures that are stored get a label;
+     * ";letterbox=yes", ";grey=yes", ";denoise=3", ";reencode=75": see docs/extraction.md.
      * NULL opens a database with the extractor it was made with. An extractor whose identity
      * differs from the database's is refused with IMGRET_MISMATCH. */
     const char *model;
@@ -206,6 +208,7 @@ typedef struct imgret_open_options {
 /* Opens the database in folder `path` (made when missing, its parent must exist) and reads its
  * vectors into memory; the extractor's weights are loaded at its first use, or here when
  * options->model names it. Close it with imgret_close.
+ * A damaged or missing segment file does not keep it from opening: see imgret_repair.
  * Errors: NOT_FOUND, EXISTS, CORRUPT (no database), VERSION_TOO_NEW, MISMATCH (names the extractor
  * that is needed), BAD_MODEL, BUSY, IO, READ_ONLY, NO_MEMORY. */
 IMGRET_API int32_t imgret_open(imgret **out, const char *path, const imgret_open_options *options,
@@ -247,6 +250,26 @@ typedef struct imgret_stats {
     uint64_t feature_cache_hits;   /* pictures whose vector was remembered */
     uint64_t feature_cache_misses; /* and those that had to be extracted */
     uint64_t feature_cache_bytes;  /* in use */
+    /* What the queries of this handle did, summed up: see imgret_query_stats. */
+    uint64_t partial_count;        /* queries that ended with part of their answer */
+    uint64_t disk_read_bytes;
+    uint64_t disk_wait_us_total;
+    uint64_t cache_hit_count;
+    uint64_t hop_count;
+    uint64_t sign_distance_count;
+    uint64_t code_distance_count;
+    uint64_t exact_distance_count; /* the same as scanned_count */
+    /* What segment_ram_bytes is for. */
+    uint64_t code_ram_bytes;       /* codes of vectors */
+    uint64_t graph_ram_bytes;
+    uint64_t id_ram_bytes;
+    uint64_t check_ram_bytes;      /* checksums of what is read from disk */
+    uint64_t other_ram_bytes;
+    uint64_t graph_disk_bytes;     /* of the graph, what does not fit in index_ram_bytes */
+    /* How segments are read, "io_uring" or "threads", and why not by io_uring, else "". Static
+     * text. */
+    const char *io_kind;
+    const char *io_reason;
 } imgret_stats;
 
 /* Fills `out` (its `size` set by the caller) with what the database and this handle hold. */
@@ -413,6 +436,8 @@ typedef struct imgret_param {
 
 #define IMGRET_QUERY_MIN_SCORE 1u    /* honour min_score */
 #define IMGRET_QUERY_INCLUDE_SELF 2u /* a query by id may return that image too */
+#define IMGRET_QUERY_ALLOW_PARTIAL 4u /* deadline_ms and imgret_interrupt end a search with what it
+                                       * has found by then, marked IMGRET_QUERY_PARTIAL */
 
 /* One of several examples that a query is made of: a + b - c. An array of them has terms[0].size as
  * its stride. */
@@ -463,6 +488,14 @@ typedef struct imgret_query_options {
     const imgret_param *params; /* param_count values for the parameters of `where`, no others */
     uint32_t param_count;
     uint32_t where_ms_max; /* what evaluating `where` may take; default 10,000 */
+    /* What the call may take, from its beginning. Then it ends with IMGRET_INTERRUPTED or, with
+     * IMGRET_QUERY_ALLOW_PARTIAL, with the best so far, perhaps nothing, whose scores may be
+     * estimates. Default: no deadline. Pictures are decoded and run through the model to the end. */
+    uint32_t deadline_ms;
+    /* The share of the k nearest that is to be found on average, 0.5 to 0.9999: the effort is then
+     * chosen from what was measured when each segment was built. Default 0: `effort` says; not
+     * together with it. Vectors not yet in a segment are all compared in any case. */
+    float target_recall;
     /* What follows may be combined with all above and with each other, but for what is said. */
     const imgret_term *terms; /* further examples, term_count of them (at most 100), beside `input`,
                                * which then counts as one of weight 1 or may be NULL */
@@ -509,7 +542,30 @@ typedef struct imgret_hit {
 
 typedef struct imgret_results imgret_results;
 
-/* Finds the k images most alike to `input` (NULL where options->terms or colors say what is wanted), best first, equal scores by ascending id; fewer when
+/* Flags of imgret_query_stats. */
+#define IMGRET_QUERY_PARTIAL 1u /* stopped before its end: there may be better results */
+
+/* What one query did; of a query in a batch, its own part. */
+typedef struct imgret_query_stats {
+    uint32_t size;             /* sizeof(imgret_query_stats) of the library */
+    uint32_t flags;            /* IMGRET_QUERY_PARTIAL */
+    uint64_t elapsed_us;       /* from the beginning of the call to this answer */
+    uint64_t wait_us;          /* it could not go on before reads had come */
+    uint64_t reads;            /* from disk */
+    uint64_t read_bytes;
+    uint64_t cache_hits;       /* nodes of the graph that were in RAM */
+    uint64_t hops;             /* nodes of the graph whose neighbours were looked at */
+    uint64_t sign_distances;   /* estimated by one bit a dimension */
+    uint64_t code_distances;   /* estimated by all bits in RAM */
+    uint64_t exact_distances;  /* computed from the vectors: scanned and reranks */
+    uint64_t scanned;          /* of them, vectors that lie in RAM */
+    uint64_t reranks;          /* of them, vectors that were read for it */
+    uint32_t effort;           /* the greatest that a segment was searched with; 0: there is none */
+    float expected_recall;     /* that this effort gave when it was measured; 0: it was not */
+} imgret_query_stats;
+
+/* Finds the k images most alike to `input` (NULL where options->terms or colors say what is
+ * wanted), best first, equal scores by ascending id; fewer when
  * the collection is smaller, or fewer match options->where: never fewer than min(k, matches). Every vector is compared exactly, in the precision it is stored in.
  * Free `out` with imgret_results_free.
  * Errors: NOT_FOUND (id or file), BAD_IMAGE, UNSUPPORTED, LIMIT, INVALID_ARGUMENT, BAD_MODEL,
@@ -535,6 +591,9 @@ IMGRET_API uint64_t imgret_results_count(const imgret_results *results);
 /* The result at `index` (0 is the best), or NULL past the end. Lives as long as `results`. They are
  * one array: the next result stands `size` bytes, a field of each, after this one. */
 IMGRET_API const imgret_hit *imgret_results_at(const imgret_results *results, uint64_t index);
+
+/* What finding them took; NULL for NULL. Lives as long as `results`. Any thread. */
+IMGRET_API const imgret_query_stats *imgret_results_stats(const imgret_results *results);
 
 /* What imgret_query_options.cursor wants for the results that follow these: a short text of letters
  * and digits, which lives as long as `results`. NULL when nothing can follow: fewer than k were
@@ -615,7 +674,7 @@ IMGRET_API int32_t imgret_label_examples(imgret *db, const imgret_label_options 
 
 /* ---- Look after ------------------------------------------------------------------------------- */
 
-#define IMGRET_OPTIMIZE_FORCE 1u /* also when it would hardly pay */
+#define IMGRET_OPTIMIZE_FORCE 1u /* also when it would hardly pay; erases all that was removed */
 
 /* `done` goes from 0 to 1. Return 0 to go on, anything else to stop with IMGRET_INTERRUPTED. */
 typedef int32_t (*imgret_optimize_fn)(void *user, double done);
@@ -760,6 +819,36 @@ typedef int32_t (*imgret_check_fn)(void *user, const char *message);
 IMGRET_API int32_t imgret_check(imgret *db, imgret_check_fn on_problem, void *user,
                                 uint64_t *problem_count, imgret_error *error);
 
+typedef struct imgret_repair_options {
+    uint32_t size; /* sizeof(imgret_repair_options) */
+    uint32_t flags_zero;
+    /* Each image whose vector was lost: outcome IMGRET_STORED (extracted again from its file) or
+     * IMGRET_FAILED, with the reason. */
+    imgret_ingest_item_fn on_item;
+    void *user;
+    uint64_t memory_bytes_max; /* that building a segment may take; default no limit */
+} imgret_repair_options;
+
+typedef struct imgret_repair_report {
+    uint32_t size;             /* sizeof(imgret_repair_report), set by the caller */
+    uint32_t segments_rebuilt;
+    uint64_t vectors_kept;     /* in them */
+    uint64_t images_extracted; /* whose vectors were lost, and made again from their files */
+    uint64_t images_lost;      /* whose vectors were lost: now in state FAILED, with a reason */
+} imgret_repair_report;
+
+/* Makes damaged or missing segment files anew from the vectors that can still be read. (A database
+ * with such a file opens, and what does not need its vectors works; a query that does is
+ * IMGRET_CORRUPT, so that no answer lacks a part.) An image whose vector is lost is extracted again
+ * from the file that its uri names; where that is not possible it becomes a failure, keeps its id,
+ * uri, metadata and label, and comes back when it is added again. Does nothing where nothing is damaged.
+ * Each segment is exchanged in one transaction: stopped or killed, a later call goes on. `report` may
+ * be NULL. Damage of catalog.db itself is not mended: imgret_check tells it.
+ * Errors: BUSY (somebody optimizes or copies), READ_ONLY, CORRUPT (the catalogue), VERSION_TOO_NEW,
+ * INTERRUPTED, LIMIT, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_repair(imgret *db, const imgret_repair_options *options,
+                                 imgret_repair_report *report, imgret_error *error);
+
 /* ---- Copy ------------------------------------------------------------------------------------- */
 
 /* Now and then, with the bytes copied of all there are. Return 0 to go on, anything else to stop. */
@@ -782,6 +871,38 @@ typedef struct imgret_backup_options {
  * database is being optimized), NOT_FOUND (the folder to put it in), INTERRUPTED, FULL, IO, NO_MEMORY. */
 IMGRET_API int32_t imgret_backup(imgret *db, const char *folder,
                                  const imgret_backup_options *options, imgret_error *error);
+
+/* Now and then, with the images done of all there are. Return 0 to go on, anything else to stop. */
+typedef int32_t (*imgret_transfer_fn)(void *user, uint64_t done_count, uint64_t total_count);
+
+typedef struct imgret_transfer_options {
+    uint32_t size; /* sizeof(imgret_transfer_options) */
+    uint32_t flags_zero;
+    imgret_transfer_fn on_progress;
+    void *user;
+} imgret_transfer_options;
+
+/* Writes everything that the database holds, as the last commit left it, to the new folder `folder`,
+ * in forms that other programs read: images.ndjson (a JSON object a line: an image with all its
+ * columns, its regions and the rows of their vectors), vectors.npy (a NumPy matrix of the vectors as
+ * they are stored) and manifest.json; docs/export.md describes them. The folder appears whole and
+ * durable at the end, or not at all. Memory does not grow with the database. Queries, adds and
+ * removals go on meanwhile. Works on a read-only handle. Stopped by imgret_interrupt.
+ * Errors: EXISTS (something is at `folder`), BUSY (the database is being optimized or copied),
+ * NOT_FOUND (the folder to put it in), CORRUPT (a vector cannot be read: see imgret_repair),
+ * INTERRUPTED, LIMIT, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_export(imgret *db, const char *folder,
+                                 const imgret_transfer_options *options, imgret_error *error);
+
+/* Makes the new database `path` from a folder that imgret_export, or another program, wrote: same
+ * images under the same ids, same vectors, same settings. Nothing in the folder is trusted; what
+ * does not fit is IMGRET_CORRUPT and named by file and line. The database appears whole and durable
+ * at the end, or not at all: an import that was stopped or killed is made anew. Vectors may be of
+ * single precision where the database stores half.
+ * Errors: EXISTS (something is at `path`), NOT_FOUND (a file of the folder), CORRUPT, LIMIT,
+ * VERSION_TOO_NEW, BUSY (another import to it is running), INTERRUPTED, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_import(const char *path, const char *folder,
+                                 const imgret_transfer_options *options, imgret_error *error);
 
 /* ---- Extraction alone --------------------------------------------------------------------------- */
 
@@ -836,6 +957,35 @@ IMGRET_API int32_t imgret_extract(imgret_extractor *extractor, const imgret_inpu
                                   uint32_t count, float *out, uint64_t out_floats,
                                   int32_t *statuses, imgret_error *error);
 
+#define IMGRET_EXTRACT_PREPARED 1u /* the pictures are PIXELS of input_width x input_height, which go
+                                    * to the model as they are: no resize, no crop, no clean-up */
+
+/* What imgret_extract_with is to find out; each array has `count` rows or entries and is the
+ * caller's, NULL: not wanted. */
+typedef struct imgret_extraction {
+    uint32_t size;  /* sizeof(imgret_extraction) */
+    uint32_t flags; /* IMGRET_EXTRACT_* */
+    float *vectors; /* rows of `dimension`, L2-normalised */
+    uint64_t vector_floats; /* capacity of `vectors` */
+    float *logits;  /* rows of `class_count`: the classification head's, before any softmax */
+    uint64_t logit_floats; /* capacity of `logits` */
+    uint32_t *labels;    /* class of the largest logit; with label_scores */
+    float *label_scores; /* its softmax, 0..1; with labels */
+    int32_t *statuses;   /* as in imgret_extract */
+} imgret_extraction;
+
+/* imgret_extract, for more than vectors. A picture whose status is no IMGRET_OK has zeros everywhere.
+ * INVALID_ARGUMENT also when logits or labels are wanted of a model without head. */
+IMGRET_API int32_t imgret_extract_with(imgret_extractor *extractor, const imgret_input *inputs,
+                                       uint32_t count, const imgret_extraction *wanted,
+                                       imgret_error *error);
+
+/* Copies the name of class `index`, UTF-8 and a NUL, into `out` of `capacity` bytes; 1,025 always do.
+ * NOT_FOUND when the specification has no "labels=FILE", or the model fewer classes; LIMIT when it does
+ * not fit. */
+IMGRET_API int32_t imgret_extractor_get_label(const imgret_extractor *extractor, uint32_t index,
+                                              char *out, uint32_t capacity, imgret_error *error);
+
 /* ---- Models while queries run ---------------------------------------------------------------------- */
 
 /* Loads the database's extractor now, from `model` (written as in imgret_open_options; NULL: from
@@ -858,6 +1008,53 @@ IMGRET_API int32_t imgret_unload_model(imgret *db, imgret_error *error);
  * Errors: as imgret_extractor_open, and MISMATCH. */
 IMGRET_API int32_t imgret_extractor_replace(imgret_extractor *extractor, const char *model,
                                             imgret_error *error);
+
+/* What a file of weights is, found without needing it to be fit for use. Texts are never NULL and live
+ * as long as the inspection; lists have one entry a line, each with a newline behind it. What a
+ * backend cannot tell is "" or 0. */
+typedef struct imgret_model_report {
+    uint32_t size;  /* sizeof(imgret_model_report) of the library */
+    int32_t status; /* IMGRET_OK: it can be loaded; else the error that loading it gives */
+    const char *reason;       /* that error's message */
+    const char *backend;      /* "torch" */
+    const char *backend_version;
+    const char *family;       /* "vit": the backend's option that would be chosen */
+    const char *naming;       /* whose names the tensors have: "timm" */
+    const char *architecture; /* "vit_tiny_patch16_224" */
+    const char *identity;     /* the backend's part of imgret_extractor_info.identity */
+    const char *missing;      /* tensors that the architecture wants and has not */
+    const char *left_over;    /* tensors that it has no place for */
+    const char *misshapen;    /* tensors of a wrong shape, with the right one */
+    const char *class_names;  /* that the file holds */
+    const char *notes;        /* what was decided, and why */
+    uint64_t parameter_count; /* values in all tensors that have their place */
+    uint64_t tensor_bytes;    /* of all tensors */
+    uint32_t tensor_count;
+    uint32_t missing_count;
+    uint32_t left_over_count;
+    uint32_t misshapen_count;
+    uint32_t dimension;       /* floats in an embedding; 0 for a detector */
+    uint32_t class_count;     /* of the classification head */
+    uint32_t input_width;     /* pixels */
+    uint32_t input_height;
+    uint32_t anchor_count;    /* of a detector: boxes that it proposes for a picture */
+    uint32_t box_class_count; /* and classes that it knows */
+} imgret_model_report;
+
+typedef struct imgret_inspection imgret_inspection;
+
+/* Looks into the weights of `model`, written as in imgret_open_options; `plugin_path` as there, may be
+ * NULL. A file that cannot be used is described, too: its report has the reason. Any thread. Free `out`
+ * with imgret_inspection_free. Errors: NOT_FOUND (file or plugin), INVALID_ARGUMENT (an option), IO,
+ * BAD_MODEL (a plugin that cannot be used), NO_MEMORY. */
+IMGRET_API int32_t imgret_inspect_model(imgret_inspection **out, const char *model,
+                                        const char *plugin_path, imgret_error *error);
+
+/* The report, which lives as long as the inspection. NULL for NULL. */
+IMGRET_API const imgret_model_report *
+imgret_inspection_report(const imgret_inspection *inspection);
+
+IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
 
 /* ---- Principal components ------------------------------------------------------------------------ */
 

@@ -5,6 +5,7 @@
 #include <imgret/backend.h>
 
 #include <ATen/Version.h>
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <new>
@@ -90,6 +91,17 @@ int32_t load(imgret_backend_model **out, const char *path, const char *options, 
     });
 }
 
+void describe_detector(imgret_backend_info *info, const ir_torch::Model &model)
+{
+    info->anchor_count = static_cast<uint32_t>(model.anchor_count);
+    info->box_class_count = static_cast<uint32_t>(model.box_class_count);
+    info->box_coding = model.box_coding;
+    info->stride_count = static_cast<uint32_t>(
+        std::min<size_t>(model.strides.size(), IMGRET_BACKEND_STRIDES_MAX));
+    for (size_t i = 0; i < info->stride_count; i++)
+        info->strides[i] = static_cast<uint32_t>(model.strides[i]);
+}
+
 int32_t describe(const imgret_backend_model *model, imgret_backend_info *out, imgret_error *error)
 {
     const ir_torch::Runner &runner = model->runner;
@@ -100,16 +112,28 @@ int32_t describe(const imgret_backend_model *model, imgret_backend_info *out, im
         info.class_count = static_cast<uint32_t>(runner.model().class_count);
         info.input_width = info.input_height = static_cast<uint32_t>(preset.input_px);
         info.batch_max = runner.batch_max();
-        info.resize = preset.squash ? IMGRET_RESIZE_SQUASH : IMGRET_RESIZE_SHORTER_SIDE;
-        info.resize_px = preset.squash ? 0 : static_cast<uint32_t>(ir_torch::resize_px(preset));
+        info.resize = ir_torch::resize_kind(preset);
+        if (info.resize == IMGRET_RESIZE_SHORTER_SIDE)
+            info.resize_px = static_cast<uint32_t>(ir_torch::resize_px(preset));
+        info.letterbox_place = preset.top_left ? IMGRET_PLACE_TOP_LEFT : IMGRET_PLACE_CENTRE;
+        info.pad_rgb = ir_torch::pad_rgb(preset);
         info.filter = preset.bicubic ? IMGRET_FILTER_BICUBIC : IMGRET_FILTER_BILINEAR;
+        describe_detector(&info, runner.model());
         info.architecture = runner.model().architecture.c_str();
         info.identity = runner.identity().c_str();
-        if (out->size < sizeof info)
+        if (out->size < offsetof(imgret_backend_info, anchor_count)) // where it ended at first
             throw Failure(IMGRET_INVALID_ARGUMENT, "imgret_backend_info.size is too small");
         info.size = out->size;
-        std::memcpy(out, &info, sizeof info);
+        std::memcpy(out, &info, std::min<size_t>(out->size, sizeof info));
     });
+}
+
+void check_count(const imgret_backend_model *model, uint32_t count)
+{
+    if (count < 1 || count > model->runner.batch_max())
+        throw Failure(IMGRET_INVALID_ARGUMENT,
+                      "a batch of " + std::to_string(count) + " pictures, 1 to " +
+                          std::to_string(model->runner.batch_max()) + " are accepted");
 }
 
 int32_t run(imgret_backend_model *model, const imgret_backend_batch *batch, imgret_error *error)
@@ -117,11 +141,19 @@ int32_t run(imgret_backend_model *model, const imgret_backend_batch *batch, imgr
     return guarded(error, "torch", [&] {
         if (batch->size < sizeof *batch || !batch->pixels || !batch->embeddings)
             throw Failure(IMGRET_INVALID_ARGUMENT, "imgret_backend_batch lacks a field");
-        if (batch->count < 1 || batch->count > model->runner.batch_max())
-            throw Failure(IMGRET_INVALID_ARGUMENT,
-                          "a batch of " + std::to_string(batch->count) + " pictures, 1 to " +
-                              std::to_string(model->runner.batch_max()) + " are accepted");
+        check_count(model, batch->count);
         model->runner.run(batch->pixels, batch->count, batch->embeddings, batch->logits);
+    });
+}
+
+int32_t detect(imgret_backend_model *model, const imgret_backend_detect_batch *batch,
+               imgret_error *error)
+{
+    return guarded(error, "torch", [&] {
+        if (batch->size < sizeof *batch || !batch->pixels || !batch->detections)
+            throw Failure(IMGRET_INVALID_ARGUMENT, "imgret_backend_detect_batch lacks a field");
+        check_count(model, batch->count);
+        model->runner.detect(batch->pixels, batch->count, batch->detections);
     });
 }
 
@@ -136,7 +168,7 @@ const char version[] = "0.1.0 (libtorch " TORCH_VERSION ")";
 
 const imgret_backend table = {
     sizeof(imgret_backend), IMGRET_BACKEND_ABI, "torch", version, "safetensors",
-    load, describe, run, unload,
+    load, describe, run, unload, detect, nullptr, nullptr,
 };
 
 } // namespace

@@ -77,6 +77,12 @@ at::Tensor Conv::operator()(const at::Tensor &x) const
     return activate(at::conv2d(in, weight_, bias_, stride_, pad, 1, groups_), act_);
 }
 
+void Conv::rewrite(at::Tensor (*change)(const at::Tensor &), int64_t stride)
+{
+    weight_ = change(weight_);
+    stride_ = stride;
+}
+
 void Conv::freeze(Precision precision)
 {
     if (!weight_.defined())

@@ -32,6 +32,10 @@ public:
     void freeze(Precision precision);
     explicit operator bool() const { return weight_.defined(); }
 
+    /* Exchanges the weights for change(weights), which have another kernel and `stride` but as many
+     * outputs: before freeze. */
+    void rewrite(at::Tensor (*change)(const at::Tensor &weight), int64_t stride);
+
     int64_t out() const { return weight_.size(0); }
     int64_t kernel() const { return weight_.size(2); }
     int64_t groups() const { return groups_; }

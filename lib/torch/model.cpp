@@ -10,11 +10,17 @@ static const Architecture *const architectures[] = {
     &resnet_architecture,
     &mobile_architecture,
     &vgg_architecture,
+    &yolox_architecture,
 };
 
 at::Tensor Model::classify(const Features &, const at::Tensor &) const
 {
     throw Failure(IMGRET_INTERNAL, architecture + ": has no head");
+}
+
+at::Tensor Model::detect(const at::Tensor &) const
+{
+    throw Failure(IMGRET_UNSUPPORTED, architecture + ": is no detector");
 }
 
 static const Architecture *find(Weights &weights, Options &options)

@@ -8,6 +8,7 @@
 #include "torch/preset.h"
 #include "torch/weights.h"
 
+#include <imgret/backend.h>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,9 @@ public:
      * class_count > 0. */
     virtual at::Tensor classify(const Features &features, const at::Tensor &embedding) const;
 
+    /* Detectors: N x anchor_count x (5 + box_class_count) in float32, as backend.h's detect has it. */
+    virtual at::Tensor detect(const at::Tensor &pixels) const;
+
     /* Exchanges the trainable tensors for what computes fastest; once, before the first features. */
     virtual void freeze(Precision precision) = 0;
 
@@ -36,8 +40,12 @@ public:
     std::string traits;       /* further "key=value" that decide the vectors, ';' between, or "" */
     Preset preset;
     Pool pool = Pool::avg;    /* its own: what the head was trained on */
-    int64_t dimension = 0;    /* of an embedding pooled so */
+    int64_t dimension = 0;    /* of an embedding pooled so; a detector has none */
     int64_t class_count = 0;
+    int64_t anchor_count = 0; /* detectors; 0: no detector */
+    int64_t box_class_count = 0;
+    uint32_t box_coding = 0; /* IMGRET_BOXES_* */
+    std::vector<int64_t> strides; /* in pixels, of BOXES_GRID */
     double flops = 0; /* of one picture, roughly: decides whether threads share it */
     bool channels_last = false; /* wants its pixels so */
 };
@@ -57,7 +65,7 @@ struct Architecture {
 std::unique_ptr<Model> build_model(Weights &weights, Options &options);
 
 extern const Architecture vit_architecture, resnet_architecture, mobile_architecture,
-    vgg_architecture;
+    vgg_architecture, yolox_architecture;
 
 } // namespace ir_torch
 

@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 #include <cmath>
 #include <fstream>
+#include <imgret/backend.h>
 #include <memory>
 #include <sys/stat.h>
 
@@ -22,6 +23,21 @@ using Json = std::unique_ptr<cJSON, decltype(&cJSON_Delete)>;
 int64_t resize_px(const Preset &preset)
 {
     return static_cast<int64_t>(std::floor(static_cast<double>(preset.input_px) / preset.crop_pct));
+}
+
+uint32_t resize_kind(const Preset &preset)
+{
+    if (preset.letterbox)
+        return IMGRET_RESIZE_LETTERBOX;
+    return preset.squash ? IMGRET_RESIZE_SQUASH : IMGRET_RESIZE_SHORTER_SIDE;
+}
+
+uint32_t pad_rgb(const Preset &preset)
+{
+    uint32_t rgb = 0;
+    for (double level : preset.pad)
+        rgb = rgb << 8 | static_cast<uint32_t>(level);
+    return rgb;
 }
 
 std::string triple_text(const std::array<double, 3> &values)
@@ -42,9 +58,12 @@ static void apply_options(Preset *preset, Options &options)
     set_triple(&preset->std, options.numbers("std", 3));
     preset->input_px = options.whole("input", preset->input_px, 1, INPUT_PX_MAX);
     preset->crop_pct = options.number("crop_pct", preset->crop_pct, 0.1, 1.0);
-    preset->squash =
-        options.choice("resize", preset->squash ? "squash" : "shorter", {"shorter", "squash"}) ==
-        "squash";
+    std::string resize = options.choice(
+        "resize", preset->letterbox ? "letterbox" : preset->squash ? "squash" : "shorter",
+        {"shorter", "squash", "letterbox"});
+    preset->squash = resize == "squash";
+    preset->letterbox = resize == "letterbox";
+    set_triple(&preset->pad, options.numbers("pad", 3));
     preset->bicubic = options.choice("filter", preset->bicubic ? "bicubic" : "bilinear",
                                      {"bilinear", "bicubic"}) == "bicubic";
 }
@@ -52,7 +71,7 @@ static void apply_options(Preset *preset, Options &options)
 static void apply_metadata(Preset *preset, const Weights &weights)
 {
     std::string text;
-    for (const char *key : {"mean", "std", "crop_pct", "resize", "filter"})
+    for (const char *key : {"mean", "std", "crop_pct", "resize", "filter", "pad"})
         if (const char *value = weights.metadata(key))
             text += std::string(key) + "=" + value + ";";
     // Some exporters describe the input in prose under this name: only a number is meant for us.
@@ -230,6 +249,14 @@ Preset choose_preset(const Preset &family, const Weights &weights, Options &opti
         if (!(deviation > 1e-6))
             throw Failure(IMGRET_INVALID_ARGUMENT,
                           weights.path() + ": std " + triple_text(preset.std) + " is not positive");
+    for (size_t c = 0; c < 3; c++) {
+        double level = preset.pad[c] < 0 ? std::round(255 * preset.mean[c]) : preset.pad[c];
+        if (!(level >= 0 && level <= 255) || level != std::floor(level))
+            throw Failure(IMGRET_INVALID_ARGUMENT,
+                          weights.path() + ": pad " + triple_text(preset.pad) +
+                              " is not three whole numbers from 0 to 255");
+        preset.pad[c] = level;
+    }
     return preset;
 }
 

@@ -36,17 +36,24 @@ Runner::Runner(const std::string &path, const std::string &options_text, uint32_
         options.refuse_unknown();
         model_->freeze(precision == "bf16" ? Precision::bf16 : Precision::f32);
     });
+    bool detects = model_->anchor_count > 0;
+    if (detects && !pool.empty())
+        throw Failure(IMGRET_INVALID_ARGUMENT, "option pool: a detector makes no vectors");
     if (pool.empty())
         pool_ = model_->pool;
     shares_ = share == "yes" || (share == "auto" && model_->flops >= SHARE_FLOPS_MIN);
     fill_tables();
     measure_dimension();
     identity_ = "architecture=" + model_->architecture + ";weights=sha256:" + weights_sha256 +
-                ";precision=" + precision + ";pool=" + pool_name(pool_) +
-                (pool_ == Pool::gem ? ";gem_p=" + shortest(gem_p_) : "") +
+                ";precision=" + precision + (detects ? "" : ";pool=" + pool_text()) +
                 ";mean=" + triple_text(model_->preset.mean) +
                 ";std=" + triple_text(model_->preset.std) +
                 (model_->traits.empty() ? "" : ";" + model_->traits);
+}
+
+std::string Runner::pool_text() const
+{
+    return std::string(pool_name(pool_)) + (pool_ == Pool::gem ? ";gem_p=" + shortest(gem_p_) : "");
 }
 
 void Runner::fill_tables()
@@ -66,6 +73,10 @@ void Runner::measure_dimension()
     std::vector<uint8_t> black(3 * side * side, 0);
     workers_->run(1, 1, [&](uint32_t) {
         c10::InferenceMode inference;
+        if (model_->anchor_count > 0) {
+            model_->detect(normalised(black.data(), 1));
+            return;
+        }
         Features features = model_->features(normalised(black.data(), 1));
         at::Tensor embedding = model_->after_pool(apply_pool(features, pool_, gem_p_));
         dimension_ = static_cast<uint32_t>(embedding.size(1));
@@ -96,7 +107,7 @@ at::Tensor Runner::normalised(const uint8_t *pixels, int64_t count) const
 static void copy_out(const at::Tensor &from, int64_t rows, int64_t columns, float *to)
 {
     at::Tensor values = from.to(at::kFloat).contiguous();
-    if (values.dim() != 2 || values.size(0) != rows || values.size(1) != columns)
+    if (values.size(0) != rows || values.numel() != rows * columns)
         throw Failure(IMGRET_INTERNAL, "the model's output has an unexpected shape");
     std::memcpy(to, values.data_ptr<float>(), sizeof(float) * static_cast<size_t>(rows * columns));
 }
@@ -115,18 +126,38 @@ void Runner::run_piece(const uint8_t *pixels, int64_t count, float *embeddings,
     copy_out(model_->classify(features, embedding), count, model_->class_count, logits);
 }
 
-void Runner::run(const uint8_t *pixels, uint32_t count, float *embeddings, float *logits)
+// Calls work(first, last) for parts of 0..count, each on its own thread.
+void Runner::in_pieces(uint32_t count, const std::function<void(uint32_t, uint32_t)> &work)
 {
-    size_t side = static_cast<size_t>(model_->preset.input_px);
-    size_t class_count = static_cast<size_t>(model_->class_count);
     uint32_t pieces = std::min(count, workers_->count());
     uint32_t threads_each = shares_ ? std::max(workers_->count() / pieces, 1u) : 1;
     workers_->run(pieces, threads_each, [&](uint32_t piece) {
-        uint32_t first = static_cast<uint32_t>(uint64_t(count) * piece / pieces);
-        uint32_t last = static_cast<uint32_t>(uint64_t(count) * (piece + 1) / pieces);
+        work(static_cast<uint32_t>(uint64_t(count) * piece / pieces),
+             static_cast<uint32_t>(uint64_t(count) * (piece + 1) / pieces));
+    });
+}
+
+void Runner::run(const uint8_t *pixels, uint32_t count, float *embeddings, float *logits)
+{
+    if (model_->anchor_count > 0)
+        throw Failure(IMGRET_UNSUPPORTED, model_->architecture + ": a detector makes no vectors");
+    size_t side = static_cast<size_t>(model_->preset.input_px);
+    size_t class_count = static_cast<size_t>(model_->class_count);
+    in_pieces(count, [&](uint32_t first, uint32_t last) {
         run_piece(pixels + first * side * side * 3, last - first,
                   embeddings + size_t(first) * dimension_,
                   logits ? logits + first * class_count : nullptr);
+    });
+}
+
+void Runner::detect(const uint8_t *pixels, uint32_t count, float *detections)
+{
+    size_t side = static_cast<size_t>(model_->preset.input_px);
+    int64_t values = model_->anchor_count * (5 + model_->box_class_count);
+    in_pieces(count, [&](uint32_t first, uint32_t last) {
+        c10::InferenceMode inference;
+        at::Tensor found = model_->detect(normalised(pixels + first * side * side * 3, last - first));
+        copy_out(found, last - first, values, detections + first * static_cast<size_t>(values));
     });
 }
 

@@ -20,15 +20,21 @@ public:
      * count x class_count, or NULL. One call at a time. */
     void run(const uint8_t *pixels, uint32_t count, float *embeddings, float *logits);
 
+    /* `detections` count x anchor_count x (5 + box_class_count). Throws Failure when the model is no
+     * detector. One call at a time, of run and detect together. */
+    void detect(const uint8_t *pixels, uint32_t count, float *detections);
+
     uint32_t dimension() const { return dimension_; }
     uint32_t batch_max() const { return batch_max_; }
     const Model &model() const { return *model_; }
     const std::string &identity() const { return identity_; }
 
 private:
+    std::string pool_text() const;
     void fill_tables();
     void measure_dimension();
     at::Tensor normalised(const uint8_t *pixels, int64_t count) const;
+    void in_pieces(uint32_t count, const std::function<void(uint32_t, uint32_t)> &work);
     void run_piece(const uint8_t *pixels, int64_t count, float *embeddings, float *logits) const;
 
     std::unique_ptr<Model> model_;

@@ -27,7 +27,8 @@ enum { K_MAX = 1000000 };
 
 static int32_t check_query(imgret_query_options *options, imgret_error *error)
 {
-    const uint32_t known = IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF;
+    const uint32_t known =
+        IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF | IMGRET_QUERY_ALLOW_PARTIAL;
     if (options->flags & ~known)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.flags is 0x%x",
                        options->flags);
@@ -40,6 +41,14 @@ static int32_t check_query(imgret_query_options *options, imgret_error *error)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "imgret_query_options.effort is %u, at most %d is possible",
                        options->effort, K_MAX);
+    float target = options->target_recall;
+    if (target != 0 && !(target >= 0.5f && target <= 0.9999f))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options.target_recall is %g, 0.5 to 0.9999 is possible",
+                       (double)target);
+    if (target != 0 && options->effort != 0)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options: effort and target_recall do not go together");
     if (options->k == 0)
         options->k = 10;
     return IMGRET_OK;

@@ -7,6 +7,7 @@
 #include "engine/extract_many.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Takes `opened` in, also when it fails; the one before is closed. */
@@ -151,34 +152,107 @@ int32_t imgret_extractor_get_info(const imgret_extractor *extractor, imgret_extr
                            "imgret_extractor_info", error);
 }
 
-int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs, uint32_t count,
-                       float *out, uint64_t out_floats, int32_t *statuses, imgret_error *error)
+static int32_t check_capacity(const char *what, uint64_t has, uint32_t count, uint32_t width,
+                              imgret_error *error)
+{
+    uint64_t needed = (uint64_t)count * width;
+    if (has >= needed)
+        return IMGRET_OK;
+    return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s holds %llu floats, %llu are needed", what,
+                   (unsigned long long)has, (unsigned long long)needed);
+}
+
+static int32_t check_wanted(const ir_extractor_info *info, const imgret_extraction *wanted,
+                            uint32_t count, imgret_error *error)
+{
+    if (wanted->flags & ~IMGRET_EXTRACT_PREPARED)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_extraction.flags is 0x%x",
+                       wanted->flags);
+    if (!wanted->labels != !wanted->label_scores)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_extraction: labels and label_scores go together");
+    if ((wanted->logits || wanted->labels) && info->class_count == 0)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s has no classification head",
+                       info->architecture);
+    int32_t status = IMGRET_OK;
+    if (wanted->vectors)
+        status = check_capacity("out", wanted->vector_floats, count, info->dimension, error);
+    if (!status && wanted->logits)
+        status = check_capacity("logits", wanted->logit_floats, count, info->class_count, error);
+    return status;
+}
+
+int32_t imgret_extract_with(imgret_extractor *extractor, const imgret_input *inputs,
+                            uint32_t count, const imgret_extraction *wanted, imgret_error *error)
 {
     int32_t status = ir_handle_check_extractor(extractor, error);
+    imgret_extraction what;
+    if (!status)
+        status = ir_handle_need(wanted, "wanted", error);
+    if (!status)
+        status = ir_options_read(&what, sizeof what, sizeof what, wanted, "imgret_extraction",
+                                 error);
     if (status || count == 0)
         return status;
     status = ir_handle_need(inputs, "inputs", error);
-    if (!status)
-        status = ir_handle_need(out, "out", error);
     if (status)
         return status;
-    imgret_extractor_info info;
-    ir_extractor *current = share_extractor(extractor, &info);
-    uint64_t needed = (uint64_t)count * info.dimension;
+    ir_extractor *current = share_extractor(extractor, NULL);
     ir_extract_many work = {
         .extractor = current,
         .pool = extractor->pool,
         .limits = &extractor->limits,
         .inputs = inputs,
         .count = count,
-        .out = out,
-        .statuses = statuses,
+        .prepared = (what.flags & IMGRET_EXTRACT_PREPARED) != 0,
+        .out = what.vectors,
+        .logits = what.logits,
+        .labels = what.labels,
+        .label_scores = what.label_scores,
+        .statuses = what.statuses,
     };
-    if (out_floats < needed)
-        status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "out holds %llu floats, %llu are needed",
-                         (unsigned long long)out_floats, (unsigned long long)needed);
-    else
+    status = check_wanted(ir_extractor_get_info(current), &what, count, error);
+    if (!status)
         status = ir_extract_many_run(&work, error);
+    ir_extractor_close(current);
+    return status;
+}
+
+int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs, uint32_t count,
+                       float *out, uint64_t out_floats, int32_t *statuses, imgret_error *error)
+{
+    int32_t status = ir_handle_check_extractor(extractor, error);
+    if (!status && count > 0)
+        status = ir_handle_need(inputs, "inputs", error);
+    if (!status && count > 0)
+        status = ir_handle_need(out, "out", error);
+    if (status || count == 0)
+        return status;
+    imgret_extraction wanted = {.size = sizeof wanted,
+                                .vectors = out,
+                                .vector_floats = out_floats,
+                                .statuses = statuses};
+    return imgret_extract_with(extractor, inputs, count, &wanted, error);
+}
+
+int32_t imgret_extractor_get_label(const imgret_extractor *extractor, uint32_t index, char *out,
+                                   uint32_t capacity, imgret_error *error)
+{
+    int32_t status = ir_handle_check_extractor(extractor, error);
+    if (!status)
+        status = ir_handle_need(out, "out", error);
+    if (status)
+        return status;
+    ir_extractor *current = share_extractor(extractor, NULL);
+    const char *label = ir_extractor_label(current, index);
+    size_t bytes = label ? strlen(label) + 1 : 0;
+    if (!label)
+        status = ir_fail(error, IMGRET_NOT_FOUND, "class %u has no label", index);
+    else if (bytes > capacity)
+        status = ir_fail(error, IMGRET_LIMIT, "a label of %zu bytes, there is room for %u", bytes,
+                         capacity);
+    else
+        memcpy(out, label, bytes);
     ir_extractor_close(current);
     return status;
 }

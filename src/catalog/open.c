@@ -206,8 +206,9 @@ static int32_t open_writer(ir_catalog *catalog, const ir_catalog_options *option
     if (!status)
         status = look(writer, &state, error);
     if (!status && state.blank && !options->existing) {
-        char sql[48];
-        snprintf(sql, sizeof sql, "PRAGMA page_size=%d", IR_CATALOG_PAGE_BYTES);
+        char sql[96];
+        snprintf(sql, sizeof sql, "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL",
+                 IR_CATALOG_PAGE_BYTES);
         status = ir_connection_exec(writer, sql, "creating", error);
     }
     if (!status)

@@ -48,6 +48,11 @@ typedef struct ir_exif {
  * all where a directory is broken: metadata never makes a picture bad. Any thread. */
 void ir_decode_exif(const char *format, const uint8_t *data, size_t bytes, ir_exif *out);
 
+/* Sends a picture through a JPEG of `quality` 1 to 100 (libjpeg's scale, as PIL writes it): its pixels
+ * are then what such a file gives back. LIMIT when a side is longer than a JPEG's may be,
+ * UNSUPPORTED in a build without libjpeg. Any thread. */
+int32_t ir_decode_reencode(ir_picture *picture, uint32_t quality, imgret_error *error);
+
 /* Checks and converts an input of kind IMGRET_INPUT_PIXELS. */
 int32_t ir_decode_pixels(const imgret_input *input, const imgret_limits *limits, ir_picture *out,
                          imgret_error *error);

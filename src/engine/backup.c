@@ -4,13 +4,12 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/copy.h"
 #include "engine/optimize.h"
 #include "engine/staging.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static int32_t report(void *context, uint64_t done_bytes, uint64_t total_bytes,
                       imgret_error *error)
@@ -20,42 +19,6 @@ static int32_t report(void *context, uint64_t done_bytes, uint64_t total_bytes,
         options->on_progress(options->user, done_bytes, total_bytes) == 0)
         return IMGRET_OK;
     return ir_fail(error, IMGRET_INTERRUPTED, "the backup was stopped by the host");
-}
-
-/* Copies what is left of `from` (at most 2 GiB a call of the kernel) and makes it durable. */
-static int32_t copy_bytes(int from, int to, const char *path, imgret_error *error)
-{
-    enum { PART_BYTES = 1 << 20 };
-    char *part = ir_malloc(PART_BYTES);
-    if (!part)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory to copy %s", path);
-    ssize_t got = 0, put = 0;
-    while ((got = read(from, part, PART_BYTES)) > 0) {
-        for (ssize_t done = 0; done < got; done += put) {
-            put = write(to, part + done, (size_t)(got - done));
-            if (put < 0)
-                break;
-        }
-        if (put < 0)
-            break;
-    }
-    int cause = got < 0 || put < 0 || fsync(to) != 0 ? errno : 0;
-    ir_free(part);
-    return cause ? ir_fail_errno(error, cause, "copy", path) : IMGRET_OK;
-}
-
-static int32_t copy_file(const char *from_path, const char *to_path, imgret_error *error)
-{
-    int from = open(from_path, O_RDONLY | O_CLOEXEC);
-    if (from < 0)
-        return ir_fail_errno(error, errno, "open", from_path);
-    int to = open(to_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    int32_t status = to < 0 ? ir_fail_errno(error, errno, "make", to_path)
-                            : copy_bytes(from, to, to_path, error);
-    if (to >= 0 && close(to) != 0 && !status)
-        status = ir_fail_errno(error, errno, "close", to_path);
-    close(from);
-    return status;
 }
 
 /* The segments that the catalogue lists, into `folder`/segments. While replacing is paused. */
@@ -72,7 +35,7 @@ static int32_t copy_segments(ir_database *database, const char *folder, imgret_e
     for (uint32_t i = 0; i < count && !status; i++) {
         char *from = ir_segments_path(database->catalog, listed[i].id);
         char *to = ir_asprintf("%s/%06lld.seg", inside, (long long)listed[i].id);
-        status = from && to ? copy_file(from, to, error)
+        status = from && to ? ir_copy_file(from, to, error)
                             : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
         ir_free(from);
         ir_free(to);
@@ -96,6 +59,9 @@ static int32_t fill(ir_database *database, const char *folder, imgret_backup_opt
                   : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     if (!status)
         status = copy_segments(database, folder, error);
+    if (!status)
+        status = ir_copy_if_there(ir_catalog_folder(database->catalog), folder, "pca.imgret-pca",
+                                  error);
     ir_free(file);
     ir_optimize_resume(database, lock);
     return status;

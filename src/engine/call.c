@@ -1,6 +1,8 @@
 /* call.c: one call on a database, as far as stopping it goes. */
 #include "engine/call.h"
 
+#include "base/clock.h"
+
 #include <stddef.h>
 
 static _Thread_local ir_call *current;
@@ -9,6 +11,7 @@ void ir_call_begin(ir_call *call, const atomic_uint_fast64_t *interrupts)
 {
     call->interrupts = interrupts;
     call->interrupts_at_start = atomic_load(interrupts);
+    call->deadline_us = 0;
     call->outer = current;
     current = call;
 }
@@ -18,11 +21,22 @@ void ir_call_end(ir_call *call)
     current = call->outer;
 }
 
+static bool is_interrupted(const ir_call *call)
+{
+    return atomic_load_explicit(call->interrupts, memory_order_relaxed) !=
+           call->interrupts_at_start;
+}
+
 bool ir_call_stopped(void *call)
 {
     const ir_call *given = call;
-    return atomic_load_explicit(given->interrupts, memory_order_relaxed) !=
-           given->interrupts_at_start;
+    return is_interrupted(given) ||
+           (given->deadline_us != 0 && ir_clock_us() >= given->deadline_us);
+}
+
+bool ir_call_is_late(const ir_call *call)
+{
+    return call->deadline_us != 0 && ir_clock_us() >= call->deadline_us && !is_interrupted(call);
 }
 
 bool ir_call_current_stopped(void *unused)

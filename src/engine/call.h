@@ -11,6 +11,7 @@
 typedef struct ir_call {
     const atomic_uint_fast64_t *interrupts;
     uint_fast64_t interrupts_at_start;
+    uint64_t deadline_us; /* of ir_clock_us; 0: none */
     struct ir_call *outer; /* the call in whose callback this one was made */
 } ir_call;
 
@@ -18,12 +19,16 @@ typedef struct ir_call {
 void ir_call_begin(ir_call *call, const atomic_uint_fast64_t *interrupts);
 void ir_call_end(ir_call *call);
 
-/* Whether `call` (an ir_call, any thread) was interrupted; fits the stop callbacks of the rooms. */
+/* Whether `call` (an ir_call, any thread) was interrupted, or its deadline has passed; fits the stop
+ * callbacks of the rooms. */
 bool ir_call_stopped(void *call);
 
 /* The same for the calling thread's current call; false outside of any. `unused` fits it to the
  * catalogue, whose stop callback belongs to the handle rather than to a call. */
 bool ir_call_current_stopped(void *unused);
+
+/* Whether the deadline has passed, and nobody interrupted the call. */
+bool ir_call_is_late(const ir_call *call);
 
 /* Until `ir_call_unshield(shielded)`, the current call is not stopped on this thread: for the
  * commit of what an interrupted call has done. */

@@ -22,31 +22,43 @@
 
 /* ---- the extractor's specification ---- */
 
-static int32_t join_spec(const ir_model_spec *spec, const char *weights, const char *pca,
-                         char **out, imgret_error *error)
+static int32_t join_spec(const ir_model_spec *spec, const char *weights, const char *labels,
+                         const char *pca, char **out, imgret_error *error)
 {
-    *out = ir_asprintf("%s%s%s%s%s%s%s", spec->backend ? spec->backend : "",
+    *out = ir_asprintf("%s%s%s%s%s%s%s%s%s", spec->backend ? spec->backend : "",
                        spec->backend && weights[0] ? ":" : "", weights,
-                       spec->options[0] ? ";" : "", spec->options, pca ? ";pca=" : "",
-                       pca ? pca : "");
+                       spec->options[0] ? ";" : "", spec->options, labels ? ";labels=" : "",
+                       labels ? labels : "", pca ? ";pca=" : "", pca ? pca : "");
     return *out ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a model's name");
+}
+
+/* Takes option `key`, a path, out of the specification; NULL when it is not there. */
+static int32_t take_path(ir_model_spec *spec, const char *key, char **path, imgret_error *error)
+{
+    char *given;
+    *path = NULL;
+    int32_t status = ir_model_spec_take(spec, key, &given, error);
+    if (!status && given)
+        status = ir_path_absolute(given, path, error);
+    ir_free(given);
+    return status;
 }
 
 /* The specification with the paths made absolute, so that it still works when the host runs from
  * another folder. *pca is fresh memory, NULL when the specification names none. */
 static int32_t absolute_spec(ir_model_spec *spec, char **out, char **pca, imgret_error *error)
 {
-    char *given = NULL, *weights = NULL;
-    *out = *pca = NULL;
-    int32_t status = ir_model_spec_take(spec, "pca", &given, error);
-    if (!status && given)
-        status = ir_path_absolute(given, pca, error);
+    char *labels = NULL, *weights = NULL;
+    *out = NULL;
+    int32_t status = take_path(spec, "pca", pca, error);
+    if (!status)
+        status = take_path(spec, "labels", &labels, error);
     if (!status && spec->weights[0])
         status = ir_path_absolute(spec->weights, &weights, error);
     if (!status)
-        status = join_spec(spec, weights ? weights : "", *pca, out, error);
+        status = join_spec(spec, weights ? weights : "", labels, *pca, out, error);
     ir_free(weights);
-    ir_free(given);
+    ir_free(labels);
     return status;
 }
 

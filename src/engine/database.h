@@ -27,6 +27,21 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* What all queries of the handle did: imgret_stats. */
+typedef struct ir_query_totals {
+    atomic_uint_fast64_t count;
+    atomic_uint_fast64_t us;
+    atomic_uint_fast64_t partial_count;
+    atomic_uint_fast64_t wait_us;
+    atomic_uint_fast64_t reads;
+    atomic_uint_fast64_t read_bytes;
+    atomic_uint_fast64_t cache_hits;
+    atomic_uint_fast64_t hops;
+    atomic_uint_fast64_t sign_distances;
+    atomic_uint_fast64_t code_distances;
+    atomic_uint_fast64_t exact_distances;
+} ir_query_totals;
+
 typedef struct ir_database {
     ir_catalog *catalog;
     ir_delta *delta;
@@ -60,10 +75,7 @@ typedef struct ir_database {
     ir_transaction transaction;
 
     atomic_uint_fast64_t interrupts;
-    atomic_uint_fast64_t query_count;
-    atomic_uint_fast64_t query_us_total;
-    atomic_uint_fast64_t scanned_count;
-    atomic_uint_fast64_t disk_read_count; /* of searches */
+    ir_query_totals totals;
 } ir_database;
 
 /* `options` has passed ir_options_read. */

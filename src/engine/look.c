@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/results.h"
+#include "io/io.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -81,6 +82,7 @@ int32_t ir_get(imgret_records **out, ir_database *database, int64_t id, imgret_e
 static void fill_vector_stats(ir_database *database, imgret_stats *out)
 {
     ir_segments *segments = &database->segments;
+    uint32_t io_kind = 0; /* of searches that were made */
     pthread_rwlock_rdlock(&segments->layout);
     out->delta_vector_count = ir_delta_count(database->delta);
     out->delta_ram_bytes = ir_delta_ram_bytes(database->delta);
@@ -90,10 +92,35 @@ static void fill_vector_stats(ir_database *database, imgret_stats *out)
         ir_segment_get_info(segments->open[i].file, &info);
         out->segment_vector_count += info.vector_count;
         out->segment_bytes += info.file_bytes;
-        out->segment_ram_bytes += info.sign_bytes + info.rank_bytes + info.graph_bytes +
-                                  info.id_bytes + info.check_bytes + info.other_bytes;
+        out->code_ram_bytes += info.sign_bytes + info.rank_bytes;
+        out->graph_ram_bytes += info.graph_bytes;
+        out->id_ram_bytes += info.id_bytes;
+        out->check_ram_bytes += info.check_bytes;
+        out->other_ram_bytes += info.other_bytes;
+        out->graph_disk_bytes += info.graph_bytes_on_disk;
+        if (info.io_kind)
+            io_kind = info.io_kind;
     }
     pthread_rwlock_unlock(&segments->layout);
+    out->segment_ram_bytes = out->code_ram_bytes + out->graph_ram_bytes + out->id_ram_bytes +
+                             out->check_ram_bytes + out->other_ram_bytes;
+    uint32_t possible = ir_io_probe(&out->io_reason);
+    out->io_kind = (io_kind ? io_kind : possible) == IR_IO_URING ? "io_uring" : "threads";
+}
+
+static void fill_query_stats(ir_query_totals *totals, imgret_stats *out)
+{
+    out->query_count = atomic_load(&totals->count);
+    out->query_us_total = atomic_load(&totals->us);
+    out->scanned_count = out->exact_distance_count = atomic_load(&totals->exact_distances);
+    out->disk_read_count = atomic_load(&totals->reads);
+    out->disk_read_bytes = atomic_load(&totals->read_bytes);
+    out->disk_wait_us_total = atomic_load(&totals->wait_us);
+    out->partial_count = atomic_load(&totals->partial_count);
+    out->cache_hit_count = atomic_load(&totals->cache_hits);
+    out->hop_count = atomic_load(&totals->hops);
+    out->sign_distance_count = atomic_load(&totals->sign_distances);
+    out->code_distance_count = atomic_load(&totals->code_distances);
 }
 
 static void get_extraction_stats(ir_database *database, imgret_stats *out)
@@ -129,10 +156,7 @@ int32_t ir_get_stats(ir_database *database, imgret_stats *out, imgret_error *err
     out->failed_count = counts.failed_count;
     out->catalog_bytes = counts.file_bytes;
     fill_vector_stats(database, out);
-    out->disk_read_count = atomic_load(&database->disk_read_count);
-    out->query_count = atomic_load(&database->query_count);
-    out->query_us_total = atomic_load(&database->query_us_total);
-    out->scanned_count = atomic_load(&database->scanned_count);
+    fill_query_stats(&database->totals, out);
     out->model = database->model;
     out->model_identity = database->identity;
     out->kernels = ir_kernels_get()->name;
@@ -221,12 +245,8 @@ static int32_t check_segments(check_context *check, imgret_error *error)
         ir_catalog_get_segments(check->database->catalog, &listed, &count, error);
     for (uint32_t i = 0; i < count && !status; i++) {
         uint64_t problems;
-        char *path = ir_segments_path(check->database->catalog, listed[i].id);
-        if (!path)
-            status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
-        else
-            status = ir_segment_check(path, note_segment_problem, check, &problems, error);
-        ir_free(path);
+        status = ir_segments_check_one(check->database->catalog, &listed[i], note_segment_problem,
+                                       check, &problems, error);
     }
     ir_free(listed);
     return status;

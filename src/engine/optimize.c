@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "catalog/repair.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -64,7 +65,7 @@ static int32_t lock_folder(ir_database *database, int *out_fd, imgret_error *err
                    database->path);
 }
 
-static int32_t make_folder(ir_database *database, imgret_error *error)
+int32_t ir_optimize_make_folder(ir_database *database, imgret_error *error)
 {
     char *folder = ir_segments_folder(database->catalog);
     int32_t status = IMGRET_OK;
@@ -154,7 +155,9 @@ static bool make_plan(plan *made)
     bool worn = settled > 0 && dead * 5 >= settled;
     if (!force && fresh < DELTA_WORTH && !worn)
         return false;
-    bool all = settled == 0 || fresh * 4 >= settled || worn || segments->count >= SEGMENTS_MAX;
+    bool erase = force && dead > 0;
+    bool all = settled == 0 || fresh * 4 >= settled || worn || erase ||
+               segments->count >= SEGMENTS_MAX;
     made->first_region = all ? 1 : covered + 1;
     made->last_region = ir_delta_last_id(database->delta);
     made->removal_mark = all ? database->removal_mark : 0;
@@ -277,7 +280,7 @@ static int32_t carry_out(plan *made, imgret_error *error)
     if (!path)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     ir_catalog_segment built;
-    int32_t status = make_folder(made->database, error);
+    int32_t status = ir_optimize_make_folder(made->database, error);
     if (!status)
         status = build(made, path, &built, error);
     if (!status)
@@ -326,6 +329,9 @@ int32_t ir_optimize(ir_database *database, const imgret_optimize_options *option
         return status;
     status = optimize_locked(database, options, call, error);
     ir_optimize_resume(database, lock);
+    imgret_error untidy = IMGRET_ERROR_INIT; /* no reason to call the whole a failure */
+    if (!status && ir_catalog_tidy(database->catalog, &untidy))
+        ir_log(IMGRET_LOG_WARNING, "%s", untidy.message);
     return status;
 }
 

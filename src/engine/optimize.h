@@ -13,6 +13,9 @@ int32_t ir_optimize(ir_database *database, const imgret_optimize_options *option
 int32_t ir_optimize_pause(ir_database *database, int *lock, imgret_error *error);
 void ir_optimize_resume(ir_database *database, int lock);
 
+/* Makes the folder of segments where it is missing. */
+int32_t ir_optimize_make_folder(ir_database *database, imgret_error *error);
+
 /* Deletes segment files that the catalogue does not list: what a crash left of a build. Does nothing
  * while some process builds. Failures are of no consequence. */
 void ir_optimize_clean(ir_database *database);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/query_inside.h"
+#include "engine/results.h"
 
 #include <string.h>
 
@@ -153,6 +154,64 @@ static int32_t make_asked(ir_query_work *work, float **vectors, uint32_t part, i
     return IMGRET_OK;
 }
 
+static void count_queries(ir_database *database, imgret_results **out, uint64_t count,
+                          uint64_t started_us)
+{
+    ir_query_totals *totals = &database->totals;
+    imgret_query_stats sum = {0};
+    uint64_t partial = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        const imgret_query_stats *one = &out[i]->stats;
+        partial += (one->flags & IMGRET_QUERY_PARTIAL) != 0;
+        sum.wait_us += one->wait_us;
+        sum.reads += one->reads;
+        sum.read_bytes += one->read_bytes;
+        sum.cache_hits += one->cache_hits;
+        sum.hops += one->hops;
+        sum.sign_distances += one->sign_distances;
+        sum.code_distances += one->code_distances;
+        sum.exact_distances += one->exact_distances;
+    }
+    atomic_fetch_add(&totals->count, count);
+    atomic_fetch_add(&totals->us, ir_clock_us() - started_us);
+    atomic_fetch_add(&totals->partial_count, partial);
+    atomic_fetch_add(&totals->wait_us, sum.wait_us);
+    atomic_fetch_add(&totals->reads, sum.reads);
+    atomic_fetch_add(&totals->read_bytes, sum.read_bytes);
+    atomic_fetch_add(&totals->cache_hits, sum.cache_hits);
+    atomic_fetch_add(&totals->hops, sum.hops);
+    atomic_fetch_add(&totals->sign_distances, sum.sign_distances);
+    atomic_fetch_add(&totals->code_distances, sum.code_distances);
+    atomic_fetch_add(&totals->exact_distances, sum.exact_distances);
+}
+
+/* What is left to say when a call that allows it was stopped before anything was found. */
+static int32_t answer_nothing(const ir_query_work *work, imgret_error *error)
+{
+    int32_t status = IMGRET_OK;
+    for (uint32_t i = 0; i < work->count && !status; i++) {
+        status = ir_results_create(&work->out[i], 0, error);
+        if (!status) {
+            work->out[i]->stats.flags = IMGRET_QUERY_PARTIAL;
+            work->out[i]->stats.elapsed_us = ir_clock_us() - work->started_us;
+        }
+    }
+    return status;
+}
+
+/* `status` of a part, or what is made of it when the call was stopped. */
+static int32_t settle_stop(const ir_query_work *work, int32_t status, imgret_error *error)
+{
+    if (status != IMGRET_INTERRUPTED || !ir_call_stopped(work->call))
+        return status;
+    if (work->options->flags & IMGRET_QUERY_ALLOW_PARTIAL)
+        return answer_nothing(work, error);
+    if (ir_call_is_late(work->call))
+        return ir_fail(error, status, "the deadline of %u ms has passed",
+                       work->options->deadline_ms);
+    return status;
+}
+
 int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *inputs,
                  uint64_t count, const imgret_query_options *options,
                  const ir_catalog_filter *filter, ir_call *call, imgret_error *error)
@@ -163,7 +222,9 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
     if (count == 0)
         return IMGRET_OK;
     ir_query_work work = {.database = database, .options = options, .call = call,
-                          .alone = count == 1};
+                          .alone = count == 1, .started_us = started_us};
+    if (options->deadline_ms)
+        call->deadline_us = started_us + (uint64_t)options->deadline_ms * 1000;
     float *vectors = NULL;
     uint32_t part = part_queries(database, options, count);
     int32_t status = make_asked(&work, &vectors, part, error);
@@ -172,6 +233,8 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
         work.count = count - first < part ? (uint32_t)(count - first) : part;
         work.out = out + first;
         status = answer_part(&work, inputs + first, filter, error);
+        if (status)
+            status = settle_stop(&work, status, error);
     }
     ir_free(work.allowed.ids);
     ir_free(work.asked);
@@ -183,7 +246,6 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
         }
         return status;
     }
-    atomic_fetch_add(&database->query_count, count);
-    atomic_fetch_add(&database->query_us_total, ir_clock_us() - started_us);
+    count_queries(database, out, count, started_us);
     return IMGRET_OK;
 }

@@ -1,5 +1,6 @@
 /* query_search.c: searches delta and segments for several queries and fetches what they found. */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "engine/query_inside.h"
 #include "engine/results.h"
@@ -26,6 +27,7 @@ typedef struct round_trip {
     ir_delta_result *in_delta;
     ir_search_result *found;
     ir_neighbor *neighbors; /* k for each */
+    ir_segments_query asked;
 } round_trip;
 
 static void free_trip(round_trip *trip)
@@ -66,6 +68,7 @@ static int32_t prepare_trip(const ir_query_work *work, round_trip *trip, imgret_
             .allowed_count = work->allowed.count,
             .stop = ir_call_stopped,
             .stop_context = work->call,
+            .partial = (options->flags & IMGRET_QUERY_ALLOW_PARTIAL) != 0,
         };
         trip->found[i].neighbors = trip->neighbors + (size_t)i * k;
         trip->in_delta[i].neighbors = trip->found[i].neighbors;
@@ -77,22 +80,17 @@ static int32_t prepare_trip(const ir_query_work *work, round_trip *trip, imgret_
 static int32_t search_all(const ir_query_work *work, round_trip *trip, imgret_error *error)
 {
     ir_database *database = work->database;
-    ir_segments_query asked = {trip->queries, work->count, work->options->effort};
-    uint64_t scanned = 0, reads = 0;
+    ir_segments_query *asked = &trip->asked;
+    *asked = (ir_segments_query){.queries = trip->queries, .count = work->count,
+                                 .effort = work->options->effort};
     pthread_rwlock_rdlock(&database->segments.layout);
     int32_t status = ir_delta_search_many(database->delta, trip->queries, work->count,
                                           trip->in_delta, error);
     for (uint32_t i = 0; i < work->count; i++)
         trip->found[i].count = trip->in_delta[i].count;
     if (!status)
-        status = ir_segments_search(&database->segments, &asked, trip->found, error);
+        status = ir_segments_search(&database->segments, asked, trip->found, error);
     pthread_rwlock_unlock(&database->segments.layout);
-    for (uint32_t i = 0; i < work->count; i++) {
-        scanned += trip->in_delta[i].scanned + trip->found[i].stats.reranks;
-        reads += trip->found[i].stats.reads;
-    }
-    atomic_fetch_add(&database->scanned_count, scanned);
-    atomic_fetch_add(&database->disk_read_count, reads);
     return status;
 }
 
@@ -161,6 +159,30 @@ static void drop_results(const ir_query_work *work)
     }
 }
 
+static void fill_stats(const ir_query_work *work, const round_trip *trip, uint32_t index)
+{
+    const ir_search_stats *found = &trip->found[index].stats;
+    const ir_delta_result *delta = &trip->in_delta[index];
+    bool partial = trip->found[index].partial || delta->partial;
+    work->out[index]->stats = (imgret_query_stats){
+        .size = sizeof(imgret_query_stats),
+        .flags = partial ? IMGRET_QUERY_PARTIAL : 0,
+        .elapsed_us = ir_clock_us() - work->started_us,
+        .wait_us = found->wait_us,
+        .reads = found->reads,
+        .read_bytes = found->read_bytes,
+        .cache_hits = found->hops > found->graph_reads ? found->hops - found->graph_reads : 0,
+        .hops = found->hops,
+        .sign_distances = found->sign_estimates,
+        .code_distances = found->rank_estimates,
+        .exact_distances = delta->scanned + found->reranks,
+        .scanned = delta->scanned,
+        .reranks = found->reranks,
+        .effort = trip->asked.effort_used,
+        .expected_recall = trip->asked.expected_recall,
+    };
+}
+
 static int32_t gather_all(const ir_query_work *work, const ir_database_view *view,
                           const round_trip *trip, bool *outdated, imgret_error *error)
 {
@@ -174,8 +196,11 @@ static int32_t gather_all(const ir_query_work *work, const ir_database_view *vie
     bool holding = !status && !view->held;
     if (!status)
         status = is_outdated(work, view, trip, outdated, error);
-    for (uint32_t i = 0; i < work->count && !status && !*outdated; i++)
+    for (uint32_t i = 0; i < work->count && !status && !*outdated; i++) {
         status = gather_one(&work->out[i], work->database, &trip->found[i], regions, error);
+        if (!status)
+            fill_stats(work, trip, i);
+    }
     if (holding)
         ir_catalog_release(work->database->catalog);
     ir_free(regions);
@@ -192,8 +217,13 @@ int32_t ir_query_search(const ir_query_work *work, const ir_database_view *view,
     if (status)
         return status;
     status = search_all(work, &trip, error);
+    /* What was found in time is not lost for the want of its records. */
+    ir_call *shielded =
+        work->options->flags & IMGRET_QUERY_ALLOW_PARTIAL ? ir_call_shield() : NULL;
     if (!status)
         status = gather_all(work, view, &trip, outdated, error);
+    if (shielded)
+        ir_call_unshield(shielded);
     free_trip(&trip);
     return status;
 }

@@ -17,6 +17,7 @@ int32_t ir_results_create(imgret_results **out, uint64_t capacity, imgret_error 
     }
     results->hits = hits;
     results->capacity = capacity;
+    results->stats.size = sizeof results->stats;
     *out = results;
     return IMGRET_OK;
 }
@@ -77,6 +78,11 @@ uint64_t imgret_results_count(const imgret_results *results)
 const imgret_hit *imgret_results_at(const imgret_results *results, uint64_t index)
 {
     return results && index < results->count ? &results->hits[index] : NULL;
+}
+
+const imgret_query_stats *imgret_results_stats(const imgret_results *results)
+{
+    return results ? &results->stats : NULL;
 }
 
 const char *imgret_results_cursor(const imgret_results *results)

@@ -12,6 +12,7 @@ struct imgret_results {
     imgret_hit *hits;
     uint64_t count;
     uint64_t capacity;
+    imgret_query_stats stats;
     char cursor[IR_CURSOR_BYTES]; /* where they end; "": nothing can follow */
 };
 

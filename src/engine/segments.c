@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 
 #include <string.h>
 
@@ -76,9 +77,34 @@ static int32_t open_one(ir_segments *segments, ir_catalog *catalog,
     return status;
 }
 
+/* A segment that is damaged or missing must not keep the others, and the catalogue, from being used. */
+static int32_t open_one_or_stand_in(ir_segments *segments, ir_catalog *catalog,
+                                    const ir_catalog_segment *listed, uint64_t total_count,
+                                    bool missing_is_damage, ir_open_segment *out,
+                                    imgret_error *error)
+{
+    imgret_error reason = IMGRET_ERROR_INIT;
+    int32_t status = open_one(segments, catalog, listed, total_count, out, &reason);
+    bool damaged =
+        status == IMGRET_CORRUPT || (status == IMGRET_NOT_FOUND && missing_is_damage);
+    if (!status)
+        return IMGRET_OK;
+    if (!damaged)
+        return ir_fail(error, status, "%s", reason.message);
+    ir_log(IMGRET_LOG_ERROR, "%s", reason.message);
+    char *path = ir_segments_path(catalog, listed->id);
+    if (!path)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
+    ir_segment_close(out->file);
+    out->listed = *listed;
+    status = ir_segment_open_damaged(&out->file, path, reason.message, error);
+    ir_free(path);
+    return status;
+}
+
 static int32_t open_list(ir_segments *segments, ir_catalog *catalog,
-                         const ir_catalog_segment *listed, uint32_t count, ir_open_segment **out,
-                         imgret_error *error)
+                         const ir_catalog_segment *listed, uint32_t count,
+                         bool missing_is_damage, ir_open_segment **out, imgret_error *error)
 {
     uint64_t total = 0;
     for (uint32_t i = 0; i < count; i++)
@@ -87,7 +113,8 @@ static int32_t open_list(ir_segments *segments, ir_catalog *catalog,
     int32_t status =
         open ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u segments", count);
     for (uint32_t i = 0; i < count && !status; i++)
-        status = open_one(segments, catalog, &listed[i], total, &open[i], error);
+        status = open_one_or_stand_in(segments, catalog, &listed[i], total, missing_is_damage,
+                                      &open[i], error);
     if (status && open) {
         close_all(open, count);
         open = NULL;
@@ -97,7 +124,7 @@ static int32_t open_list(ir_segments *segments, ir_catalog *catalog,
 }
 
 /* Another process may replace the list between reading it and opening its files: then it is read
- * again. */
+ * again. What is missing three times is missing. */
 static int32_t open_current(ir_segments *segments, ir_catalog *catalog, ir_open_segment **open,
                             uint32_t *count, bool *changed, imgret_error *error)
 {
@@ -109,7 +136,7 @@ static int32_t open_current(ir_segments *segments, ir_catalog *catalog, ir_open_
             return status;
         *changed = !same_list(segments, listed, *count);
         if (*changed)
-            status = open_list(segments, catalog, listed, *count, open, error);
+            status = open_list(segments, catalog, listed, *count, attempt == 2, open, error);
         ir_free(listed);
     }
     return status;
@@ -186,4 +213,19 @@ int32_t ir_segments_get(ir_segments *segments, int64_t region, void *stored, img
                 return ir_segment_get(segments->open[i].file, region, stored, error);
         }
     return ir_fail(error, IMGRET_NOT_FOUND, "region %lld has no vector", (long long)region);
+}
+
+int32_t ir_segments_read(ir_segments *segments, int64_t region, void *stored, imgret_error *error)
+{
+    int32_t status = IMGRET_NOT_FOUND;
+    pthread_rwlock_rdlock(&segments->layout);
+    for (uint32_t i = 0; i < segments->count && status == IMGRET_NOT_FOUND; i++) {
+        const ir_catalog_segment *listed = &segments->open[i].listed;
+        if (region >= listed->first_region && region <= listed->last_region)
+            status = ir_segment_get(segments->open[i].file, region, stored, error);
+    }
+    pthread_rwlock_unlock(&segments->layout);
+    return status == IMGRET_NOT_FOUND
+               ? ir_fail(error, IMGRET_CORRUPT, "region %lld has no vector", (long long)region)
+               : status;
 }

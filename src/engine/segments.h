@@ -43,16 +43,29 @@ int32_t ir_segments_follow(ir_segments *segments, ir_catalog *catalog, ir_delta 
  * `layout`. */
 int32_t ir_segments_get(ir_segments *segments, int64_t region, void *stored, imgret_error *error);
 
+/* The same for a region of an older state than the one in memory: tombstones are not looked at. Takes
+ * `layout`. CORRUPT when no segment has it. */
+int32_t ir_segments_read(ir_segments *segments, int64_t region, void *stored, imgret_error *error);
+
 typedef struct ir_segments_query {
-    const ir_delta_query *queries; /* what is asked; pool, stop and allowed ids are the first's */
+    const ir_delta_query *queries; /* what is asked; pool, stop, partial and allowed ids are the first's */
     uint32_t count;
     uint32_t effort; /* 0: the default */
+    float target_recall; /* above 0: chooses the effort */
+    uint32_t effort_used; /* filled: the greatest */
+    float expected_recall; /* filled: the least that was measured for it; 0: it was not */
 } ir_segments_query;
 
 /* Adds what the segments find to the neighbours that each of `found` has (room for the query's k),
  * keeps the best k, and adds up their stats. Under `layout`. */
-int32_t ir_segments_search(ir_segments *segments, const ir_segments_query *asked,
+int32_t ir_segments_search(ir_segments *segments, ir_segments_query *asked,
                            ir_search_result *found, imgret_error *error);
+
+/* Reads a whole segment file as ir_segment_check does; that it is missing, or not the one that is
+ * listed, is a problem like others. */
+int32_t ir_segments_check_one(const ir_catalog *catalog, const ir_catalog_segment *listed,
+                              bool (*problem)(void *context, const char *message), void *context,
+                              uint64_t *problem_count, imgret_error *error);
 
 /* "FOLDER/segments" and the file of a segment, in fresh memory. */
 char *ir_segments_folder(const ir_catalog *catalog);

@@ -50,13 +50,14 @@ static allowed_here allowed_in(const ir_catalog_segment *listed, const ir_delta_
     return out;
 }
 
-static int32_t search_one(ir_segments *segments, uint32_t index, const ir_segments_query *asked,
+static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_query *asked,
                           ir_search_result *out, imgret_error *error)
 {
     ir_open_segment *open = &segments->open[index];
     allowed_here allowed = allowed_in(&open->listed, asked->queries);
     for (uint32_t i = 0; i < asked->count; i++) {
         out[i].count = 0;
+        out[i].partial = false;
         out[i].stats = (ir_search_stats){.reads = 0};
     }
     if (asked->queries->allowed && allowed.count == 0)
@@ -64,12 +65,15 @@ static int32_t search_one(ir_segments *segments, uint32_t index, const ir_segmen
     ir_search *searches = ir_calloc(asked->count, sizeof *searches);
     if (!searches)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u queries", asked->count);
+    if (asked->effort > asked->effort_used)
+        asked->effort_used = asked->effort;
     bool some_are_gone = ir_tombstones_count(segments->tombstones) > 0;
     for (uint32_t i = 0; i < asked->count; i++) {
         const ir_delta_query *query = &asked->queries[i];
         searches[i] = (ir_search){
             .vector = query->vector,
             .k = query->k,
+            .flags = asked->queries->partial ? IR_SEARCH_PARTIAL : 0,
             .effort = asked->effort,
             .excluded_id = query->excluded_id,
             .allowed = some_are_gone ? is_there : NULL,
@@ -106,10 +110,11 @@ static void merge(const ir_delta_query *asked, ir_search_result *found,
     qsort(room, total, sizeof *room, compare_neighbors);
     found->count = total < asked->k ? total : asked->k;
     memcpy(found->neighbors, room, found->count * sizeof *room);
+    found->partial = found->partial || more->partial;
     ir_search_stats_add(&found->stats, &more->stats);
 }
 
-int32_t ir_segments_search(ir_segments *segments, const ir_segments_query *asked,
+int32_t ir_segments_search(ir_segments *segments, ir_segments_query *asked,
                            ir_search_result *found, imgret_error *error)
 {
     if (segments->count == 0 || asked->count == 0)

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "decode/decode.h"
+#include "engine/prepare.h"
 
 #include <string.h>
 
@@ -125,7 +126,7 @@ int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor
         out->height = picture.source_height;
         out->format = picture.format;
         if (extractor)
-            status = ir_extractor_prepare(extractor, &picture, prepared, error);
+            status = ir_prepare(extractor, &picture, prepared, error);
     }
     if (!status && out->look) {
         status = look_at(source, &picture, out->analyzer, out->look, error);

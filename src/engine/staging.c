@@ -18,7 +18,7 @@
 /* What may lie in such a folder. Nothing else is ever removed: it would be somebody's. */
 static const char *const names[] = {
     "catalog.db", "catalog.db-journal", "catalog.db-wal", "catalog.db-shm",
-    "manifest.json", "images.ndjson", "vectors.npy",
+    "manifest.json", "images.ndjson", "vectors.npy", "pca.imgret-pca",
 };
 
 /* Segment files have numbers for names. */

@@ -56,6 +56,7 @@ typedef struct instance {
     bool busy;
     uint8_t *pixels; /* batch_max pictures; made when a batch first needs it */
     float *raw;      /* batch_max rows */
+    float *logits;   /* the same; made when a request first wants them */
     piece *pieces;   /* batch_max */
 } instance;
 
@@ -267,18 +268,33 @@ static const uint8_t *join_pictures(ir_batcher *batcher, instance *here, const p
     return here->pixels;
 }
 
-static void finish_piece(const ir_batcher *batcher, piece *done, float *raw)
+static void finish_piece(const ir_batcher *batcher, piece *done, float *raw, const float *logits)
 {
     const ir_batch_model *model = &batcher->model;
-    float *out = done->owner->job->out + (size_t)done->first * model->dimension;
+    const ir_extract_job *job = done->owner->job;
     for (uint32_t i = 0; i < done->count && !done->status; i++) {
         done->failure = (imgret_error)IMGRET_ERROR_INIT;
         done->status = model->finish(model->extractor, raw + (size_t)i * model->raw_dimension,
-                                     out + (size_t)i * model->dimension, &done->failure);
+                                     logits ? logits + (size_t)i * model->class_count : NULL, job,
+                                     done->first + i, &done->failure);
         if (done->status)
             ir_fail_within(&done->failure, done->status, "picture %u of %u", done->first + i + 1,
-                           done->owner->job->count);
+                           job->count);
     }
+}
+
+/* *out is where the batch's logits go, NULL when nobody wants them. False: out of memory. */
+static bool find_logits(const ir_batcher *batcher, instance *here, const piece *pieces,
+                        uint32_t piece_count, float **out)
+{
+    bool wanted = false;
+    for (uint32_t i = 0; i < piece_count; i++)
+        wanted = wanted || pieces[i].owner->job->logits || pieces[i].owner->job->labels;
+    size_t count = (size_t)batcher->model.batch_max * batcher->model.class_count;
+    if (wanted && !here->logits)
+        here->logits = ir_malloc_array(count, sizeof *here->logits);
+    *out = wanted ? here->logits : NULL;
+    return !wanted || here->logits;
 }
 
 /* Runs pieces as one batch; when the model refuses them together, each request's alone, so that one
@@ -293,8 +309,10 @@ static void run_pieces(ir_batcher *batcher, uint32_t number, piece *pieces, uint
     imgret_error failure = IMGRET_ERROR_INIT;
     const uint8_t *pixels = join_pictures(batcher, here, pieces, piece_count, picture_count);
     int32_t status;
-    if (pixels)
-        status = model->run(model->extractor, number, pixels, picture_count, here->raw, &failure);
+    float *logits = NULL;
+    if (pixels && find_logits(batcher, here, pieces, piece_count, &logits))
+        status = model->run(model->extractor, number, pixels, picture_count, here->raw, logits,
+                            &failure);
     else
         status = ir_fail(&failure, IMGRET_NO_MEMORY, "no memory for a batch of %u pictures",
                          picture_count);
@@ -307,8 +325,10 @@ static void run_pieces(ir_batcher *batcher, uint32_t number, piece *pieces, uint
     for (uint32_t i = 0; i < piece_count; i++) {
         pieces[i].status = status;
         pieces[i].failure = failure;
-        if (!status)
-            finish_piece(batcher, &pieces[i], raw);
+        if (!status) {
+            finish_piece(batcher, &pieces[i], raw, logits);
+            logits += logits ? (size_t)pieces[i].count * model->class_count : 0;
+        }
         raw += (size_t)pieces[i].count * model->raw_dimension;
     }
 }
@@ -438,6 +458,7 @@ void ir_batcher_free(ir_batcher *batcher)
     for (uint32_t i = 0; i < batcher->model.instance_count; i++) {
         ir_free(batcher->instances[i].pixels);
         ir_free(batcher->instances[i].raw);
+        ir_free(batcher->instances[i].logits);
         ir_free(batcher->instances[i].pieces);
     }
     pthread_condattr_destroy(&batcher->clock);

@@ -13,14 +13,16 @@
 /* The model that a batcher serves. `run` is never called twice at once for one instance. */
 typedef struct ir_batch_model {
     ir_extractor *extractor;
-    /* Fills `raw`, count x raw_dimension. */
+    /* Fills `raw`, count x raw_dimension, and `logits`, count x class_count, unless it is NULL. */
     int32_t (*run)(ir_extractor *extractor, uint32_t instance, const uint8_t *pixels,
-                   uint32_t count, float *raw, imgret_error *error);
-    /* From a raw row to a vector; any thread. `raw` may be written to. */
-    int32_t (*finish)(const ir_extractor *extractor, float *raw, float *out, imgret_error *error);
+                   uint32_t count, float *raw, float *logits, imgret_error *error);
+    /* From raw rows to what picture `index` of the job wants; any thread. `raw` may be written to;
+     * `logits` is there when the job wants them or labels. */
+    int32_t (*finish)(const ir_extractor *extractor, float *raw, const float *logits,
+                      const ir_extract_job *job, uint32_t index, imgret_error *error);
     size_t input_bytes; /* of a prepared picture */
     uint32_t raw_dimension;
-    uint32_t dimension;
+    uint32_t class_count;
     uint32_t instance_count; /* 1..IR_INSTANCE_MAX */
     uint32_t batch_max;      /* pictures */
     uint32_t delay_us;       /* the longest wait for more; IR_DELAY_BY_RUN: see batcher.c */

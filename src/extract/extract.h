@@ -2,6 +2,7 @@
 #ifndef IR_EXTRACT_EXTRACT_H
 #define IR_EXTRACT_EXTRACT_H
 
+#include "base/arena.h"
 #include "base/picture.h"
 
 #include <imgret/imgret.h>
@@ -39,6 +40,9 @@ typedef struct ir_extractor_info {
     const char *backend;
     const char *architecture;
     const char *identity; /* backend's identity and the host's preprocessing, "key=value;..." */
+    bool has_labels;      /* the specification names the classes of the head */
+    bool cleans;          /* ir_extractor_clean has something to do */
+    uint32_t reencode_quality; /* 1..100: the picture goes through a JPEG after that; 0: it does not */
 } ir_extractor_info;
 
 typedef struct ir_extractor_options {
@@ -73,22 +77,38 @@ const ir_extractor_info *ir_extractor_get_info(const ir_extractor *extractor);
 /* Bytes of one prepared picture: 3 * input_width * input_height. */
 size_t ir_extractor_input_bytes(const ir_extractor *extractor);
 
-/* Resizes and crops a picture to what the model sees. Any number of threads at once. */
+/* The clean-ups that the specification asks for, on a picture at its full size, in place. Any thread. */
+int32_t ir_extractor_clean(const ir_extractor *extractor, ir_picture *picture,
+                           imgret_error *error);
+
+/* Resizes and crops a (clean) picture to what the model sees. Any number of threads at once. */
 int32_t ir_extractor_prepare(const ir_extractor *extractor, const ir_picture *picture,
                              uint8_t *out, imgret_error *error);
+
+/* What a classification head says of a picture. */
+typedef struct ir_label {
+    uint32_t index; /* of the class: ir_extractor_label */
+    float score;    /* its softmax, 0..1 */
+} ir_label;
+
+/* The name of a class, which lives as long as the extractor; NULL when the specification names none,
+ * or there is no such class. */
+const char *ir_extractor_label(const ir_extractor *extractor, uint32_t index);
 
 /* A request: prepared pictures in, rows out. What it points to must live until the call returns. */
 typedef struct ir_extract_job {
     const uint8_t *prepared;        /* pictures side by side, when `pictures` is NULL */
     const uint8_t *const *pictures; /* or one pointer for each */
     uint32_t count;
-    float *out;      /* count x dimension */
+    float *out;      /* count x dimension; NULL: not wanted, as the two that follow */
+    float *logits;    /* count x class_count, as the head gives them */
+    ir_label *labels; /* count */
     bool background; /* lets others pass, and is never refused: for long runs that nobody awaits */
     bool (*stop)(void *context); /* asked now and then while the request waits; NULL: never */
     void *stop_context;
 } ir_extract_job;
 
-/* Runs the model and L2-normalises each row. Any thread: requests that meet are gathered into
+/* Runs the model and L2-normalises each row of `out`. Any thread: requests that meet are gathered into
  * batches and answered in order of arrival, as far as one instance goes. The first failure is the
  * job's: a vector that is not finite is IMGRET_BAD_MODEL, a full queue IMGRET_BUSY, a stop
  * IMGRET_INTERRUPTED; `out` is then undefined. A batch that fails is tried again request by
@@ -109,6 +129,17 @@ typedef struct ir_extract_counts {
 } ir_extract_counts;
 
 void ir_extractor_get_counts(ir_extractor *extractor, ir_extract_counts *out);
+
+/* What a file of weights holds. Zero-initialised is empty. */
+typedef struct ir_inspection {
+    imgret_model_report report; /* its texts are in `texts`, never NULL */
+    ir_arena texts;
+} ir_inspection;
+
+/* imgret_inspect_model. The caller ends `out` with ir_inspection_clear, also after a failure. */
+int32_t ir_inspect_model(ir_inspection *out, const char *model, const char *plugin_path,
+                         imgret_error *error);
+void ir_inspection_clear(ir_inspection *inspection);
 
 /* Learns principal components and writes them to `path`: imgret_pca_train, whose options these
  * are, checked. */

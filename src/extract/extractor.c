@@ -3,11 +3,14 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/pool.h"
 #include "extract/batcher.h"
+#include "extract/labels.h"
 #include "extract/pca.h"
 #include "extract/preprocess.h"
 #include "extract/registry.h"
+#include "extract/steps.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -15,6 +18,7 @@
 #include <string.h>
 
 #define DIMENSION_MAX 65536u
+#define CLASS_COUNT_MAX (1u << 20)
 #define INPUT_PX_MAX 4096u
 #define BATCH_MAX 1024u /* more gains nothing and would only cost memory */
 #define QUEUE_MAX 1024u /* requests: each is a thread that waits */
@@ -26,6 +30,8 @@ struct ir_extractor {
     ir_extractor_info info;
     char *identity; /* the one of `info`, owned */
     ir_pca *pca;    /* NULL: vectors stay as the model makes them */
+    ir_labels *labels; /* one a class; NULL: nobody named them */
+    ir_steps steps;
     ir_batcher *batcher;
     atomic_uint user_count;
 };
@@ -40,16 +46,24 @@ static int32_t refuse(const ir_extractor *extractor, imgret_error *error, const 
 static int32_t check_info(const ir_extractor *extractor, imgret_error *error)
 {
     const imgret_backend_info *info = &extractor->model_info;
+    if (info->dimension == 0 && info->anchor_count > 0)
+        return ir_fail(error, IMGRET_BAD_MODEL,
+                       "backend \"%s\": %s is a detector: it finds boxes and makes no vectors",
+                       extractor->backend->name, info->architecture ? info->architecture : "this");
     if (info->dimension == 0 || info->dimension > DIMENSION_MAX)
         return refuse(extractor, error, "dimension", info->dimension);
+    if (info->class_count > CLASS_COUNT_MAX)
+        return refuse(extractor, error, "class_count", info->class_count);
     if (info->input_width == 0 || info->input_width > INPUT_PX_MAX)
         return refuse(extractor, error, "input_width", info->input_width);
     if (info->input_height == 0 || info->input_height > INPUT_PX_MAX)
         return refuse(extractor, error, "input_height", info->input_height);
     if (info->batch_max == 0)
         return refuse(extractor, error, "batch_max", info->batch_max);
-    if (info->resize != IMGRET_RESIZE_SQUASH && info->resize != IMGRET_RESIZE_SHORTER_SIDE)
+    if (info->resize < IMGRET_RESIZE_SQUASH || info->resize > IMGRET_RESIZE_LETTERBOX)
         return refuse(extractor, error, "resize", info->resize);
+    if (info->letterbox_place > IMGRET_PLACE_TOP_LEFT)
+        return refuse(extractor, error, "letterbox_place", info->letterbox_place);
     if (info->filter != IMGRET_FILTER_BILINEAR && info->filter != IMGRET_FILTER_BICUBIC)
         return refuse(extractor, error, "filter", info->filter);
     if (info->resize == IMGRET_RESIZE_SHORTER_SIDE &&
@@ -90,20 +104,78 @@ static int32_t join_pca(ir_extractor *extractor, imgret_error *error)
     return IMGRET_OK;
 }
 
+static int32_t check_labels(const ir_extractor *extractor, imgret_error *error)
+{
+    const ir_labels *labels = extractor->labels;
+    uint32_t class_count = extractor->model_info.class_count;
+    if (!labels || labels->count == class_count)
+        return IMGRET_OK;
+    if (class_count == 0)
+        return ir_fail(error, IMGRET_MISMATCH, "%s has no classification head that labels could name",
+                       extractor->model_info.architecture);
+    return ir_fail(error, IMGRET_MISMATCH, "there are %u labels for the %u classes of %s",
+                   labels->count, class_count, extractor->model_info.architecture);
+}
+
+/* How small a decoder may deliver pictures, which go to `side` pixels; 0: at their full size. A
+ * clean-up works on what the file holds. */
+static uint32_t decode_min(const ir_extractor *extractor, uint32_t side)
+{
+    const ir_steps *steps = &extractor->steps;
+    if (steps->denoise_px || steps->reencode_quality)
+        return 0;
+    return side * ir_registry_decode_percent(extractor->backend) / 100;
+}
+
+/* A model that wants a letterbox itself gets its own, unless the user asked for another. */
+static void take_letterbox(ir_steps *steps, const imgret_backend_info *info)
+{
+    if (info->resize != IMGRET_RESIZE_LETTERBOX || steps->letterbox)
+        return;
+    steps->letterbox = true;
+    steps->top_left = info->letterbox_place == IMGRET_PLACE_TOP_LEFT;
+    for (int i = 0; i < 3; i++)
+        steps->bars[i] = (uint8_t)(info->pad_rgb >> (16 - 8 * i));
+}
+
+/* The classes that the weights name, where the user names none. What does not fit the head is no
+ * reason to refuse a model whose vectors are wanted. */
+static void take_class_names(ir_extractor *extractor)
+{
+    const imgret_backend_info *info = &extractor->model_info;
+    if (extractor->labels || !info->class_names || info->class_count == 0)
+        return;
+    imgret_error error = IMGRET_ERROR_INIT;
+    int32_t status =
+        ir_labels_parse(&extractor->labels, info->architecture,
+                        (const uint8_t *)info->class_names, strlen(info->class_names), &error);
+    if (!status)
+        status = check_labels(extractor, &error);
+    if (!status)
+        return;
+    ir_log(IMGRET_LOG_WARNING, "the weights' class names are not used: %s", error.message);
+    ir_labels_free(extractor->labels);
+    extractor->labels = NULL;
+}
+
 static int32_t fill_info(ir_extractor *extractor, const ir_extractor_options *options,
                          imgret_error *error)
 {
     const imgret_backend_info *model = &extractor->model_info;
-    char *preprocess = ir_preprocess_describe(model);
+    take_letterbox(&extractor->steps, model);
+    take_class_names(extractor);
+    char *preprocess = ir_preprocess_describe(model, &extractor->steps);
     if (preprocess)
         extractor->identity = ir_asprintf("%s;%s;dimension=%u", model->identity, preprocess,
                                           model->dimension);
     ir_free(preprocess);
     if (!extractor->identity)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for the extractor's identity");
-    bool squash = model->resize == IMGRET_RESIZE_SQUASH;
-    uint32_t percent = ir_registry_decode_percent(extractor->backend);
+    const ir_steps *steps = &extractor->steps;
+    bool to_input = model->resize == IMGRET_RESIZE_SQUASH || steps->letterbox;
     int32_t status = extractor->pca ? join_pca(extractor, error) : IMGRET_OK;
+    if (!status)
+        status = check_labels(extractor, error);
     if (status)
         return status;
     extractor->info = (ir_extractor_info){
@@ -114,11 +186,16 @@ static int32_t fill_info(ir_extractor *extractor, const ir_extractor_options *op
                              options->batch_max ? options->batch_max : BATCH_MAX),
         .instance_count = options->instances,
         .class_count = model->class_count,
-        .decode_width_min = (squash ? model->input_width : model->resize_px) * percent / 100,
-        .decode_height_min = (squash ? model->input_height : model->resize_px) * percent / 100,
+        .decode_width_min =
+            decode_min(extractor, to_input ? model->input_width : model->resize_px),
+        .decode_height_min =
+            decode_min(extractor, to_input ? model->input_height : model->resize_px),
         .backend = extractor->backend->name,
         .architecture = model->architecture,
         .identity = extractor->identity,
+        .has_labels = extractor->labels != NULL,
+        .cleans = steps->grey || steps->denoise_px,
+        .reencode_quality = steps->reencode_quality,
     };
     return IMGRET_OK;
 }
@@ -199,21 +276,22 @@ static bool normalise(float *vector, uint32_t dimension)
 }
 
 static int32_t run_batch(ir_extractor *extractor, uint32_t instance, const uint8_t *pixels,
-                         uint32_t count, float *raw, imgret_error *error)
+                         uint32_t count, float *raw, float *logits, imgret_error *error)
 {
     imgret_backend_batch batch = {
         .size = sizeof batch,
         .count = count,
         .pixels = pixels,
         .embeddings = raw,
+        .logits = logits,
     };
     imgret_error reason = IMGRET_ERROR_INIT;
     int32_t status = extractor->backend->run(extractor->models[instance], &batch, &reason);
     return status ? fail_step(extractor, "run the model", status, &reason, error) : IMGRET_OK;
 }
 
-static int32_t finish_row(const ir_extractor *extractor, float *raw, float *out,
-                          imgret_error *error)
+static int32_t finish_vector(const ir_extractor *extractor, float *raw, float *out,
+                             imgret_error *error)
 {
     uint32_t dimension = extractor->info.dimension;
     bool good = normalise(raw, extractor->model_info.dimension);
@@ -227,6 +305,22 @@ static int32_t finish_row(const ir_extractor *extractor, float *raw, float *out,
         return ir_fail(error, IMGRET_BAD_MODEL, "backend \"%s\", %s: the vector is not finite",
                        extractor->info.backend, extractor->info.architecture);
     return IMGRET_OK;
+}
+
+static int32_t finish_row(const ir_extractor *extractor, float *raw, const float *logits,
+                          const ir_extract_job *job, uint32_t index, imgret_error *error)
+{
+    const ir_extractor_info *info = &extractor->info;
+    int32_t status = IMGRET_OK;
+    if (job->out)
+        status = finish_vector(extractor, raw, job->out + (size_t)index * info->dimension, error);
+    if (!status && job->logits)
+        memcpy(job->logits + (size_t)index * info->class_count, logits,
+               info->class_count * sizeof *logits);
+    if (!status && job->labels)
+        status = ir_labels_choose(logits, info->class_count, &job->labels[index].index,
+                                  &job->labels[index].score, error);
+    return status;
 }
 
 static int32_t make_batcher(ir_extractor *extractor, const ir_extractor_options *options,
@@ -243,7 +337,7 @@ static int32_t make_batcher(ir_extractor *extractor, const ir_extractor_options 
         .finish = finish_row,
         .input_bytes = ir_extractor_input_bytes(extractor),
         .raw_dimension = extractor->model_info.dimension,
-        .dimension = extractor->info.dimension,
+        .class_count = extractor->info.class_count,
         .instance_count = extractor->info.instance_count,
         .batch_max = extractor->info.batch_max,
         .delay_us = delay_us,
@@ -253,14 +347,21 @@ static int32_t make_batcher(ir_extractor *extractor, const ir_extractor_options 
 }
 
 /* The host's own options leave the specification: the backend knows nothing of them. */
-static int32_t take_pca(ir_extractor *extractor, ir_model_spec *spec, const char *instead,
-                        imgret_error *error)
+static int32_t take_options(ir_extractor *extractor, ir_model_spec *spec, const char *pca_instead,
+                            imgret_error *error)
 {
-    char *path;
-    int32_t status = ir_model_spec_take(spec, "pca", &path, error);
-    if (!status && path)
-        status = ir_pca_load(&extractor->pca, instead ? instead : path, error);
-    ir_free(path);
+    char *pca, *labels = NULL;
+    int32_t status = ir_model_spec_take(spec, "pca", &pca, error);
+    if (!status && pca)
+        status = ir_pca_load(&extractor->pca, pca_instead ? pca_instead : pca, error);
+    if (!status)
+        status = ir_model_spec_take(spec, "labels", &labels, error);
+    if (!status && labels)
+        status = ir_labels_load(&extractor->labels, labels, error);
+    if (!status)
+        status = ir_steps_take(&extractor->steps, spec, error);
+    ir_free(labels);
+    ir_free(pca);
     return status;
 }
 
@@ -284,7 +385,7 @@ int32_t ir_extractor_open_with(ir_extractor **out, const char *spec_text,
     }
     atomic_init(&extractor->user_count, 1);
     options.threads = options.threads ? options.threads : ir_cpu_count();
-    status = take_pca(extractor, &spec, options.pca_path, error);
+    status = take_options(extractor, &spec, options.pca_path, error);
     if (!status)
         status = ir_registry_find(&extractor->backend, &spec, options.plugin_path, error);
     if (!status && options.instances == 0)
@@ -324,6 +425,7 @@ void ir_extractor_close(ir_extractor *extractor)
     for (uint32_t i = 0; i < IR_INSTANCE_MAX; i++)
         if (extractor->models[i])
             extractor->backend->unload(extractor->models[i]);
+    ir_labels_free(extractor->labels);
     ir_pca_free(extractor->pca);
     ir_free(extractor->identity);
     ir_free(extractor);
@@ -339,21 +441,33 @@ size_t ir_extractor_input_bytes(const ir_extractor *extractor)
     return 3 * (size_t)extractor->info.input_width * extractor->info.input_height;
 }
 
+int32_t ir_extractor_clean(const ir_extractor *extractor, ir_picture *picture,
+                           imgret_error *error)
+{
+    return ir_steps_clean(&extractor->steps, picture, error);
+}
+
+const char *ir_extractor_label(const ir_extractor *extractor, uint32_t index)
+{
+    const ir_labels *labels = extractor->labels;
+    return labels && index < labels->count ? labels->texts[index] : NULL;
+}
+
 int32_t ir_extractor_prepare(const ir_extractor *extractor, const ir_picture *picture,
                              uint8_t *out, imgret_error *error)
 {
     if (!picture->rgb || picture->width == 0 || picture->height == 0)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "a picture of %u x %u pixels has nothing "
                        "to extract", picture->width, picture->height);
-    ir_resize resize;
-    int32_t status = ir_preprocess_plan(&resize, &extractor->model_info, picture->width,
-                                        picture->height, error);
-    return status ? status : ir_resize_rgb(&resize, picture->rgb, out, error);
+    return ir_preprocess_run(&extractor->model_info, &extractor->steps, picture, out, error);
 }
 
 int32_t ir_extractor_run_job(ir_extractor *extractor, const ir_extract_job *job,
                              imgret_error *error)
 {
+    if ((job->logits || job->labels) && extractor->info.class_count == 0)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s has no classification head",
+                       extractor->info.architecture);
     return ir_batcher_run(extractor->batcher, job, error);
 }
 

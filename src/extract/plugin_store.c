@@ -16,7 +16,7 @@
 
 typedef struct plugin {
     void *handle; /* what tells two files apart: dlopen gives one handle a file */
-    const imgret_backend *table; /* NULL: refused, for the reason in `refusal` */
+    imgret_backend table; /* name NULL: refused, for the reason in `refusal` */
     imgret_error refusal;
 } plugin;
 
@@ -37,11 +37,11 @@ static int32_t check_table(const imgret_backend *table, const char *path, imgret
         return ir_fail(error, IMGRET_BAD_MODEL,
                        "plugin %s has backend ABI %u, this library needs %u", path, table->abi,
                        IMGRET_BACKEND_ABI);
-    if (table->size < sizeof *table)
+    if (table->size < IMGRET_BACKEND_SIZE_MIN)
         return ir_fail(error, IMGRET_BAD_MODEL,
                        "plugin %s (backend ABI %u) has a table of %u bytes, this library (ABI %u) "
                        "needs %zu", path, table->abi, table->size, IMGRET_BACKEND_ABI,
-                       sizeof *table);
+                       (size_t)IMGRET_BACKEND_SIZE_MIN);
     if (!table->name || !table->version || !table->extensions)
         return ir_fail(error, IMGRET_BAD_MODEL,
                        "plugin %s lacks its name, version or extensions", path);
@@ -51,9 +51,20 @@ static int32_t check_table(const imgret_backend *table, const char *path, imgret
     return IMGRET_OK;
 }
 
+/* The plugin's table as this library knows it: an older plugin's ends earlier, and what it lacks is
+ * NULL here. */
+static void take_table(imgret_backend *out, const imgret_backend *table)
+{
+    size_t bytes = table->size < sizeof *out ? table->size : sizeof *out;
+    memset(out, 0, sizeof *out);
+    memcpy(out, table, bytes);
+    out->size = sizeof *out;
+    if (!out->end_inspection)
+        out->inspect = NULL; /* what it gave could not be freed */
+}
+
 /* Calls the entry of a freshly opened plugin. */
-static int32_t enter(const imgret_backend **out, void *handle, const char *path,
-                     imgret_error *error)
+static int32_t enter(imgret_backend *out, void *handle, const char *path, imgret_error *error)
 {
     imgret_backend_entry_fn entry = NULL;
     void *symbol = dlsym(handle, IMGRET_BACKEND_ENTRY);
@@ -68,7 +79,7 @@ static int32_t enter(const imgret_backend **out, void *handle, const char *path,
                        reason.message[0] ? reason.message : "it gives no reason");
     int32_t status = check_table(table, path, error);
     if (!status)
-        *out = table;
+        take_table(out, table);
     return status;
 }
 
@@ -113,13 +124,13 @@ static int32_t load_locked(const imgret_backend **out, const char *path, const c
         found->refusal.size = sizeof found->refusal;
         enter(&found->table, handle, path, &found->refusal);
     }
-    if (!found->table)
+    if (!found->table.name)
         return ir_fail(error, found->refusal.code, "%s", found->refusal.message);
     /* Not for the store to remember: one file may stand there under several names. */
-    if (strcmp(found->table->name, name) != 0)
+    if (strcmp(found->table.name, name) != 0)
         return ir_fail(error, IMGRET_BAD_MODEL, "plugin %s calls itself \"%s\", not \"%s\"", path,
-                       found->table->name, name);
-    *out = found->table;
+                       found->table.name, name);
+    *out = &found->table;
     return IMGRET_OK;
 }
 

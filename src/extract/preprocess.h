@@ -3,6 +3,7 @@
 #define IR_EXTRACT_PREPROCESS_H
 
 #include "extract/resize.h"
+#include "extract/steps.h"
 
 #include <imgret/backend.h>
 
@@ -11,7 +12,16 @@
 int32_t ir_preprocess_plan(ir_resize *out, const imgret_backend_info *info, uint32_t width,
                            uint32_t height, imgret_error *error);
 
-/* "resize=shorter:248;crop=224x224;filter=bicubic", in fresh memory; NULL: out of memory. */
-char *ir_preprocess_describe(const imgret_backend_info *info);
+/* The resize that fits a whole picture into the model's input, as PIL's ImageOps.pad. */
+void ir_preprocess_plan_letterbox(ir_resize *out, const imgret_backend_info *info, uint32_t width,
+                                  uint32_t height);
+
+/* Brings a picture to the model's input, 3 * input_width * input_height bytes. Any thread. */
+int32_t ir_preprocess_run(const imgret_backend_info *info, const ir_steps *steps,
+                          const ir_picture *picture, uint8_t *out, imgret_error *error);
+
+/* "resize=shorter:248;crop=224x224;filter=bicubic" or "resize=letterbox:224x224:0,0,0;...", then the
+ * clean-ups, in fresh memory; NULL: out of memory. */
+char *ir_preprocess_describe(const imgret_backend_info *info, const ir_steps *steps);
 
 #endif

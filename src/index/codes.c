@@ -27,29 +27,6 @@ typedef struct fit {
     double squares; /* |v|^2 */
 } fit;
 
-static inline uint32_t level_of(float value, float inverse_step, float middle, float top)
-{
-    float level = value * inverse_step + middle;
-    level = !(level > 0) ? 0 : level > top ? top : level; /* also for NaN */
-    return (uint32_t)level;
-}
-
-static fit measure(const float *residual, uint32_t n, uint32_t bits, float step)
-{
-    float inverse = 1.0f / step, middle = (float)(1u << (bits - 1));
-    float top = (float)((1u << bits) - 1);
-    fit sums[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
-    for (uint32_t j = 0; j < n; j += 4)
-        for (uint32_t lane = 0; lane < 4; lane++) {
-            float value = residual[j + lane];
-            float v = (float)level_of(value, inverse, middle, top) + 0.5f - middle;
-            sums[lane].product += (double)(v * value);
-            sums[lane].squares += (double)(v * v);
-        }
-    return (fit){sums[0].product + sums[1].product + sums[2].product + sums[3].product,
-                 sums[0].squares + sums[1].squares + sums[2].squares + sums[3].squares};
-}
-
 /* The step whose grid vector is nearest in angle. */
 static float choose_step(const float *residual, uint32_t n, uint32_t bits, double norm)
 {
@@ -59,8 +36,9 @@ static float choose_step(const float *residual, uint32_t n, uint32_t bits, doubl
     double best_cosine = -1;
     for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
         float step = sigma * best_step[bits] * tries[i];
-        fit sums = measure(residual, n, bits, step);
-        double cosine = sums.product / sqrt(sums.squares);
+        float sums[3];
+        ir_code_kernels_get()->grid(residual, NULL, n, 1.0f / step, bits, NULL, sums);
+        double cosine = (double)sums[0] / sqrt((double)sums[1]);
         if (cosine > best_cosine) {
             best_cosine = cosine;
             best = step;
@@ -103,20 +81,11 @@ void ir_code_pack_rest(const ir_code_shape *shape, const uint8_t *levels, uint8_
 static fit quantize(const ir_code_source *source, uint32_t n, uint32_t bits, float step,
                     uint8_t *levels, double *centroid_product)
 {
-    float inverse = 1.0f / step, middle = (float)(1u << (bits - 1));
-    float top = (float)((1u << bits) - 1);
-    fit sums = {0, 0};
-    double with_centroid = 0;
-    for (uint32_t j = 0; j < n; j++) {
-        uint32_t level = level_of(source->residual[j], inverse, middle, top);
-        double v = (double)level + 0.5 - (double)middle;
-        levels[j] = (uint8_t)level;
-        sums.product += v * (double)source->residual[j];
-        sums.squares += v * v;
-        with_centroid += v * (double)source->centroid[j];
-    }
-    *centroid_product = with_centroid;
-    return sums;
+    float sums[3];
+    ir_code_kernels_get()->grid(source->residual, source->centroid, n, 1.0f / step, bits, levels,
+                                sums);
+    *centroid_product = (double)sums[2];
+    return (fit){(double)sums[0], (double)sums[1]};
 }
 
 /* Half precision, clamped; errors are rounded up so that no error becomes nothing. */

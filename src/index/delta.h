@@ -28,6 +28,7 @@ typedef struct ir_delta_query {
      * all. With a count of 0 nothing is found. */
     const int64_t *allowed;
     uint64_t allowed_count;
+    bool partial; /* when stopped: what was found by then, no error */
 } ir_delta_query;
 
 /* `dimension` is 1 to 65,536, `metric` IMGRET_METRIC_*, `vector_type` IMGRET_VECTOR_*, else
@@ -77,10 +78,11 @@ typedef struct ir_delta_result {
     ir_neighbor *neighbors; /* room for k, given by the caller */
     uint32_t count;
     uint64_t scanned; /* vectors compared */
+    bool partial;     /* it was stopped, and the query allows that */
 } ir_delta_result;
 
 /* The same for `count` queries that go over the vectors together, so that each is fetched once; pool,
- * stop and allowed ids are those of the first. A failure is that of all; counts are 0 then. */
+ * stop, partial and allowed ids are those of the first. A failure is that of all; counts are 0 then. */
 int32_t ir_delta_search_many(const ir_delta *delta, const ir_delta_query *queries, uint32_t count,
                              ir_delta_result *results, imgret_error *error);
 

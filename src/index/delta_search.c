@@ -427,6 +427,7 @@ int32_t ir_delta_search_many(const ir_delta *delta, const ir_delta_query *querie
     for (uint32_t i = 0; i < count; i++) {
         results[i].count = 0;
         results[i].scanned = 0;
+        results[i].partial = false;
         if (!status)
             status = check_query(delta, &queries[i], error);
     }
@@ -442,10 +443,13 @@ int32_t ir_delta_search_many(const ir_delta *delta, const ir_delta_query *querie
                     scan.part_count);
     for (uint32_t i = 0; i < count && scan.seekers; i++)
         results[i].scanned = atomic_load(&scan.seekers[i].scanned);
-    if (status == IMGRET_OK && atomic_load(&scan.stopped))
+    bool stopped = atomic_load(&scan.stopped);
+    if (status == IMGRET_OK && stopped && !queries->partial)
         status = ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
-    for (uint32_t i = 0; i < count && status == IMGRET_OK; i++)
+    for (uint32_t i = 0; i < count && status == IMGRET_OK; i++) {
         gather(&scan, i, &results[i]);
+        results[i].partial = stopped;
+    }
     free_scan(&scan);
     return status;
 }

@@ -1,8 +1,10 @@
 /* graph.h: builds the proximity graph of a segment.
  *
  * Subramanya et al., "DiskANN: Fast Accurate Billion-point Nearest Neighbor Search on a Single
- * Node", NeurIPS 2019 (robust pruning); Manohar et al., "ParlayANN", PPoPP 2024 (insertion in
- * batches of growing size, which makes the result independent of threads).
+ * Node", NeurIPS 2019 (robust pruning); Rubel et al., "PiPNN: Ultra-Scalable Graph-Based Nearest
+ * Neighbor Indexing", 2026 (candidates from overlapping partitions instead of searches); Manohar
+ * et al., "ParlayANN", PPoPP 2024 (insertion in batches of growing size, which makes the result
+ * independent of threads).
  */
 #ifndef IR_INDEX_GRAPH_H
 #define IR_INDEX_GRAPH_H
@@ -30,7 +32,7 @@ void ir_graph_row_encode(const float *vector, uint32_t dimension, float extra, u
 typedef struct ir_graph_spec {
     const ir_graph_rows *rows;
     uint32_t degree; /* most neighbours of a node, 4 to 128 */
-    uint32_t beam;   /* candidates of the search that finds neighbours */
+    uint32_t beam;   /* near rows that edges are chosen from */
     float alpha;     /* at least 1: how much nearer a detour must be to save an edge */
     uint64_t seed;
     const uint32_t *group_of; /* a group of each row, or NULL: searches start at their group's first */
@@ -51,10 +53,16 @@ typedef struct ir_graph {
 
 /* Free *out with ir_graph_free. */
 int32_t ir_graph_build(ir_graph *out, const ir_graph_spec *spec, imgret_error *error);
+
+/* Inserts the rows named in `fresh` (ascending, not all of them) into a graph of the others:
+ * graph->count is that of all rows, the edges of fresh ones are not looked at, its entries are
+ * found anew. On failure the graph is freed. */
+int32_t ir_graph_insert(ir_graph *graph, const ir_graph_spec *spec, const uint32_t *fresh,
+                        uint32_t fresh_count, imgret_error *error);
+
 void ir_graph_free(ir_graph *graph);
 
-/* Most bytes that building takes, the rows included. */
-uint64_t ir_graph_build_bytes(uint64_t count, uint32_t dimension, uint32_t degree,
-                              uint32_t threads);
+/* Most bytes that building takes, the rows included: of the spec its degree, beam and pool. */
+uint64_t ir_graph_build_bytes(const ir_graph_spec *spec, uint64_t count, uint32_t dimension);
 
 #endif

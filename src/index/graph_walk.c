@@ -4,38 +4,22 @@
 #include "index/graph_parts.h"
 #include "kernels/code_kernels.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct row_tail {
-    float norm_squared; /* of the 8-bit numbers, scaled: equal rows have distance 0 exactly */
-    float scale;
-    float extra;
-    uint32_t zero;
-} row_tail;
+enum { PRUNE_BLOCK = 8 };
 
 size_t ir_graph_row_bytes(uint32_t dimension)
 {
-    return dimension + sizeof(row_tail);
+    return dimension + sizeof(ir_graph_tail);
 }
 
 void ir_graph_row_encode(const float *vector, uint32_t dimension, float extra, uint8_t *row)
 {
-    float largest = 0;
-    for (uint32_t j = 0; j < dimension; j++)
-        largest = fmaxf(largest, fabsf(vector[j]));
-    float inverse = largest > 0 ? 127.0f / largest : 0;
-    int64_t squares = 0;
-    for (uint32_t j = 0; j < dimension; j++) {
-        float scaled = vector[j] * inverse;
-        scaled = !(scaled > -127) ? -127 : scaled > 127 ? 127 : scaled;
-        int32_t value = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
-        squares += value * value;
-        row[j] = (uint8_t)(value + 128);
-    }
-    row_tail tail = {.scale = largest / 127.0f, .extra = extra};
-    tail.norm_squared = tail.scale * tail.scale * (float)squares;
+    int32_t sums[2];
+    float largest = ir_code_kernels_get()->bytes_from_floats(vector, dimension, row, sums);
+    ir_graph_tail tail = {.scale = largest / 127.0f, .extra = extra, .sum = sums[0]};
+    tail.norm_squared = tail.scale * tail.scale * (float)sums[1];
     memcpy(row + dimension, &tail, sizeof tail);
 }
 
@@ -47,7 +31,7 @@ int32_t ir_graph_scratch_create(ir_graph_scratch *out, const ir_graph_spec *spec
     out->beam.entries = ir_malloc_array(spec->beam, sizeof out->beam.entries[0]);
     out->candidates = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->candidates[0]);
     out->ids = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->ids[0]);
-    out->products = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->products[0]);
+    out->products = ir_malloc_array(PRUNE_BLOCK * (PRUNE_BLOCK + 128), sizeof out->products[0]);
     out->distances = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->distances[0]);
     if (!out->query || !out->beam.entries || !out->candidates || !out->ids || !out->products ||
         !out->distances || !ir_visited_reserve(&out->visited, 4096))
@@ -66,27 +50,12 @@ void ir_graph_scratch_free(ir_graph_scratch *scratch)
     ir_free(scratch->visited.table);
 }
 
-static row_tail tail_of(const ir_graph_rows *rows, uint32_t slot)
-{
-    row_tail tail;
-    memcpy(&tail, rows->base + slot * rows->stride + rows->dimension, sizeof tail);
-    return tail;
-}
-
 void ir_graph_measure_from(ir_graph_scratch *scratch, const ir_graph_rows *rows, uint32_t slot)
 {
     const uint8_t *row = rows->base + slot * rows->stride;
-    int32_t sum = 0;
-    for (uint32_t j = 0; j < rows->dimension; j++) {
-        int8_t value = (int8_t)(row[j] - 128);
-        scratch->query[j] = value;
-        sum += value;
-    }
-    row_tail tail = tail_of(rows, slot);
-    scratch->query_sum = sum;
-    scratch->query_norm = tail.norm_squared;
-    scratch->query_scale = tail.scale;
-    scratch->query_extra = tail.extra;
+    for (uint32_t j = 0; j < rows->dimension; j++)
+        scratch->query[j] = (int8_t)(row[j] - 128);
+    scratch->query_tail = ir_graph_tail_of(rows, slot);
 }
 
 void ir_graph_measure(ir_graph_scratch *scratch, const ir_graph_rows *rows, const uint32_t *ids,
@@ -95,12 +64,9 @@ void ir_graph_measure(ir_graph_scratch *scratch, const ir_graph_rows *rows, cons
     ir_code_rows codes = {rows->base, rows->stride, ids, count};
     ir_code_kernels_get()->bytes_dot(scratch->query, rows->dimension, &codes, scratch->products);
     for (uint32_t i = 0; i < count; i++) {
-        row_tail tail = tail_of(rows, ids[i]);
-        float product = (float)(scratch->products[i] - 128 * scratch->query_sum);
-        float extra = tail.extra - scratch->query_extra;
-        float distance = scratch->query_norm + tail.norm_squared -
-                         2 * scratch->query_scale * tail.scale * product + extra * extra;
-        scratch->distances[i] = distance > 0 ? distance : 0;
+        ir_graph_tail tail = ir_graph_tail_of(rows, ids[i]);
+        scratch->distances[i] =
+            ir_graph_distance(&tail, &scratch->query_tail, scratch->products[i]);
     }
 }
 
@@ -158,31 +124,54 @@ void ir_graph_walk(ir_graph_scratch *scratch, const ir_graph_draft *draft, uint3
     ir_graph_sort_candidates(scratch);
 }
 
+/* Squared distances of a block of candidates to what is chosen already, and among one another. */
+static void measure_block(ir_graph_scratch *scratch, const ir_graph_rows *rows, const uint32_t *block,
+                          uint32_t block_count, const uint32_t *chosen, uint32_t chosen_count)
+{
+    const ir_code_kernels *kernels = ir_code_kernels_get();
+    ir_code_rows left = {rows->base, rows->stride, block, block_count};
+    ir_code_rows right = {rows->base, rows->stride, chosen, chosen_count};
+    if (chosen_count > 0)
+        kernels->bytes_gram(&left, &right, rows->dimension, scratch->products);
+    kernels->bytes_gram(&left, &left, rows->dimension,
+                        scratch->products + block_count * chosen_count);
+}
+
 uint32_t ir_graph_prune(ir_graph_scratch *scratch, const ir_graph_spec *spec, uint32_t *out)
 {
-    ir_beam_entry *left = scratch->candidates;
-    uint32_t left_count = scratch->candidate_count, chosen = 0;
-    uint32_t passed[IR_GRAPH_CANDIDATES_MAX];
-    uint32_t passed_count = 0;
+    const ir_beam_entry *candidates = scratch->candidates;
+    const ir_graph_rows *rows = spec->rows;
+    uint32_t passed[128], passed_count = 0, chosen = 0;
+    ir_graph_tail tails[128];
     float alpha_squared = spec->alpha * spec->alpha;
-    while (left_count > 0 && chosen < spec->degree) {
-        uint32_t nearest = left[0].slot;
-        out[chosen++] = nearest;
-        for (uint32_t i = 1; i < left_count; i++)
-            scratch->ids[i - 1] = left[i].slot;
-        ir_graph_measure_from(scratch, spec->rows, nearest);
-        ir_graph_measure(scratch, spec->rows, scratch->ids, left_count - 1);
-        uint32_t kept = 0;
-        for (uint32_t i = 1; i < left_count; i++) {
-            if (alpha_squared * scratch->distances[i - 1] <= left[i].key)
-                passed[passed_count++] = left[i].slot;
-            else
-                left[kept++] = left[i];
+    for (uint32_t first = 0; first < scratch->candidate_count && chosen < spec->degree;
+         first += PRUNE_BLOCK) {
+        uint32_t block[PRUNE_BLOCK], count = 0, settled = chosen;
+        uint32_t place_of[PRUNE_BLOCK]; /* in the block, of those chosen from it */
+        for (; count < PRUNE_BLOCK && first + count < scratch->candidate_count; count++)
+            block[count] = candidates[first + count].slot;
+        measure_block(scratch, rows, block, count, out, settled);
+        const int32_t *among = scratch->products + count * settled;
+        for (uint32_t i = 0; i < count && chosen < spec->degree; i++) {
+            ir_graph_tail tail = ir_graph_tail_of(rows, block[i]);
+            float key = candidates[first + i].key;
+            bool hidden = false;
+            for (uint32_t c = 0; c < chosen && !hidden; c++) {
+                int32_t product = c < settled ? scratch->products[i * settled + c]
+                                              : among[i * count + place_of[c - settled]];
+                hidden = alpha_squared * ir_graph_distance(&tail, &tails[c], product) <= key;
+            }
+            if (!hidden) {
+                place_of[chosen - settled] = i;
+                tails[chosen] = tail;
+                out[chosen++] = block[i];
+            } else if (passed_count < spec->degree / 2) {
+                passed[passed_count++] = block[i];
+            }
         }
-        left_count = kept;
     }
     /* A node among near duplicates would be left with one neighbour: the nearest that were passed
-     * over keep it connected. They are not sorted as a whole, but begin with the nearest. */
+     * over keep it connected. */
     for (uint32_t i = 0; i < passed_count && chosen < spec->degree / 2; i++)
         out[chosen++] = passed[i];
     return chosen;

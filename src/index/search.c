@@ -128,14 +128,28 @@ static uint32_t choose_entries(const ir_query *query, const ir_segment *segment,
     return count;
 }
 
+int32_t ir_query_heed_stop(ir_query *query, imgret_error *error)
+{
+    const ir_search *search = query->search;
+    if (query->cut || !search->stop || !search->stop(search->stop_context))
+        return IMGRET_OK;
+    if (!(search->flags & IR_SEARCH_PARTIAL))
+        return ir_fail(error, IMGRET_INTERRUPTED, "the search was stopped");
+    query->cut = true;
+    return IMGRET_OK;
+}
+
 int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                         uint32_t slot, const uint8_t *row, imgret_error *error)
 {
-    const ir_search *search = query->search;
     bool damaged = false;
-    if (search->stop && query->stats.hops % STOP_EVERY_HOPS == 0 &&
-        search->stop(search->stop_context))
-        return ir_fail(error, IMGRET_INTERRUPTED, "the search was stopped");
+    if (query->cut)
+        return IMGRET_OK;
+    if (query->stats.hops % STOP_EVERY_HOPS == 0) {
+        int32_t status = ir_query_heed_stop(query, error);
+        if (status || query->cut)
+            return status;
+    }
     query->stats.hops++;
     uint32_t near = ir_segment_neighbors(segment, row, slot, tools->neighbors, &damaged);
     if (damaged)
@@ -170,7 +184,7 @@ static int32_t follow(ir_query *query, const ir_segment *segment, ir_walk_tools 
                       imgret_error *error)
 {
     const ir_beam_entry *next;
-    while (query->nodes_wanted_count + query->nodes_pending < IR_QUERY_NODES_MAX &&
+    while (!query->cut && query->nodes_wanted_count + query->nodes_pending < IR_QUERY_NODES_MAX &&
            (next = ir_beam_next(&query->beam)) != NULL) {
         uint32_t slot = next->slot & IR_BEAM_SLOT;
         const uint8_t *row = ir_segment_row(segment, slot);
@@ -253,6 +267,8 @@ static void choose_reads(ir_query *query)
     uint32_t count = query->candidate_count, k = search->k;
     float certainty = search->certainty > 0 ? search->certainty : certainty_default;
     bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
+    if (query->cut)
+        return; /* no time to read */
     float border = INFINITY; /* with no more than k candidates all are results */
     if (count > k)
         border = (query->candidates[k - 1].key + query->candidates[k].key) / 2;
@@ -289,12 +305,12 @@ static int32_t scan_rows(ir_query *query, const ir_segment *segment, ir_walk_too
 static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                         imgret_error *error)
 {
-    if (!query->others_offered && query->beam.count < query->beam.capacity)
+    if (!query->cut && !query->others_offered && query->beam.count < query->beam.capacity)
         return offer_other_entries(query, segment, tools, error);
     int32_t status = gather(query, segment, error);
     if (status)
         return status;
-    bool short_of = query->candidate_count < candidates_needed(query);
+    bool short_of = !query->cut && query->candidate_count < candidates_needed(query);
     if (short_of && query->search->rows)
         return scan_rows(query, segment, tools, error);
     if (short_of && query->width < segment->header.vector_count &&
@@ -314,6 +330,8 @@ int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_too
         int32_t status = follow(query, segment, tools, error);
         if (status)
             return status;
+        if (query->cut)
+            query->nodes_wanted_count = 0;
         if (query->nodes_wanted_count + query->nodes_pending > 0)
             return IMGRET_OK;
         status = end_walk(query, segment, tools, error);
@@ -329,7 +347,7 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
     const ir_search *search = query->search;
     query->candidate_count = query->next_wanted = query->pending = 0;
     query->nodes_wanted_count = query->nodes_pending = 0;
-    query->walking = false;
+    query->walking = query->cut = false;
     query->status = IMGRET_OK;
     memset(&query->stats, 0, sizeof query->stats);
     if (segment->header.vector_count == 0)
@@ -380,14 +398,16 @@ void ir_query_finish(ir_query *query)
     ir_search_result *result = query->result;
     result->status = query->status;
     result->count = 0;
+    result->partial = false;
     result->stats = query->stats;
     if (query->status)
         return;
+    result->partial = query->cut;
     bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
     uint32_t count = 0;
-    /* An unread candidate is certainly in or certainly out. */
+    /* An unread candidate is certainly in or certainly out, or there was no time to read it. */
     for (uint32_t i = 0; i < query->candidate_count; i++)
-        if (query->candidates[i].exact || (!exact && i < search->k))
+        if (query->candidates[i].exact || query->cut || (!exact && i < search->k))
             query->candidates[count++] = query->candidates[i];
     if (count > 1)
         qsort(query->candidates, count, sizeof query->candidates[0], best_first);

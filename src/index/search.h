@@ -32,6 +32,7 @@ typedef struct ir_query {
     uint64_t width;      /* of the beam as wished; at most the number of vectors is used */
     bool walking;        /* the candidates are not settled yet */
     bool others_offered; /* all entries were offered, not the nearest alone */
+    bool cut;            /* stopped, and the best so far is wanted */
     uint32_t nodes_wanted[IR_QUERY_NODES_MAX]; /* slots whose rows are to be read */
     uint32_t nodes_wanted_count;
     uint32_t nodes_pending; /* such reads in flight */
@@ -39,6 +40,7 @@ typedef struct ir_query {
     uint32_t candidate_count, candidate_room;
     uint32_t next_wanted; /* candidates before it are queued or need no read */
     uint32_t pending;     /* reads in flight, of rows and vectors */
+    uint64_t waiting_since_us; /* with reads in flight */
     int32_t status;
     ir_search_stats stats;
 } ir_query;
@@ -66,6 +68,9 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
  * is false then, and the candidates are there, nearest first, those to be read marked. */
 int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                          imgret_error *error);
+
+/* Asks the caller's stop: INTERRUPTED, or, where the best so far is wanted, query->cut is set. */
+int32_t ir_query_heed_stop(ir_query *query, imgret_error *error);
 
 /* Expands a node whose row was read; ir_query_advance follows. */
 int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,

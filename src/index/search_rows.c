@@ -67,8 +67,13 @@ static int32_t scan(ir_query *query, const ir_segment *segment, ir_walk_tools *t
     uint32_t all = (uint32_t)segment->header.vector_count;
     uint32_t room = segment->header.degree, count = 0, slot = 0;
     for (uint64_t i = 0; i < search->row_count && slot < all; i++) {
-        if (i % STOP_EVERY_ROWS == 0 && search->stop && search->stop(search->stop_context))
-            return ir_fail(error, IMGRET_INTERRUPTED, "the search was stopped");
+        if (i % STOP_EVERY_ROWS == 0) {
+            int32_t status = ir_query_heed_stop(query, error);
+            if (status)
+                return status;
+            if (query->cut)
+                break;
+        }
         int64_t id = search->rows[i];
         slot = ir_segment_find_from(segment, slot, id);
         if (slot == all || ir_segment_id(segment, slot) != id || (checked && !is_there(search, id)))

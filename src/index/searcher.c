@@ -6,12 +6,12 @@
  * `free_buffers` or belongs to one read in flight; a query's place is free when search is NULL.
  */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "index/search.h"
 
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 enum { PLACES = 32, READS_MAX = 128 };
 
@@ -186,7 +186,8 @@ static void queue_read(ir_searcher *searcher, const read_owner *owner)
     };
     ir_io_queue(searcher->io, &read);
     ir_query *query = &searcher->queries[owner->place];
-    query->pending++;
+    if (query->pending++ == 0)
+        query->waiting_since_us = ir_clock_us();
     query->stats.reads++;
     query->stats.read_bytes += read.bytes;
 }
@@ -236,7 +237,8 @@ static void complete(ir_searcher *searcher, batch *work, const ir_io_done *done)
     imgret_error error = IMGRET_ERROR_INIT;
     bool is_row = owner.candidate == NO_CANDIDATE;
     int32_t status = judge_read(segment, done, at, pages, &error);
-    query->pending--;
+    if (--query->pending == 0)
+        query->stats.wait_us += ir_clock_us() - query->waiting_since_us;
     query->nodes_pending -= is_row;
     if (!status && is_row && query->walking) {
         status = ir_query_expand(query, segment, &searcher->tools, owner.slot, pages + at.offset,
@@ -263,13 +265,26 @@ static void start_query(ir_searcher *searcher, batch *work, uint32_t index)
     searcher->active[searcher->active_count++] = place;
 }
 
+/* Before vectors are read: a stopped query reads no more. */
+static void heed_stop(batch *work, ir_query *query)
+{
+    imgret_error error = IMGRET_ERROR_INIT;
+    if (query->walking || query->next_wanted >= query->candidate_count)
+        return;
+    if (ir_query_heed_stop(query, &error))
+        fail_query(work, query, &error);
+    if (query->cut)
+        query->next_wanted = query->candidate_count;
+}
+
 /* Queues further reads, and lets go of the queries that are done. */
-static void look_after_active(ir_searcher *searcher, ir_search_stats *stats)
+static void look_after_active(ir_searcher *searcher, batch *work, ir_search_stats *stats)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < searcher->active_count; i++) {
         uint32_t place = searcher->active[i];
         ir_query *query = &searcher->queries[place];
+        heed_stop(work, query);
         queue_reads(searcher, place);
         if (query->pending > 0 || query->walking || query->next_wanted < query->candidate_count) {
             searcher->active[kept++] = place;
@@ -283,24 +298,14 @@ static void look_after_active(ir_searcher *searcher, ir_search_stats *stats)
     searcher->active_count = kept;
 }
 
-static uint64_t now_us(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
-}
-
 /* One turn of the ring. A ring that fails fails every query on it: none of its reads can be
  * trusted to come back. */
-static bool turn(ir_searcher *searcher, batch *work, bool wait, ir_search_stats *stats)
+static bool turn(ir_searcher *searcher, batch *work, bool wait)
 {
     ir_io_done done[READS_MAX];
     uint32_t count = 0;
     imgret_error error = IMGRET_ERROR_INIT;
-    uint64_t start_us = wait ? now_us() : 0;
     int32_t status = ir_io_turn(searcher->io, done, READS_MAX, wait ? 1 : 0, &count, &error);
-    if (wait)
-        stats->wait_us += now_us() - start_us;
     for (uint32_t i = 0; i < count; i++)
         complete(searcher, work, &done[i]);
     if (!status)
@@ -324,11 +329,11 @@ static bool serve(ir_searcher *searcher, batch *work, ir_search_stats *stats)
                 start_query(searcher, work, index);
             more = index + 1 < work->count;
         }
-        look_after_active(searcher, stats);
+        look_after_active(searcher, work, stats);
         if (ir_io_in_flight(searcher->io) == 0)
             continue;
         bool wait = !more || searcher->idle_count == 0;
-        if (!turn(searcher, work, wait, stats))
+        if (!turn(searcher, work, wait))
             return false;
     }
     return true;
@@ -361,11 +366,20 @@ int32_t ir_segment_search_batch(ir_segment *segment, const ir_search *searches, 
                                 ir_search_result *results, ir_pool *pool, ir_search_stats *stats,
                                 imgret_error *error)
 {
+    int32_t refused = ir_segment_refuse_damaged(segment, error);
+    if (refused) {
+        for (uint32_t i = 0; i < count; i++) {
+            results[i].count = 0;
+            results[i].status = refused;
+        }
+        return refused;
+    }
     batch work = {.segment = segment, .searches = searches, .results = results, .count = count,
                   .failed_first = count, .error = IMGRET_ERROR_INIT};
     pthread_mutex_init(&work.lock, NULL);
     for (uint32_t i = 0; i < count; i++) {
         results[i].count = 0;
+        results[i].partial = false;
         results[i].stats = (ir_search_stats){.reads = 0};
         results[i].status = IMGRET_INTERNAL; /* until it is answered */
     }

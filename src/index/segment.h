@@ -30,6 +30,13 @@ typedef struct ir_segment_spec {
      * IMGRET_INTERRUPTED. NULL: never. */
     bool (*stop)(void *context, double done);
     void *context;
+    /* NULL, or an open segment (no limit of RAM) of equal dimension, metric and vector type whose
+     * vectors become part of the new one beside those that `next` gives: all but the `dropped`
+     * (NULL: none). Its codes and graph are taken over and the others inserted, unless it has
+     * fewer vectors than come or other code bits or degree: then all is built anew. */
+    ir_segment *base;
+    bool (*dropped)(void *context, int64_t id);
+    void *dropped_context;
 } ir_segment_spec;
 
 /* Gives the next vector: 1 with *id (ascending strictly) and *stored (dimension values of the
@@ -42,6 +49,7 @@ typedef struct ir_segment_report {
     uint64_t file_bytes;
     uint64_t memory_bytes; /* most that building took */
     uint64_t encode_us, graph_us, total_us;
+    uint64_t taken_count; /* of vectors whose codes and edges came from the base */
 } ir_segment_report;
 
 /* Builds the file `path`; until it is durable it has the name `path`.tmp. Equal vectors, ids, spec
@@ -59,6 +67,8 @@ typedef struct ir_segment_open_options {
     uint32_t io_kind;       /* IR_IO_* */
     ir_io_fault_fn fault;   /* with IR_IO_FAULTY */
     void *fault_context;
+    bool vectors_only; /* loads what ir_segment_get needs: for a segment whose other parts are damaged;
+                        * it cannot be searched */
 } ir_segment_open_options;
 
 /* Opens and checks a segment. Errors: NOT_FOUND, CORRUPT (names file and page), VERSION_TOO_NEW,
@@ -66,6 +76,14 @@ typedef struct ir_segment_open_options {
 int32_t ir_segment_open(ir_segment **out, const char *path, const ir_segment_open_options *options,
                         imgret_error *error);
 void ir_segment_close(ir_segment *segment);
+
+/* A stand-in for a segment that cannot be opened: searching it or reading from it is IMGRET_CORRUPT
+ * with the message `damage`. Fails with NO_MEMORY only. */
+int32_t ir_segment_open_damaged(ir_segment **out, const char *path, const char *damage,
+                                imgret_error *error);
+
+/* Why a segment cannot be used; NULL: it can. Lives as long as the segment. */
+const char *ir_segment_damage(const ir_segment *segment);
 
 typedef struct ir_segment_info {
     uint64_t vector_count;
@@ -84,6 +102,19 @@ void ir_segment_get_info(const ir_segment *segment, ir_segment_info *out);
 /* Copies the stored vector of `id`; NOT_FOUND when it is not in the segment. Any thread. */
 int32_t ir_segment_get(ir_segment *segment, int64_t id, void *stored, imgret_error *error);
 
+/* Whether `id` is in the segment. Any thread. */
+bool ir_segment_has(const ir_segment *segment, int64_t id);
+
+/* Reads all vectors in the order of their ids, many at a time, checked. `segment` must outlive it.
+ * One thread at a time. */
+typedef struct ir_segment_scan ir_segment_scan;
+int32_t ir_segment_scan_create(ir_segment_scan **out, ir_segment *segment, imgret_error *error);
+void ir_segment_scan_free(ir_segment_scan *scan);
+
+/* 1 with the next vector (valid until the next call), 0 at the end, or a negative status. */
+int32_t ir_segment_scan_next(ir_segment_scan *scan, int64_t *id, const void **stored,
+                             imgret_error *error);
+
 /* Reads the whole file; each problem is reported with a one-line message that lives until the
  * callback returns; it returns true to stop. */
 int32_t ir_segment_check(const char *path, bool (*problem)(void *context, const char *message),
@@ -93,6 +124,7 @@ int32_t ir_segment_check(const char *path, bool (*problem)(void *context, const 
 
 /* Flags of a search. */
 #define IR_SEARCH_ESTIMATED 1u /* results certain to be in are not read: their scores are estimates */
+#define IR_SEARCH_PARTIAL 2u   /* when stopped: the best so far, some scores estimated, no error */
 
 typedef struct ir_search {
     const float *vector; /* `dimension` finite floats */
@@ -120,14 +152,15 @@ typedef struct ir_search_stats {
     uint64_t sign_estimates;  /* coarse keys */
     uint64_t rank_estimates;  /* keys from all code bits in RAM */
     uint64_t reranks;         /* exact distances */
-    uint64_t wait_us;         /* this thread waited for the disk with nothing else to do */
+    uint64_t wait_us;         /* the query could not go on before reads had come */
 } ir_search_stats;
 
 typedef struct ir_search_result {
     ir_neighbor *neighbors; /* room for k, given by the caller */
     uint32_t count;
     int32_t status; /* of this query; in a batch the others go on */
-    ir_search_stats stats; /* of this query, wait_us aside: that is a thread's; filled */
+    bool partial;   /* with IR_SEARCH_PARTIAL: it was stopped */
+    ir_search_stats stats; /* of this query, filled */
 } ir_search_result;
 
 void ir_search_stats_add(ir_search_stats *sum, const ir_search_stats *more);

@@ -4,6 +4,9 @@
  * 2. A sample, read back, gives the unit and the centroids.
  * 3. All are read back in blocks and coded, for search and (8 bits) for building the graph.
  * 4. The graph is built; the sections follow the vectors; the file gets its name.
+ *
+ * With a base (segment_merge.h), 1 takes its vectors in as well, 2 is taken over from it, 3 copies
+ * its codes and makes only rows for the graph, and 4 inserts what is new.
  */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -12,7 +15,9 @@
 #include "index/graph.h"
 #include "index/kmeans.h"
 #include "index/segment.h"
+#include "index/segment_merge.h"
 #include "index/segment_pages.h"
+#include "index/segment_state.h"
 #include "index/space.h"
 
 #include <math.h>
@@ -38,6 +43,8 @@ typedef struct build {
     uint32_t *group_of;
     ir_graph_rows rows;
     ir_graph graph;
+    ir_segment_merge merge; /* used with spec.base */
+    bool takes_over;        /* codes and graph of spec.base */
     uint8_t *block; /* stored vectors being coded */
     uint32_t block_first, block_count;
 } build;
@@ -86,7 +93,13 @@ static int32_t read_spec(build *b, const ir_segment_spec *spec, imgret_error *er
     b->space.metric = spec->metric;
     b->space.vector_type = spec->vector_type;
     b->space.unit = 1;
-    int32_t status = ir_rotation_create(&b->space.rotation, spec->dimension, spec->seed, error);
+    const ir_segment_header *base = spec->base ? &spec->base->header : NULL;
+    if (base && (base->dimension != spec->dimension || base->metric != spec->metric ||
+                 base->vector_type != spec->vector_type))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s has other vectors", spec->base->path);
+    if (base) /* as long as it is not known whether its codes are taken over */
+        b->spec.seed = base->rotation_seed;
+    int32_t status = ir_rotation_create(&b->space.rotation, spec->dimension, b->spec.seed, error);
     if (status)
         return status;
     b->shape = ir_code_shape_of(ir_rotation_dimension(b->space.rotation), b->spec.code_bits);
@@ -243,6 +256,18 @@ static int32_t find_centroids(build *b, imgret_error *error)
     return status;
 }
 
+/* Codes of the base, as they are. */
+static void take_codes(build *b, uint32_t slot, uint32_t base_slot)
+{
+    const ir_segment *base = b->spec.base;
+    size_t sign = b->shape.sign_stride, rank = b->shape.rank_stride;
+    memcpy(b->signs + slot * sign, base->signs + base_slot * sign, sign);
+    if (rank > 0)
+        memcpy(b->ranks + slot * rank, base->ranks + base_slot * rank, rank);
+    b->group_of[slot] = ir_code_centroid(&b->shape, b->signs + slot * sign) %
+                        b->header.centroid_count;
+}
+
 static void code_vector(build *b, uint32_t slot, const uint8_t *stored)
 {
     float loaded[IR_DIMENSION_MAX], rotated[IR_DIMENSION_MAX];
@@ -256,6 +281,10 @@ static void code_vector(build *b, uint32_t slot, const uint8_t *stored)
                        ? sqrt(fmax(b->squared_max - squared, 0) / unit_squared)
                        : 0;
     ir_graph_row_encode(rotated, n, (float)extra, b->rows.base + slot * b->rows.stride);
+    if (b->takes_over && b->merge.base_of[slot] != IR_MERGE_NONE) {
+        take_codes(b, slot, b->merge.base_of[slot]);
+        return;
+    }
     uint32_t nearest = ir_nearest_centroid(rotated, b->centroids, b->centroid_squares,
                                            b->header.centroid_count, n);
     const float *centroid = b->centroids + (size_t)nearest * n;
@@ -265,6 +294,23 @@ static void code_vector(build *b, uint32_t slot, const uint8_t *stored)
     b->group_of[slot] = nearest;
     ir_code_encode(&b->shape, &source, b->signs + slot * b->shape.sign_stride,
                    b->ranks + slot * b->shape.rank_stride);
+}
+
+/* Mean, unit and centroids of the base: its codes hold no longer than these. */
+static int32_t take_centroids(build *b, imgret_error *error)
+{
+    const ir_segment *base = b->spec.base;
+    uint32_t count = base->header.centroid_count;
+    b->space.unit = base->header.unit;
+    b->header.centroid_count = count;
+    b->centroids = ir_calloc(count, b->shape.dimension * sizeof b->centroids[0]);
+    b->centroid_squares = ir_calloc(count, sizeof b->centroid_squares[0]);
+    if (!b->centroids || !b->centroid_squares)
+        return out_of_memory(b, error);
+    memcpy(b->mean, base->mean, b->space.dimension * sizeof b->mean[0]);
+    memcpy(b->centroids, base->centroids, count * b->shape.dimension * sizeof b->centroids[0]);
+    ir_centroid_squares(b->centroids, count, b->shape.dimension, b->centroid_squares);
+    return IMGRET_OK;
 }
 
 static void code_part(void *context, uint32_t part)
@@ -316,6 +362,24 @@ static int32_t code_all(build *b, imgret_error *error)
     return status;
 }
 
+/* The graph of the base with the new vectors inserted. */
+static int32_t extend_graph(build *b, const ir_graph_spec *spec, imgret_error *error)
+{
+    uint32_t count = b->rows.count, fresh_count = count - b->merge.taken_count;
+    uint32_t *fresh = ir_malloc_array(fresh_count, sizeof fresh[0]);
+    b->graph = (ir_graph){.count = count, .degree = spec->degree};
+    b->graph.edges = ir_malloc_array((size_t)count * spec->degree, sizeof b->graph.edges[0]);
+    int32_t status = IMGRET_OK;
+    if (fresh && b->graph.edges) {
+        ir_segment_merge_edges(&b->merge, b->graph.edges, fresh);
+        status = ir_graph_insert(&b->graph, spec, fresh, fresh_count, error);
+    } else {
+        status = out_of_memory(b, error);
+    }
+    ir_free(fresh);
+    return status;
+}
+
 static bool graph_stop(void *context, double done)
 {
     return stopped(context, 0.3 + 0.7 * done);
@@ -335,7 +399,7 @@ static int32_t build_graph(build *b, imgret_error *error)
         .stop = graph_stop,
         .context = b,
     };
-    return ir_graph_build(&b->graph, &spec, error);
+    return b->takes_over ? extend_graph(b, &spec, error) : ir_graph_build(&b->graph, &spec, error);
 }
 
 static int32_t write_section(build *b, uint32_t section, const void *data, size_t bytes,
@@ -443,20 +507,44 @@ static void fill_header(build *b)
     b->header.sections[IR_SECTION_VECTORS].offset = IR_PAGE_BYTES;
 }
 
+/* What the base and the merge hold in RAM. */
+static uint64_t base_bytes(const build *b)
+{
+    if (!b->spec.base)
+        return 0;
+    const ir_segment_header *header = &b->spec.base->header;
+    uint64_t bytes = b->merge.room * 4ull + header->vector_count * 4;
+    for (uint32_t i = IR_SECTION_IDS; i < IR_SECTION_COUNT; i++)
+        bytes += header->sections[i].bytes;
+    return bytes;
+}
+
+/* Inserting pays, and codes stay good, only while most vectors are there already. */
+static bool can_take_over(const build *b)
+{
+    const ir_segment *base = b->spec.base;
+    return base && 2 * b->merge.taken_count >= b->merge.count && b->merge.taken_count > 0 &&
+           base->header.code_bits == b->spec.code_bits && base->header.degree == b->spec.degree &&
+           base->shape.bits == base->header.code_bits &&
+           base->graph_ram_pages * IR_PAGE_BYTES == base->header.sections[IR_SECTION_GRAPH].bytes;
+}
+
 static uint64_t memory_needed(const build *b)
 {
     uint64_t count = b->header.vector_count;
     uint64_t codes = b->shape.sign_stride + b->shape.rank_stride + 2 * sizeof b->ids[0] + 4;
     uint64_t fixed = SAMPLE_FLOATS_MAX * 4ull + BLOCK_VECTORS * b->header.record_stride +
                      IR_CENTROIDS_MAX * 4ull * b->shape.dimension + (4u << 20);
+    ir_graph_spec graph = {
+        .degree = b->spec.degree, .beam = b->spec.beam, .pool = b->spec.pool};
     return fixed + count * codes +
-           ir_graph_build_bytes(count, b->shape.dimension, b->spec.degree,
-                                ir_pool_thread_count(b->spec.pool));
+           ir_graph_build_bytes(&graph, count, b->shape.dimension) + base_bytes(b);
 }
 
 static void release(build *b)
 {
     ir_page_writer_free(b->writer);
+    ir_segment_merge_free(&b->merge);
     ir_rotation_free(b->space.rotation);
     ir_graph_free(&b->graph);
     ir_free(b->ids);
@@ -481,8 +569,11 @@ static int32_t run(build *b, const char *path, ir_segment_next_fn next, void *ne
         return out_of_memory(b, error);
     b->space.mean = b->mean;
     int32_t status = ir_page_writer_create(&b->writer, path, error);
+    if (!status && b->spec.base)
+        status = ir_segment_merge_start(&b->merge, &b->spec, next, next_context, error);
     if (!status)
-        status = take_vectors(b, next, next_context, error);
+        status = b->spec.base ? take_vectors(b, ir_segment_merge_next, &b->merge, error)
+                              : take_vectors(b, next, next_context, error);
     if (status)
         return status;
     report->memory_bytes = memory_needed(b);
@@ -491,7 +582,9 @@ static int32_t run(build *b, const char *path, ir_segment_next_fn next, void *ne
                        "the limit is %llu", (unsigned long long)b->header.vector_count,
                        (unsigned long long)report->memory_bytes,
                        (unsigned long long)b->spec.memory_bytes_max);
-    status = find_centroids(b, error);
+    b->takes_over = can_take_over(b);
+    report->taken_count = b->takes_over ? b->merge.taken_count : 0;
+    status = b->takes_over ? take_centroids(b, error) : find_centroids(b, error);
     if (!status)
         status = code_all(b, error);
     uint64_t coded_us = now_us();

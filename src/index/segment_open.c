@@ -133,11 +133,13 @@ int32_t ir_segment_read_header(ir_segment *segment, imgret_error *error)
         return damaged(segment, "this is no segment file", error);
     if (header->endian != IR_SEGMENT_ENDIAN)
         return damaged(segment, "written with another byte order", error);
-    if (header->version > IR_SEGMENT_VERSION)
+    bool sound = padded &&
+                 header->header_hash ==
+                     ir_hash64(header, offsetof(ir_segment_header, header_hash), 0);
+    if (header->version > IR_SEGMENT_VERSION && sound) /* else it is the number that is damaged */
         return ir_fail(error, IMGRET_VERSION_TOO_NEW, "%s: format version %u, this library reads "
                        "up to %u", segment->path, header->version, IR_SEGMENT_VERSION);
-    if (header->header_hash != ir_hash64(header, offsetof(ir_segment_header, header_hash), 0) ||
-        !padded)
+    if (!sound)
         return damaged(segment, "the header is damaged", error);
     if (header->page_count != (uint64_t)info.st_size / IR_PAGE_BYTES ||
         info.st_size % IR_PAGE_BYTES != 0)
@@ -322,8 +324,21 @@ static int32_t load_reduced_ranks(ir_segment *segment, imgret_error *error)
     return status;
 }
 
+/* What ir_segment_get needs; the checks stay, as far as they are of vectors. */
+static int32_t load_for_vectors(ir_segment *segment, imgret_error *error)
+{
+    const ir_segment_header *header = &segment->header;
+    segment->space = (ir_space){.dimension = header->dimension,
+                                .metric = header->metric,
+                                .vector_type = header->vector_type};
+    int32_t status = load_checks(segment, error);
+    return status ? status : load_section(segment, IR_SECTION_IDS, &segment->ids, error);
+}
+
 static int32_t load_all(ir_segment *segment, imgret_error *error)
 {
+    if (segment->options.vectors_only)
+        return load_for_vectors(segment, error);
     const ir_segment_header *header = &segment->header;
     uint32_t bits = 1;
     int32_t status = plan_ram(segment, &bits, error);
@@ -409,6 +424,7 @@ void ir_segment_close(ir_segment *segment)
     ir_free_aligned(segment->ids);
     ir_free_aligned(segment->entries);
     ir_free_aligned(segment->checks);
+    ir_free(segment->damage);
     ir_free(segment->path);
     ir_free(segment);
 }

@@ -91,6 +91,11 @@ static uint32_t find_slot(const ir_segment *segment, int64_t id)
     return slot < count && ir_segment_id(segment, slot) == id ? slot : count;
 }
 
+bool ir_segment_has(const ir_segment *segment, int64_t id)
+{
+    return find_slot(segment, id) < segment->header.vector_count;
+}
+
 int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *stored,
                              imgret_error *error)
 {
@@ -119,6 +124,8 @@ int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *sto
 
 int32_t ir_segment_get(ir_segment *segment, int64_t id, void *stored, imgret_error *error)
 {
+    if (segment->damage)
+        return ir_segment_refuse_damaged(segment, error);
     uint32_t slot = find_slot(segment, id);
     if (slot == segment->header.vector_count)
         return ir_fail(error, IMGRET_NOT_FOUND, "no vector has id %lld", (long long)id);

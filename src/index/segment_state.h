@@ -15,6 +15,7 @@ typedef struct ir_searcher ir_searcher;
 /* Everything but the list of searchers is constant once the segment is open. */
 struct ir_segment {
     char *path;
+    char *damage; /* NULL: none; else nothing but the path is there */
     int fd;
     bool direct;
     ir_segment_open_options options;
@@ -39,6 +40,9 @@ struct ir_segment {
 
 /* Fills the header from the file's first page, checked against the file's size and itself. */
 int32_t ir_segment_read_header(ir_segment *segment, imgret_error *error);
+
+/* IMGRET_CORRUPT for a stand-in, else IMGRET_OK. */
+int32_t ir_segment_refuse_damaged(const ir_segment *segment, imgret_error *error);
 
 /* Where a vector lies: the pages to read, and its place in them. */
 typedef struct ir_record_place {

@@ -66,7 +66,7 @@ double ir_space_score(const ir_space *space, double key, double query_squared)
     if (space->metric == IMGRET_METRIC_INNER_PRODUCT)
         return (query_squared - value) / 2;
     if (space->metric == IMGRET_METRIC_COSINE)
-        return query_squared > 0 ? 1 - value / 2 : 0;
+        return query_squared > 0 ? fmax(-1, fmin(1, 1 - value / 2)) : 0;
     return value > 0 ? -sqrt(value) : 0;
 }
 

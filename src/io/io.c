@@ -86,6 +86,13 @@ uint32_t ir_io_kind(const ir_io *io)
     return io->ops->kind;
 }
 
+uint32_t ir_io_probe(const char **reason)
+{
+    const char *obstacle = ir_io_uring_obstacle();
+    *reason = obstacle ? obstacle : "";
+    return obstacle ? IR_IO_THREADS : IR_IO_URING;
+}
+
 void ir_io_queue(ir_io *io, const ir_io_read *read)
 {
     io->in_flight++;

@@ -55,6 +55,10 @@ void ir_io_free(ir_io *io);
 /* IR_IO_URING, IR_IO_THREADS or IR_IO_FAULTY: what IR_IO_ANY became. */
 uint32_t ir_io_kind(const ir_io *io);
 
+/* What IR_IO_ANY would become here; *reason tells why it is not IR_IO_URING, else "". Static text.
+ * Any thread. */
+uint32_t ir_io_probe(const char **reason);
+
 /* Queues a read; at most `depth` reads may be queued or in flight. */
 void ir_io_queue(ir_io *io, const ir_io_read *read);
 

@@ -21,6 +21,8 @@ struct ir_io {
 
 /* Each stores a filled object or fails. IMGRET_UNSUPPORTED: not on this kernel or in this build. */
 int32_t ir_io_uring_create(ir_io **out, const ir_io_options *options, imgret_error *error);
+/* NULL when io_uring can be used, else why not: static text. */
+const char *ir_io_uring_obstacle(void);
 int32_t ir_io_threads_create(ir_io **out, const ir_io_options *options, imgret_error *error);
 int32_t ir_io_faulty_create(ir_io **out, const ir_io_options *options, imgret_error *error);
 

@@ -131,6 +131,31 @@ static const ir_io_ops uring_ops = {
     .turn = uring_turn,
 };
 
+const char *ir_io_uring_obstacle(void)
+{
+    struct io_uring ring;
+    int code = io_uring_queue_init(1, &ring, 0);
+    if (code == 0)
+        io_uring_queue_exit(&ring);
+    switch (code) {
+    case 0:
+        return NULL;
+    case -EPERM:
+    case -EACCES:
+        return "io_uring is forbidden here: by the container's seccomp filter or by "
+               "kernel.io_uring_disabled";
+    case -ENOSYS:
+        return "this kernel has no io_uring";
+    case -ENOMEM:
+        return "io_uring may not lock as much memory as it needs (RLIMIT_MEMLOCK)";
+    case -EMFILE:
+    case -ENFILE:
+        return "io_uring needs a file descriptor, and none is left";
+    default:
+        return "io_uring could not be set up";
+    }
+}
+
 int32_t ir_io_uring_create(ir_io **out, const ir_io_options *options, imgret_error *error)
 {
     uring_io *self = ir_calloc(1, sizeof *self + options->depth * sizeof self->slots[0]);
@@ -158,6 +183,11 @@ int32_t ir_io_uring_create(ir_io **out, const ir_io_options *options, imgret_err
 }
 
 #else
+
+const char *ir_io_uring_obstacle(void)
+{
+    return "this build has no io_uring";
+}
 
 int32_t ir_io_uring_create(ir_io **out, const ir_io_options *options, imgret_error *error)
 {

@@ -125,6 +125,109 @@ static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, i
     }
 }
 
+static inline __m256i widened(const uint8_t *from)
+{
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)from));
+}
+
+/* One row against two. */
+static inline void gram_pair(const uint8_t *a, const uint8_t *b0, const uint8_t *b1, size_t n,
+                             int32_t *out0, int32_t *out1)
+{
+    __m256i sum0 = _mm256_setzero_si256(), sum1 = sum0, bias = _mm256_set1_epi16(128);
+    size_t k = 0;
+    for (; k + 16 <= n; k += 16) {
+        __m256i left = widened(a + k);
+        __m256i right0 = _mm256_sub_epi16(widened(b0 + k), bias);
+        __m256i right1 = _mm256_sub_epi16(widened(b1 + k), bias);
+        sum0 = _mm256_add_epi32(sum0, _mm256_madd_epi16(left, right0));
+        sum1 = _mm256_add_epi32(sum1, _mm256_madd_epi16(left, right1));
+    }
+    int32_t total0 = sum_lanes(sum0), total1 = sum_lanes(sum1);
+    for (; k < n; k++) {
+        total0 += a[k] * (b0[k] - 128);
+        total1 += a[k] * (b1[k] - 128);
+    }
+    *out0 = total0;
+    *out1 = total1;
+}
+
+static void bytes_gram(const ir_code_rows *left, const ir_code_rows *right, size_t n, int32_t *out)
+{
+    for (uint32_t i = 0; i < left->count; i++) {
+        const uint8_t *a = ir_code_row(left, i);
+        int32_t *to = out + (size_t)i * right->count;
+        for (uint32_t j = 0; j < right->count; j += 2) {
+            uint32_t other = j + 1 < right->count ? j + 1 : j;
+            gram_pair(a, ir_code_row(right, j), ir_code_row(right, other), n, to + j, to + other);
+        }
+    }
+}
+
+static inline float sum_floats(__m256 values)
+{
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps(values, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+/* Eight numbers from 0 to 255 as bytes. */
+static inline void store_bytes(uint8_t *out, __m256i numbers)
+{
+    __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(numbers),
+                                     _mm256_extracti128_si256(numbers, 1));
+    _mm_storel_epi64((__m128i *)(void *)out, _mm_packus_epi16(words, words));
+}
+
+static void grid(const float *values, const float *other, size_t n, float inverse_step,
+                 uint32_t bits, uint8_t *levels, float sums[3])
+{
+    __m256 middle = _mm256_set1_ps((float)(1u << (bits - 1)));
+    __m256 top = _mm256_set1_ps((float)((1u << bits) - 1)), step = _mm256_set1_ps(inverse_step);
+    __m256 back = _mm256_sub_ps(_mm256_set1_ps(0.5f), middle);
+    __m256 product = _mm256_setzero_ps(), squares = product, with_other = product;
+    for (size_t k = 0; k < n; k += 8) {
+        __m256 value = _mm256_loadu_ps(values + k);
+        __m256 level = _mm256_add_ps(_mm256_mul_ps(value, step), middle);
+        level = _mm256_min_ps(_mm256_max_ps(level, _mm256_setzero_ps()), top);
+        __m256i whole = _mm256_cvttps_epi32(level);
+        __m256 v = _mm256_add_ps(_mm256_cvtepi32_ps(whole), back);
+        product = _mm256_fmadd_ps(v, value, product);
+        squares = _mm256_fmadd_ps(v, v, squares);
+        if (other)
+            with_other = _mm256_fmadd_ps(v, _mm256_loadu_ps(other + k), with_other);
+        if (levels)
+            store_bytes(levels + k, whole);
+    }
+    sums[0] = sum_floats(product);
+    sums[1] = sum_floats(squares);
+    sums[2] = sum_floats(with_other);
+}
+
+static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int32_t sums[2])
+{
+    __m256 sign = _mm256_set1_ps(-0.0f), most = _mm256_setzero_ps();
+    for (size_t k = 0; k < n; k += 8)
+        most = _mm256_max_ps(most, _mm256_andnot_ps(sign, _mm256_loadu_ps(values + k)));
+    float lanes[8], largest = 0;
+    _mm256_storeu_ps(lanes, most);
+    for (int i = 0; i < 8; i++)
+        largest = lanes[i] > largest ? lanes[i] : largest;
+    __m256 scale = _mm256_set1_ps(largest > 0 ? 127.0f / largest : 0);
+    __m256i sum = _mm256_setzero_si256(), squares = sum;
+    for (size_t k = 0; k < n; k += 8) {
+        __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(values + k), scale);
+        __m256 half = _mm256_or_ps(_mm256_and_ps(scaled, sign), _mm256_set1_ps(0.5f));
+        __m256i number = _mm256_cvttps_epi32(_mm256_add_ps(scaled, half));
+        sum = _mm256_add_epi32(sum, number);
+        squares = _mm256_add_epi32(squares, _mm256_mullo_epi32(number, number));
+        store_bytes(out + k, _mm256_add_epi32(number, _mm256_set1_epi32(128)));
+    }
+    sums[0] = sum_lanes(sum);
+    sums[1] = sum_lanes(squares);
+    return largest;
+}
+
 static void fht(float *values, size_t n)
 {
     for (size_t half = 1; half < n && half < 8; half *= 2)
@@ -163,6 +266,9 @@ const ir_code_kernels ir_code_avx2 = {
     .bits_dot = bits_dot,
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
+    .bytes_gram = bytes_gram,
+    .grid = grid,
+    .bytes_from_floats = bytes_from_floats,
     .fht = fht,
     .dot = dot,
 };

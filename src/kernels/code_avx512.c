@@ -148,6 +148,124 @@ static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, i
     }
 }
 
+/* The four sums of four registers' 16 numbers. */
+static inline __m128i sum_four(__m512i a, __m512i b, __m512i c, __m512i d)
+{
+    __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all),
+                                    _mm512_extracti64x4_epi64(all, 1));
+    return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+enum { TILE = 4 };
+
+/* TILE x TILE rows: each register loaded serves TILE products. */
+static inline void gram_tile(const uint8_t *const *a, const uint8_t *const *b, size_t n,
+                             __m128i *out)
+{
+    __m512i sums[TILE][TILE], sign = _mm512_set1_epi8((char)0x80);
+    for (int i = 0; i < TILE; i++)
+        for (int j = 0; j < TILE; j++)
+            sums[i][j] = _mm512_setzero_si512();
+    for (size_t k = 0; k < n; k += 64) {
+        __mmask64 mask = first_bytes(n - k);
+        __m512i right[TILE];
+        for (int j = 0; j < TILE; j++)
+            right[j] = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, b[j] + k), sign);
+        for (int i = 0; i < TILE; i++) {
+            __m512i left = _mm512_maskz_loadu_epi8(mask, a[i] + k);
+            for (int j = 0; j < TILE; j++)
+                sums[i][j] = _mm512_dpbusd_epi32(sums[i][j], left, right[j]);
+        }
+    }
+    for (int i = 0; i < TILE; i++)
+        out[i] = sum_four(sums[i][0], sums[i][1], sums[i][2], sums[i][3]);
+}
+
+/* TILE rows from `first` on; the last is repeated where there are fewer. */
+static inline uint32_t tile_rows(const ir_code_rows *rows, uint32_t first, const uint8_t **out)
+{
+    uint32_t left = rows->count - first;
+    for (uint32_t i = 0; i < TILE; i++)
+        out[i] = ir_code_row(rows, i < left ? first + i : rows->count - 1);
+    return left < TILE ? left : TILE;
+}
+
+static void bytes_gram(const ir_code_rows *left, const ir_code_rows *right, size_t n, int32_t *out)
+{
+    for (uint32_t j = 0; j < right->count; j += TILE) {
+        const uint8_t *b[TILE];
+        __mmask8 columns = (__mmask8)((1u << tile_rows(right, j, b)) - 1);
+        for (uint32_t i = 0; i < left->count; i += TILE) {
+            const uint8_t *a[TILE];
+            __m128i tile[TILE];
+            uint32_t count = tile_rows(left, i, a);
+            gram_tile(a, b, n, tile);
+            for (uint32_t row = 0; row < count; row++)
+                _mm_mask_storeu_epi32(out + (size_t)(i + row) * right->count + j, columns,
+                                      tile[row]);
+        }
+    }
+}
+
+static inline __mmask16 first_lanes(size_t count)
+{
+    return (__mmask16)(count >= 16 ? 0xFFFFu : (1u << count) - 1);
+}
+
+static void grid(const float *values, const float *other, size_t n, float inverse_step,
+                 uint32_t bits, uint8_t *levels, float sums[3])
+{
+    __m512 middle = _mm512_set1_ps((float)(1u << (bits - 1)));
+    __m512 top = _mm512_set1_ps((float)((1u << bits) - 1)), step = _mm512_set1_ps(inverse_step);
+    __m512 back = _mm512_sub_ps(_mm512_set1_ps(0.5f), middle);
+    __m512 product = _mm512_setzero_ps(), squares = product, with_other = product;
+    for (size_t k = 0; k < n; k += 16) {
+        __mmask16 lanes = first_lanes(n - k);
+        __m512 value = _mm512_maskz_loadu_ps(lanes, values + k);
+        __m512 level = _mm512_add_ps(_mm512_mul_ps(value, step), middle);
+        level = _mm512_min_ps(_mm512_max_ps(level, _mm512_setzero_ps()), top);
+        __m512i whole = _mm512_cvttps_epi32(level);
+        __m512 v = _mm512_maskz_add_ps(lanes, _mm512_cvtepi32_ps(whole), back);
+        product = _mm512_fmadd_ps(v, value, product);
+        squares = _mm512_fmadd_ps(v, v, squares);
+        if (other)
+            with_other = _mm512_fmadd_ps(v, _mm512_maskz_loadu_ps(lanes, other + k), with_other);
+        if (levels)
+            _mm512_mask_cvtepi32_storeu_epi8(levels + k, lanes, whole);
+    }
+    sums[0] = _mm512_reduce_add_ps(product);
+    sums[1] = _mm512_reduce_add_ps(squares);
+    sums[2] = _mm512_reduce_add_ps(with_other);
+}
+
+static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int32_t sums[2])
+{
+    __m512 most = _mm512_setzero_ps();
+    for (size_t k = 0; k < n; k += 16)
+        most = _mm512_max_ps(
+            most, _mm512_abs_ps(_mm512_maskz_loadu_ps(first_lanes(n - k), values + k)));
+    float largest = _mm512_reduce_max_ps(most);
+    __m512 scale = _mm512_set1_ps(largest > 0 ? 127.0f / largest : 0);
+    __m512i sum = _mm512_setzero_si512(), squares = sum;
+    for (size_t k = 0; k < n; k += 16) {
+        __mmask16 lanes = first_lanes(n - k);
+        __m512 scaled = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, values + k), scale);
+        __m512 half = _mm512_or_ps(_mm512_and_ps(scaled, _mm512_set1_ps(-0.0f)),
+                                   _mm512_set1_ps(0.5f));
+        __m512i number = _mm512_cvttps_epi32(_mm512_add_ps(scaled, half));
+        sum = _mm512_add_epi32(sum, number);
+        squares = _mm512_add_epi32(squares, _mm512_mullo_epi32(number, number));
+        _mm512_mask_cvtepi32_storeu_epi8(out + k, lanes,
+                                         _mm512_add_epi32(number, _mm512_set1_epi32(128)));
+    }
+    sums[0] = _mm512_reduce_add_epi32(sum);
+    sums[1] = _mm512_reduce_add_epi32(squares);
+    return largest;
+}
+
 /* Butterflies of distance `half` inside one register: partner lanes by a permutation, and the
  * sign of the upper partner turned. */
 static inline __m512 butterfly(__m512 x, __m512i partner, __mmask16 upper)
@@ -203,6 +321,9 @@ const ir_code_kernels ir_code_avx512 = {
     .bits_dot = bits_dot,
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
+    .bytes_gram = bytes_gram,
+    .grid = grid,
+    .bytes_from_floats = bytes_from_floats,
     .fht = fht,
     .dot = dot,
 };

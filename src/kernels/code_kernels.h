@@ -25,7 +25,8 @@ typedef struct ir_code_rows {
     uint32_t count;
 } ir_code_rows;
 
-/* Every family computes exactly what "scalar" does (all but `fht` in integers). */
+/* Every family computes exactly what "scalar" does (but for the order in which floats are
+ * added up). */
 typedef struct ir_code_kernels {
     const char *name;
 
@@ -41,6 +42,22 @@ typedef struct ir_code_kernels {
 
     /* out[i] = sum of row[j] * bytes[j] over n, rows of unsigned bytes. */
     void (*bytes_dot)(const int8_t *bytes, size_t n, const ir_code_rows *rows, int32_t *out);
+
+    /* out[i * right->count + j] = sum of left[k] * (right[k] - 128) over n, for row i of `left` and
+     * row j of `right`, both of unsigned bytes: many distances at once, each byte loaded seldom. */
+    void (*bytes_gram)(const ir_code_rows *left, const ir_code_rows *right, size_t n,
+                       int32_t *out);
+
+    /* Levels of a grid of `bits` bits: level = values[k] * inverse_step + 2^(bits - 1), cut to the
+     * grid, stands for v = level + 1/2 - 2^(bits - 1). Writes n levels (NULL: none) and the sums
+     * of v * values[k], v * v and (`other` not NULL) v * other[k]. n is a multiple of 8. */
+    void (*grid)(const float *values, const float *other, size_t n, float inverse_step,
+                 uint32_t bits, uint8_t *levels, float sums[3]);
+
+    /* Numbers -127 to 127, each + 128: values * 127 / largest, rounded. Returns the largest
+     * magnitude among the values; sums[0] is of the numbers, sums[1] of their squares. n is a
+     * multiple of 8. */
+    float (*bytes_from_floats)(const float *values, size_t n, uint8_t *out, int32_t sums[2]);
 
     /* Walsh-Hadamard transform in place, not scaled; n is a power of two. */
     void (*fht)(float *values, size_t n);

@@ -75,6 +75,60 @@ static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, i
     }
 }
 
+static void bytes_gram(const ir_code_rows *left, const ir_code_rows *right, size_t n, int32_t *out)
+{
+    for (uint32_t i = 0; i < left->count; i++) {
+        const uint8_t *a = ir_code_row(left, i);
+        for (uint32_t j = 0; j < right->count; j++) {
+            const uint8_t *b = ir_code_row(right, j);
+            int32_t sum = 0;
+            for (size_t k = 0; k < n; k++)
+                sum += a[k] * (b[k] - 128);
+            out[(size_t)i * right->count + j] = sum;
+        }
+    }
+}
+
+static void grid(const float *values, const float *other, size_t n, float inverse_step,
+                 uint32_t bits, uint8_t *levels, float sums[3])
+{
+    float middle = (float)(1u << (bits - 1)), top = (float)((1u << bits) - 1);
+    float product = 0, squares = 0, with_other = 0;
+    for (size_t k = 0; k < n; k++) {
+        float level = values[k] * inverse_step + middle;
+        level = !(level > 0) ? 0 : level > top ? top : level; /* also for NaN */
+        uint8_t whole = (uint8_t)level;
+        float v = (float)whole + (0.5f - middle);
+        product += v * values[k];
+        squares += v * v;
+        with_other += other ? v * other[k] : 0;
+        if (levels)
+            levels[k] = whole;
+    }
+    sums[0] = product;
+    sums[1] = squares;
+    sums[2] = with_other;
+}
+
+static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int32_t sums[2])
+{
+    float largest = 0;
+    for (size_t k = 0; k < n; k++) {
+        float size = values[k] < 0 ? -values[k] : values[k];
+        largest = size > largest ? size : largest;
+    }
+    float scale = largest > 0 ? 127.0f / largest : 0;
+    sums[0] = sums[1] = 0;
+    for (size_t k = 0; k < n; k++) {
+        float scaled = values[k] * scale;
+        int32_t value = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
+        sums[0] += value;
+        sums[1] += value * value;
+        out[k] = (uint8_t)(value + 128);
+    }
+    return largest;
+}
+
 static void fht(float *values, size_t n)
 {
     for (size_t half = 1; half < n; half *= 2)
@@ -99,6 +153,9 @@ const ir_code_kernels ir_code_scalar = {
     .bits_dot = bits_dot,
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
+    .bytes_gram = bytes_gram,
+    .grid = grid,
+    .bytes_from_floats = bytes_from_floats,
     .fht = fht,
     .dot = dot,
 };

@@ -34,6 +34,13 @@ check "search by id finds ten others" \
     '[ $status -eq 0 ] && [ "$(wc -l < out)" -eq 10 ] && ! grep -q "/sunset-000" out'
 run "$IMGRET" search t.imgret "$sunset" --min-score 0.9999
 check "--min-score keeps the rest away" '[ $status -eq 0 ] && [ "$(wc -l < out)" -eq 1 ]'
+run "$IMGRET" search t.imgret "$sunset" --target-recall 0.95 --deadline 60000 --stats
+check "search with a target and a deadline" \
+    '[ $status -eq 0 ] && [ "$(wc -l < out)" -eq 10 ] && grep -q " exact; effort" err'
+run "$IMGRET" search t.imgret "$sunset" --target-recall 2
+check "a target that cannot be is an error" '[ $status -eq 2 ] && grep -q target_recall err'
+run "$IMGRET" search t.imgret "$sunset" --target-recall 0.9 --effort 50
+check "effort and target do not go together" '[ $status -eq 2 ] && grep -q target_recall err'
 run "$IMGRET" search t.imgret --id 99999
 check "search by an id that is not there is an error" '[ $status -eq 2 ] && grep -q 99999 err'
 run "$IMGRET" search t.imgret missing.jpg

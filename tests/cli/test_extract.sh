@@ -1,5 +1,5 @@
 #!/bin/sh
-# test_extract.sh: extract, model inspect and pca train: files, JSON, errors.
+# test_extract.sh: extract, model and pca train: files, JSON, errors.
 . "$(dirname "$0")/common.sh"
 
 draw pics 24
@@ -39,7 +39,53 @@ check "inspect: JSON" '[ $status -eq 0 ] && is_ndjson out && grep -q "\"architec
 run "$IMGRET" model inspect no-such.safetensors
 check "inspect: missing" '[ $status -eq 2 ] && grep -q "no-such\.safetensors" err'
 run "$IMGRET" model guess classic
-check "model: unknown word" '[ $status -eq 2 ] && grep -q "knows .inspect." err'
+check "model: unknown word" '[ $status -eq 2 ] && grep -q "knows .inspect., .bench. and .compare." err'
+
+# A reference in the files that compare takes: pixels of the model's size, vectors, logits or none.
+# reference FILE VECTORS-NPY EXTENT: EXTENT is added to the first number of each vector.
+reference() {
+    python3 - "$@" <<'EOF'
+import json, struct, sys
+name, vectors, extent = sys.argv[1], sys.argv[2], float(sys.argv[3])
+data = open(vectors, "rb").read()[128:]
+rows = [list(struct.unpack("<492f", data[1968 * i:1968 * (i + 1)])) for i in range(2)]
+for row in rows:
+    row[0] += extent
+embedding = b"".join(struct.pack("<492f", *(3 * value for value in row)) for row in rows)
+pixels = b"".join(open("p%d.rgb" % i, "rb").read() for i in range(2))
+header = json.dumps({"pixels": {"dtype": "U8", "shape": [2, 128, 128, 3], "data_offsets": [0, 98304]},
+                     "embedding": {"dtype": "F32", "shape": [2, 492],
+                                   "data_offsets": [98304, 98304 + len(embedding)]}}).encode()
+open(name, "wb").write(struct.pack("<Q", len(header)) + header + pixels + embedding)
+EOF
+}
+if command -v python3 > /dev/null 2>&1; then
+    for i in 0 1; do
+        python3 -c "import random; random.seed($i); open('p$i.rgb', 'wb').write(
+            bytes(random.randrange(256) for _ in range(49152)))"
+        { printf 'P6 128 128 255\n'; cat "p$i.rgb"; } > "p$i.ppm"
+    done
+    "$IMGRET" -q extract p0.ppm p1.ppm -o both.npy
+    reference same.safetensors both.npy 0
+    run "$IMGRET" model compare classic same.safetensors --json
+    check "compare: the same" '[ $status -eq 0 ] && is_ndjson out && grep -q "\"pictures\":2," out &&
+        grep -q "\"top1_same\":2" out && grep -q "\"max_rel_error\":[0-9.]*e-0[6-9]\|_error\":0," out'
+    reference other.safetensors both.npy 0.5
+    run "$IMGRET" model compare classic other.safetensors
+    check "compare: another" '[ $status -eq 1 ] && grep -q "another model" err'
+    head -c 98000 same.safetensors > short.safetensors
+    run "$IMGRET" model compare classic short.safetensors
+    check "compare: cut short" '[ $status -eq 2 ] && grep -q "short\.safetensors: a tensor.s place" err'
+else
+    skip "compare" "no python3 to write a reference with"
+fi
+run "$IMGRET" model compare classic
+check "compare: no reference" '[ $status -eq 2 ] && grep -q "usage: imgret model compare" err'
+run "$IMGRET" model compare classic "$one"
+check "compare: a picture is no reference" '[ $status -eq 2 ] && grep -q "no \.safetensors file" err'
+run "$IMGRET" model bench classic --json
+check "bench" '[ $status -eq 0 ] && is_ndjson out && [ "$(wc -l < out)" -eq 2 ] &&
+    grep -q "\"batch\":8,\"images_per_s\":[1-9]" out && grep -q "\"resident_mib\":[1-9]" out'
 
 for command in extract model pca; do
     run "$IMGRET" $command --help
@@ -58,6 +104,17 @@ run "$IMGRET" pca train full.imgret --dim 6 --whiten -o w.imgret-pca
 check "pca: from a database" '[ $status -eq 0 ] && [ -s w.imgret-pca ]'
 run "$IMGRET" pca train pics --dim 6 -o again.imgret-pca
 check "pca: two runs write the same file" 'cmp -s p.imgret-pca again.imgret-pca'
+run "$IMGRET" pca train pics --dim 6 --sample 12 -o some.imgret-pca --json
+check "pca: a sample" '[ $status -eq 0 ] && grep -q "\"sample_count\":12," out'
+"$IMGRET" -q pca train pics --dim 6 --sample 12 -o same.imgret-pca
+check "pca: the same sample again" 'cmp -s some.imgret-pca same.imgret-pca'
+"$IMGRET" -q pca train pics --dim 6 --sample 12 --seed 2 -o other.imgret-pca
+check "pca: another seed, another sample" '! cmp -s some.imgret-pca other.imgret-pca'
+ls -d pics/*/* | head -n 12 > names
+xargs "$IMGRET" -q pca train --dim 6 -o first.imgret-pca < names
+check "pca: it is not the first ones" '! cmp -s some.imgret-pca first.imgret-pca'
+run "$IMGRET" pca train no-such-folder --dim 6 -o no.imgret-pca
+check "pca: a folder that is not there" '[ $status -eq 2 ] && grep -q "no-such-folder" err'
 run "$IMGRET" pca train pics --dim 24 -o no.imgret-pca
 check "pca: too small a sample" '[ $status -eq 2 ] && grep -q "at least 25" err && [ ! -e no.imgret-pca ]'
 run "$IMGRET" add small.imgret pics --model "classic;pca=w.imgret-pca"

@@ -33,6 +33,10 @@ check "add: counts of the summary" 'grep -q "\"stored_count\":16" last &&
 run "$IMGRET" search t.imgret "$(first_of wood pics)" -k 5 --json
 check "search" '[ $status -eq 0 ] && is_ndjson out && [ "$(wc -l < out)" -eq 5 ]'
 check "search: fields" '[ "$(fields out)" = "rank id score path width height metadata label label_score " ]'
+run "$IMGRET" search t.imgret "$(first_of wood pics)" -k 5 --json --stats
+check "search --stats: one more object" '[ $status -eq 0 ] && is_ndjson out && [ "$(wc -l < out)" -eq 6 ]'
+check "search --stats: what was scanned" 'tail -1 out | grep -q "^{\"stats\":true,\"partial\":false,.*\"scanned\":[1-9]"'
+run "$IMGRET" search t.imgret "$(first_of wood pics)" -k 5 --json
 check "search: ranks" '[ "$(sed "s/^{\"rank\":\([0-9]*\),.*/\1/" out | tr "\n" " ")" = "1 2 3 4 5 " ]'
 run "$IMGRET" show t.imgret --json
 check "show" '[ $status -eq 0 ] && is_ndjson out && [ "$(wc -l < out)" -eq 17 ]'

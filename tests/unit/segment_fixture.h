@@ -11,6 +11,24 @@
 #include <math.h>
 #include <unistd.h>
 
+/* A file's name in a fresh folder, which remove_segment_path removes with the file. */
+static inline int make_segment_path(char *path, size_t bytes)
+{
+    char folder[] = "/tmp/imgret-segment-XXXXXX";
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, bytes, "%s/000001.seg", folder);
+    return 0;
+}
+
+static inline int remove_segment_path(const char *path)
+{
+    char folder[80];
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    unlink(path);
+    return rmdir(folder);
+}
+
 typedef struct vectors {
     uint32_t count, dimension, metric;
     float *rows; /* vector i has id 10 + 3 i */

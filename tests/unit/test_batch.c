@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 
 #include <imgret/imgret.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -220,6 +221,107 @@ static void larger_inputs_are_read(void **state)
     }
 }
 
+/* ---- deadlines and statistics ---- */
+
+enum { LONG = 60000 };
+
+static imgret_input *long_batch(void)
+{
+    imgret_input *inputs = malloc(LONG * sizeof *inputs);
+    for (uint32_t i = 0; i < LONG; i++)
+        inputs[i] = (imgret_input){.size = sizeof(imgret_input), .kind = IMGRET_INPUT_ID,
+                                   .id = 1 + i % 900};
+    return inputs;
+}
+
+/* A batch that no machine answers within a millisecond. */
+static void a_deadline_ends_a_batch(void **state)
+{
+    fixture *f = *state;
+    add_vectors(f->db, 0, 900);
+    imgret_input *inputs = long_batch();
+    imgret_results **out = malloc(LONG * sizeof(imgret_results *));
+    imgret_query_options options = {.size = sizeof options, .k = 3, .deadline_ms = 1};
+    imgret_error error = IMGRET_ERROR_INIT;
+    assert_int_equal(imgret_query_batch(out, f->db, inputs, LONG, &options, &error),
+                     IMGRET_INTERRUPTED);
+    assert_non_null(strstr(error.message, "deadline of 1 ms"));
+    assert_null(out[0]);
+    assert_null(out[LONG - 1]);
+    options.flags = IMGRET_QUERY_ALLOW_PARTIAL;
+    assert_int_equal(imgret_query_batch(out, f->db, inputs, LONG, &options, NULL), IMGRET_OK);
+    for (uint32_t i = 0; i < LONG; i++) {
+        const imgret_query_stats *stats = imgret_results_stats(out[i]);
+        assert_int_equal(stats->size, sizeof *stats);
+        if (!(stats->flags & IMGRET_QUERY_PARTIAL))
+            assert_int_equal(imgret_results_count(out[i]), 3);
+    }
+    assert_true(imgret_results_stats(out[LONG - 1])->flags & IMGRET_QUERY_PARTIAL);
+    for (uint32_t i = 0; i < LONG; i++)
+        imgret_results_free(out[i]);
+    imgret_stats stats = {.size = sizeof stats};
+    assert_int_equal(imgret_get_stats(f->db, &stats, NULL), IMGRET_OK);
+    assert_true(stats.partial_count > 0 && stats.partial_count <= LONG);
+    options.deadline_ms = 1000000000; /* none that matters */
+    assert_int_equal(imgret_query_batch(out, f->db, inputs, 5, &options, NULL), IMGRET_OK);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(imgret_results_stats(out[i])->flags, 0);
+        assert_int_equal(imgret_results_count(out[i]), 3);
+        imgret_results_free(out[i]);
+    }
+    free(out);
+    free(inputs);
+}
+
+static void queries_tell_what_they_did(void **state)
+{
+    fixture *f = *state;
+    imgret_results *results;
+    assert_null(imgret_results_stats(NULL));
+    add_vectors(f->db, 0, IN_SEGMENT);
+    imgret_optimize_options force = {.size = sizeof force, .flags = IMGRET_OPTIMIZE_FORCE};
+    assert_int_equal(imgret_optimize(f->db, &force, NULL), IMGRET_OK);
+    add_vectors(f->db, IN_SEGMENT, IN_DELTA);
+    imgret_query_options options = {.size = sizeof options, .effort = 80};
+    assert_int_equal(imgret_query(&results, f->db, &f->inputs[0], &options, NULL), IMGRET_OK);
+    imgret_query_stats one = *imgret_results_stats(results);
+    imgret_results_free(results);
+    assert_int_equal(one.scanned, IN_DELTA);
+    assert_true(one.hops >= 80 && one.cache_hits == one.hops);
+    assert_true(one.sign_distances > one.hops && one.code_distances > 0);
+    assert_true(one.reranks >= 10 && one.reads >= 10 && one.read_bytes == one.reads * 4096);
+    assert_int_equal(one.exact_distances, one.scanned + one.reranks);
+    assert_int_equal(one.effort, 80);
+    imgret_stats all = {.size = sizeof all};
+    assert_int_equal(imgret_get_stats(f->db, &all, NULL), IMGRET_OK);
+    assert_int_equal(all.hop_count, one.hops);
+    assert_int_equal(all.disk_read_bytes, one.read_bytes);
+    assert_int_equal(all.sign_distance_count, one.sign_distances);
+    assert_int_equal(all.code_ram_bytes + all.graph_ram_bytes + all.id_ram_bytes +
+                         all.check_ram_bytes + all.other_ram_bytes,
+                     all.segment_ram_bytes);
+    assert_true(all.code_ram_bytes > 0 && all.graph_ram_bytes > 0 && all.graph_disk_bytes == 0);
+    bool ring = strcmp(all.io_kind, "io_uring") == 0;
+    assert_true(ring || strcmp(all.io_kind, "threads") == 0);
+    assert_int_equal(ring, all.io_reason[0] == '\0');
+}
+
+static void targets_are_checked(void **state)
+{
+    fixture *f = *state;
+    imgret_results *results;
+    add_vectors(f->db, 0, 20);
+    const float bad[] = {-1, 0.2f, 1, 2, NAN};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        imgret_query_options options = {.size = sizeof options, .target_recall = bad[i]};
+        assert_int_equal(imgret_query(&results, f->db, &f->inputs[0], &options, NULL),
+                         IMGRET_INVALID_ARGUMENT);
+    }
+    imgret_query_options both = {.size = sizeof both, .effort = 9, .target_recall = 0.9f};
+    assert_int_equal(imgret_query(&results, f->db, &f->inputs[0], &both, NULL),
+                     IMGRET_INVALID_ARGUMENT);
+}
+
 /* ---- pictures ---- */
 
 static void pictures_go_through_the_model(void **state)
@@ -315,6 +417,9 @@ int main(void)
         TEST(a_batch_longer_than_a_part_is_whole),
         TEST(it_refuses_what_makes_no_sense),
         TEST(larger_inputs_are_read),
+        TEST(a_deadline_ends_a_batch),
+        TEST(queries_tell_what_they_did),
+        TEST(targets_are_checked),
         TEST(pictures_go_through_the_model),
         TEST(batches_run_beside_writers),
     };

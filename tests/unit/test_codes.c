@@ -55,6 +55,17 @@ static void compare_family(const ir_code_kernels *family, const codes *c, uint32
     scalar->bytes_dot(c->bytes, n, &whole, expected);
     family->bytes_dot(c->bytes, n, &whole, found);
     assert_memory_equal(expected, found, sizeof found);
+    /* Any number of rows on either side, by name and in order. */
+    int32_t expected_all[ROWS * ROWS], found_all[ROWS * ROWS];
+    for (uint32_t count = 1; count <= ROWS; count++) {
+        ir_code_rows left = {c->rests, N_MAX, NULL, count};
+        ir_code_rows right = {c->rests, N_MAX, c->ids, ROWS + 1 - count};
+        memset(expected_all, 0, sizeof expected_all);
+        memset(found_all, 0, sizeof found_all);
+        scalar->bytes_gram(&left, &right, n, expected_all);
+        family->bytes_gram(&left, &right, n, found_all);
+        assert_memory_equal(expected_all, found_all, sizeof found_all);
+    }
 }
 
 static void compare_floats(const ir_code_kernels *family, uint32_t n)
@@ -77,6 +88,38 @@ static void compare_floats(const ir_code_kernels *family, uint32_t n)
     }
 }
 
+static void compare_encoding(const ir_code_kernels *family, uint32_t n)
+{
+    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
+    static float values[N_MAX], other[N_MAX];
+    uint8_t expected[N_MAX], found[N_MAX];
+    float expected_sums[3], found_sums[3];
+    uint64_t seed = n;
+    for (uint32_t j = 0; j < n; j++) {
+        values[j] = normal(&seed);
+        other[j] = normal(&seed);
+    }
+    for (uint32_t bits = 1; bits <= IR_CODE_BITS_MAX; bits++) {
+        float inverse = 0.3f * (float)(1u << bits);
+        scalar->grid(values, other, n, inverse, bits, expected, expected_sums);
+        family->grid(values, other, n, inverse, bits, found, found_sums);
+        assert_memory_equal(expected, found, n);
+        for (int i = 0; i < 3; i++)
+            assert_true(fabsf(expected_sums[i] - found_sums[i]) <=
+                        1e-5f * (expected_sums[1] + (float)n));
+        family->grid(values, NULL, n, inverse, bits, NULL, found_sums);
+        assert_true(found_sums[2] == 0);
+    }
+    int32_t expected_bytes[2], found_bytes[2];
+    assert_true(scalar->bytes_from_floats(values, n, expected, expected_bytes) ==
+                family->bytes_from_floats(values, n, found, found_bytes));
+    assert_memory_equal(expected, found, n);
+    assert_memory_equal(expected_bytes, found_bytes, sizeof found_bytes);
+    memset(values, 0, sizeof values);
+    assert_true(family->bytes_from_floats(values, n, found, found_bytes) == 0);
+    assert_true(found[0] == 128 && found_bytes[0] == 0 && found_bytes[1] == 0);
+}
+
 static void families_agree_with_scalar(void **state)
 {
     (void)state;
@@ -91,6 +134,7 @@ static void families_agree_with_scalar(void **state)
         for (uint32_t n = 8; n <= N_MAX; n += 8) {
             fill(&c, n);
             compare_family(family, &c, n);
+            compare_encoding(family, n);
         }
         compare_floats(family, 4096);
         compare_floats(family, 37);

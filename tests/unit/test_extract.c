@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "extract/extract.h"
+#include "extract/plugin.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -69,6 +70,69 @@ static void plugins_are_searched_in_order(void **state)
     assert_int_equal(ir_extractor_open(&extractor, "fake", NULL, 0, NULL), 0);
     unsetenv("IMGRET_PLUGIN_PATH");
     ir_extractor_close(extractor);
+}
+
+static void a_plugin_of_an_older_table_works(void **state)
+{
+    (void)state;
+    const imgret_backend *table;
+    assert_int_equal(ir_plugin_find(&table, "first_abi", IMGRET_TEST_PLUGINS, NULL), 0);
+    assert_null(table->detect); /* its own memory holds poison there */
+    assert_null(table->inspect);
+    assert_null(table->end_inspection);
+    ir_extractor *extractor = open_good("first_abi");
+    uint8_t pixels[3] = {0};
+    float vector[2];
+    assert_int_equal(ir_extractor_run(extractor, pixels, 1, vector, NULL), 0);
+    assert_true(fabsf(vector[0] - 0.6f) < 1e-6f && fabsf(vector[1] - 0.8f) < 1e-6f);
+    ir_extractor_close(extractor);
+}
+
+static void a_detector_is_no_extractor(void **state)
+{
+    (void)state;
+    refuse("fake;act=detector", IMGRET_BAD_MODEL, "fake_net is a detector");
+}
+
+static void inspections_tell_what_a_file_holds(void **state)
+{
+    (void)state;
+    imgret_inspection *inspection;
+    imgret_error error = IMGRET_ERROR_INIT;
+    uint64_t before = ir_alloc_live_count();
+    assert_int_equal(imgret_inspect_model(&inspection, "fake;act=lacks;grey=yes;labels=/none",
+                                          IMGRET_TEST_PLUGINS, &error), 0);
+    const imgret_model_report *report = imgret_inspection_report(inspection);
+    assert_int_equal(report->status, IMGRET_BAD_MODEL);
+    assert_string_equal(report->reason, "two tensors are not there");
+    assert_string_equal(report->missing, "head.weight\nhead.bias\n");
+    assert_int_equal(report->missing_count, 2);
+    assert_string_equal(report->left_over, "");
+    assert_string_equal(report->backend, "fake");
+    imgret_inspection_free(inspection);
+    assert_int_equal(imgret_inspect_model(&inspection, "classic", NULL, NULL), 0);
+    report = imgret_inspection_report(inspection);
+    assert_int_equal(report->status, 0);
+    assert_string_equal(report->architecture, "classic");
+    assert_int_equal(report->dimension, 492);
+    imgret_inspection_free(inspection);
+    static const struct { const char *model, *words; int32_t code; } bad[] = {
+        {"fake;act=broken", "cannot look into the model", IMGRET_BAD_MODEL},
+        {"fake;act=unreadable", "the disk says no", IMGRET_IO},
+        {"fake;act=small", "in 8 bytes", IMGRET_BAD_MODEL},
+        {"fake;grey=maybe", "grey=maybe", IMGRET_INVALID_ARGUMENT},
+        {"/no/such.file", "/no/such.file", IMGRET_NOT_FOUND},
+        {"", "empty", IMGRET_INVALID_ARGUMENT},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(imgret_inspect_model(&inspection, bad[i].model, IMGRET_TEST_PLUGINS,
+                                              &error), bad[i].code);
+        assert_non_null(strstr(error.message, bad[i].words));
+        assert_null(inspection);
+    }
+    assert_int_equal(ir_alloc_live_count(), before);
+    assert_null(imgret_inspection_report(NULL));
+    imgret_inspection_free(NULL);
 }
 
 static void missing_and_broken_plugins_are_named(void **state)
@@ -140,9 +204,10 @@ static void nonsense_descriptions_are_refused(void **state)
 {
     (void)state;
     static const struct { const char *act, *words; } cases[] = {
+        {"classes", "class_count 2097152"},
         {"dimension", "dimension 65537"}, {"width", "input_width 4097"},
         {"height", "input_height 0"},     {"batch", "batch_max 0"},
-        {"resize", "resize 3"},           {"resize_px", "resize_px 1"},
+        {"resize", "resize 4"},           {"resize_px", "resize_px 1"},
         {"filter", "filter 0"},           {"architecture", "without architecture"},
         {"identity", "or identity"},
     };
@@ -298,6 +363,9 @@ int main(void)
         cmocka_unit_test(a_file_that_is_no_plugin_is_named),
         cmocka_unit_test(a_plugin_is_found_and_described),
         cmocka_unit_test(plugins_are_searched_in_order),
+        cmocka_unit_test(a_plugin_of_an_older_table_works),
+        cmocka_unit_test(a_detector_is_no_extractor),
+        cmocka_unit_test(inspections_tell_what_a_file_holds),
         cmocka_unit_test(missing_and_broken_plugins_are_named),
         cmocka_unit_test(a_weights_file_finds_its_plugin_by_its_ending),
         cmocka_unit_test(nonsense_descriptions_are_refused),

@@ -136,6 +136,73 @@ static void the_nearest_is_linked(void **state)
     ir_free(rows.base);
 }
 
+static int32_t insert_into(const ir_graph_rows *rows, const uint32_t *fresh, uint32_t fresh_count,
+                           uint32_t threads, ir_graph *out)
+{
+    uint32_t count = rows->count, settled = count - fresh_count, at = 0;
+    uint32_t *slots = calloc(count, sizeof *slots), *taken = slots;
+    ir_graph_rows old = {.stride = rows->stride, .count = settled, .dimension = N};
+    old.base = malloc(settled * old.stride + 1);
+    for (uint32_t slot = 0; slot < count; slot++) {
+        if (at < fresh_count && fresh[at] == slot) {
+            at++;
+            continue;
+        }
+        memcpy(old.base + (size_t)(taken - slots) * old.stride, rows->base + slot * rows->stride,
+               old.stride);
+        *taken++ = slot;
+    }
+    ir_pool *pool;
+    assert_int_equal(ir_pool_create(&pool, threads, NULL), 0);
+    ir_graph before;
+    ir_graph_spec spec = spec_of(&old, pool);
+    assert_int_equal(ir_graph_build(&before, &spec, NULL), 0);
+    *out = (ir_graph){.count = count, .degree = before.degree};
+    out->edges = ir_calloc((size_t)count * 16, sizeof out->edges[0]);
+    for (uint32_t i = 0; i < settled; i++)
+        for (uint32_t e = 0; e < 16; e++)
+            out->edges[slots[i] * 16 + e] = slots[before.edges[i * 16 + e]];
+    ir_graph_free(&before);
+    spec = spec_of(rows, pool);
+    int32_t status = ir_graph_insert(out, &spec, fresh, fresh_count, NULL);
+    ir_pool_free(pool);
+    free(old.base);
+    free(slots);
+    return status;
+}
+
+static void what_is_inserted_is_linked_for_any_number_of_threads(void **state)
+{
+    (void)state;
+    enum { COUNT = 2000, FRESH = 300 };
+    ir_graph_rows rows = make_rows(COUNT, false);
+    uint32_t fresh[FRESH];
+    for (uint32_t i = 0; i < FRESH; i++)
+        fresh[i] = 5 + 6 * i;
+    ir_graph graphs[2];
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(insert_into(&rows, fresh, FRESH, 1 + 2 * i, &graphs[i]), 0);
+    assert_memory_equal(graphs[0].edges, graphs[1].edges, COUNT * 16 * sizeof(uint32_t));
+    assert_int_equal(count_reachable(&graphs[0]), COUNT);
+    uint32_t linked = 0;
+    for (uint32_t i = 0; i < FRESH; i++) {
+        uint32_t nearest = 0;
+        for (uint32_t other = 0; other < COUNT; other++)
+            if (other != fresh[i] &&
+                distance(&rows, fresh[i], other) < distance(&rows, fresh[i], nearest))
+                nearest = other;
+        for (uint32_t e = 0; e < 16; e++)
+            if (graphs[0].edges[fresh[i] * 16 + e] == nearest) {
+                linked++;
+                break;
+            }
+    }
+    assert_true(linked > FRESH * 95 / 100);
+    ir_graph_free(&graphs[0]);
+    ir_graph_free(&graphs[1]);
+    ir_free(rows.base);
+}
+
 static bool stop_half_way(void *context, double done)
 {
     *(double *)context = done;
@@ -158,7 +225,7 @@ static void building_can_be_stopped_and_memory_can_end(void **state)
     assert_true(done > 0.5 && done < 1);
     assert_null(graph.edges);
     spec.stop = NULL;
-    for (uint64_t n = 1; n < 60; n++) {
+    for (uint64_t n = 1; n < 200; n++) {
         ir_alloc_fail_after(n);
         int32_t status = ir_graph_build(&graph, &spec, NULL);
         ir_alloc_fail_after(0);
@@ -167,7 +234,7 @@ static void building_can_be_stopped_and_memory_can_end(void **state)
         assert_int_equal(ir_alloc_live_count(), before);
         if (status == IMGRET_OK)
             break;
-        assert_true(n < 59);
+        assert_true(n < 199);
     }
     spec.degree = 3;
     assert_int_equal(ir_graph_build(&graph, &spec, NULL), IMGRET_INVALID_ARGUMENT);
@@ -181,6 +248,7 @@ int main(void)
         cmocka_unit_test(threads_do_not_change_the_graph),
         cmocka_unit_test(every_size_and_kind_is_connected),
         cmocka_unit_test(the_nearest_is_linked),
+        cmocka_unit_test(what_is_inserted_is_linked_for_any_number_of_threads),
         cmocka_unit_test(building_can_be_stopped_and_memory_can_end),
     };
     return cmocka_run_group_tests_name("graph", tests, NULL, NULL);

@@ -256,15 +256,13 @@ static void a_batch_answers_each_query_like_a_single_search(void **state)
 static int choose_file(void **state)
 {
     (void)state;
-    snprintf(path, sizeof path, "/tmp/imgret-search-%d.seg", (int)getpid());
-    return 0;
+    return make_segment_path(path, sizeof path);
 }
 
 static int remove_file(void **state)
 {
     (void)state;
-    unlink(path);
-    return 0;
+    return remove_segment_path(path);
 }
 
 int main(void)

@@ -103,6 +103,85 @@ static void mobilenet_v2_reproduces_its_golden_output(void **state)
     reproduces(&mobilenet_v2, "", mobilenet_v2.error_max);
 }
 
+static void yolox_nano_reproduces_its_golden_output(void **state)
+{
+    (void)state;
+    enum { INPUT = 416, ANCHORS = 52 * 52 + 26 * 26 + 13 * 13, VALUES = 85 };
+    char golden_path[PATH_MAX], weights_path[PATH_MAX];
+    plugin();
+    if (!test_data(golden_path, sizeof golden_path,
+                   "weights/golden/yolox_nano_coco.golden.safetensors") ||
+        !test_data(weights_path, sizeof weights_path, "weights/yolox_nano_coco.safetensors"))
+        skip_because("no weights under IMGRET_TEST_DATA");
+    ir_safetensors *file;
+    size_t bytes;
+    assert_int_equal(ir_safetensors_open(&file, golden_path, NULL), 0);
+    uint8_t *pixels = read_tensor(file, "pixels", &bytes);
+    assert_int_equal(bytes, 3 * INPUT * INPUT);
+    float *wanted = read_tensor(file, "output", &bytes);
+    assert_int_equal(bytes, sizeof(float) * ANCHORS * VALUES);
+    ir_safetensors_close(file);
+
+    imgret_backend_info info;
+    imgret_backend_model *model = load_model(weights_path, "", 2, &info);
+    assert_string_equal(info.architecture, "yolox_nano");
+    assert_int_equal(info.dimension, 0);
+    assert_int_equal(info.input_width, INPUT);
+    assert_int_equal(info.resize, IMGRET_RESIZE_LETTERBOX);
+    assert_int_equal(info.letterbox_place, IMGRET_PLACE_TOP_LEFT);
+    assert_int_equal(info.pad_rgb, 0x727272);
+    assert_int_equal(info.anchor_count, ANCHORS);
+    assert_int_equal(info.box_class_count, VALUES - 5);
+    assert_int_equal(info.box_coding, IMGRET_BOXES_GRID);
+    assert_int_equal(info.stride_count, 3);
+    assert_int_equal(info.strides[0] + 100 * info.strides[1] + 10000 * info.strides[2], 321608);
+
+    uint8_t *pair = malloc(2 * 3 * INPUT * INPUT); /* a batch of the picture and a black one */
+    float *detections = calloc(2 * ANCHORS * VALUES, sizeof(float));
+    assert_true(pair && detections);
+    memcpy(pair, pixels, 3 * INPUT * INPUT);
+    memset(pair + 3 * INPUT * INPUT, 0, 3 * INPUT * INPUT);
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_backend_detect_batch batch = {sizeof batch, 2, pair, detections};
+    assert_int_equal(plugin()->detect(model, &batch, &error), 0);
+    double place = 0, score = 0;
+    for (size_t i = 0; i < ANCHORS * VALUES; i++) {
+        double error_here = fabs((double)detections[i] - (double)wanted[i]);
+        double *largest = i % VALUES < 4 ? &place : &score;
+        *largest = fmax(*largest, error_here);
+    }
+    print_message("# largest error, absolute: offsets and sizes %.2g, scores %.2g\n", place, score);
+    /* The golden output is float32's: an exact network, in double, is 2.3e-4 and 1.9e-5 from it. */
+    assert_true(place <= 1e-3);
+    assert_true(score <= 1e-4);
+
+    float vector[4];
+    imgret_backend_batch wrong = {sizeof wrong, 1, pair, vector, NULL};
+    assert_int_equal(plugin()->run(model, &wrong, &error), IMGRET_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "yolox_nano: a detector makes no vectors"));
+    plugin()->unload(model);
+    free(pixels), free(wanted), free(pair), free(detections);
+}
+
+static void a_network_for_vectors_detects_nothing(void **state)
+{
+    (void)state;
+    char path[PATH_MAX];
+    plugin();
+    if (!test_data(path, sizeof path, cifar.weights))
+        skip_because("no weights under IMGRET_TEST_DATA");
+    imgret_backend_info info;
+    imgret_backend_model *model = load_model(path, "", 1, &info);
+    assert_int_equal(info.anchor_count, 0);
+    uint8_t pixels[3 * 32 * 32] = {0};
+    float detections[85];
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_backend_detect_batch batch = {sizeof batch, 1, pixels, detections};
+    assert_int_equal(plugin()->detect(model, &batch, &error), IMGRET_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "cifar_resnet20: is no detector"));
+    plugin()->unload(model);
+}
+
 static void bf16_is_near(void **state)
 {
     (void)state;
@@ -115,6 +194,8 @@ int main(void)
         cmocka_unit_test(cifar_resnet20_reproduces_its_golden_output),
         cmocka_unit_test(mobilenet_v1_reproduces_its_golden_output),
         cmocka_unit_test(mobilenet_v2_reproduces_its_golden_output),
+        cmocka_unit_test(yolox_nano_reproduces_its_golden_output),
+        cmocka_unit_test(a_network_for_vectors_detects_nothing),
         cmocka_unit_test(bf16_is_near),
     };
     return cmocka_run_group_tests_name("torch golden", tests, NULL, NULL);

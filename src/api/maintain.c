@@ -1,0 +1,31 @@
+/* maintain.c: the calls that keep a database sound and quick. */
+#include "api/handle.h"
+
+#include "base/error.h"
+#include "engine/repair.h"
+
+int32_t imgret_repair(imgret *db, const imgret_repair_options *options,
+                      imgret_repair_report *report, imgret_error *error)
+{
+    imgret_repair_options wanted;
+    imgret_repair_report done = {.size = sizeof done};
+    int32_t status = ir_handle_check(db, error);
+    if (!status)
+        status = ir_options_read(&wanted, sizeof wanted, sizeof wanted, options,
+                                 "imgret_repair_options", error);
+    if (!status && wanted.flags_zero)
+        status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_repair_options.flags_zero is 0x%x",
+                         wanted.flags_zero);
+    if (status)
+        return status;
+    ir_call call;
+    ir_call_begin(&call, &db->database->interrupts);
+    status = ir_repair(db->database, &wanted, &done, &call, error);
+    ir_call_end(&call);
+    if (report) {
+        int32_t written = ir_struct_write(report, &done, sizeof done, sizeof done,
+                                          "imgret_repair_report", status ? NULL : error);
+        status = status ? status : written;
+    }
+    return status;
+}

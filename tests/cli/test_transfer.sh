@@ -1,0 +1,53 @@
+#!/bin/sh
+# test_transfer.sh: export, import and repair: what is there stays the same, and what is wrong is said.
+. "$(dirname "$0")/common.sh"
+
+draw pics 6
+brick=$(first_of brick pics)
+bad_picture pics/broken.ppm
+"$IMGRET" add t.imgret pics -q 2> other
+run "$IMGRET" export t.imgret out.d --json
+check "export tells what it wrote" '[ $status -eq 0 ] && grep -q "\"event\":\"export\"" out'
+check "its lines are JSON" 'is_ndjson out.d/images.ndjson && is_ndjson out.d/manifest.json'
+check "a failure is among them" 'grep -q "broken\.ppm.*\"regions\":\[\]" out.d/images.ndjson'
+run "$IMGRET" import new.imgret out.d
+check "import makes a database" '[ $status -eq 0 ] && [ ! -s out ] && grep -q "images" err'
+"$IMGRET" show t.imgret --json > shown
+run "$IMGRET" show new.imgret --json
+check "it shows the same" 'cmp -s out shown'
+"$IMGRET" search t.imgret "$brick" --json > shown
+run "$IMGRET" search new.imgret "$brick" --json
+check "it finds the same" 'cmp -s out shown'
+run "$IMGRET" check new.imgret
+check "it is sound" '[ $status -eq 0 ]'
+run "$IMGRET" import new.imgret out.d
+check "import does not overwrite" '[ $status -eq 2 ] && grep -q new.imgret err'
+run "$IMGRET" export t.imgret out.d
+check "export does not overwrite" '[ $status -eq 2 ] && grep -q out.d err'
+sed '2s/"state":1/"state":9/' out.d/images.ndjson > lines && cp lines out.d/images.ndjson
+run "$IMGRET" import bad.imgret out.d
+check "what is wrong is named by file and line" \
+    '[ $status -eq 2 ] && grep -q "images.ndjson: line 2" err && [ ! -e bad.imgret ]'
+run "$IMGRET" import bad.imgret missing.d
+check "a missing folder is named" '[ $status -eq 2 ] && grep -q missing.d err'
+check "nothing half made is left" '[ -z "$(ls -d *-partial 2> other)" ]'
+
+run "$IMGRET" optimize t.imgret --force -q
+for file in t.imgret/segments/*.seg; do
+    printf 'x' | dd of="$file" bs=1 seek=9 conv=notrunc 2> other
+done
+run "$IMGRET" check t.imgret
+check "check tells a damaged segment" '[ $status -eq 2 ] && grep -q "\.seg" out'
+run "$IMGRET" search t.imgret "$brick"
+check "a search that would lack a part is refused" '[ $status -eq 2 ] && [ ! -s out ] && grep -q "\.seg" err'
+run "$IMGRET" show t.imgret
+check "what needs no vector works" '[ $status -eq 0 ] && [ -s out ]'
+rm "$brick"
+run "$IMGRET" check t.imgret --repair
+check "check --repair says what is lost and what is read again" \
+    '[ $status -eq 3 ] && grep "^lost" out | grep -q brick && [ "$(lines_with restored out)" -eq 5 ]'
+run "$IMGRET" check t.imgret
+check "then it is sound" '[ $status -eq 0 ]'
+run "$IMGRET" search t.imgret "$(first_of city pics)"
+check "and searches work" '[ $status -eq 0 ] && [ -s out ]'
+finish
