@@ -42,8 +42,8 @@ static int32_t prepare_trip(const ir_query_work *work, round_trip *trip, imgret_
 {
     const imgret_query_options *options = work->options;
     uint64_t there = ir_query_vectors_at_most(work->database);
-    if (work->allowed.ids && work->allowed.count < there)
-        there = work->allowed.count;
+    if (work->allowed && work->allowed->count < there)
+        there = work->allowed->count;
     uint32_t k = options->k < there ? options->k : (uint32_t)there;
     k = k ? k : 1;
     *trip = (round_trip){
@@ -64,8 +64,8 @@ static int32_t prepare_trip(const ir_query_work *work, round_trip *trip, imgret_
             .excluded_id =
                 options->flags & IMGRET_QUERY_INCLUDE_SELF ? 0 : work->asked[i].region,
             .pool = work->database->pool,
-            .allowed = work->allowed.ids,
-            .allowed_count = work->allowed.count,
+            .allowed = work->allowed ? work->allowed->ids : NULL,
+            .allowed_count = work->allowed ? work->allowed->count : 0,
             .stop = ir_call_stopped,
             .stop_context = work->call,
             .partial = (options->flags & IMGRET_QUERY_ALLOW_PARTIAL) != 0,
