@@ -344,6 +344,16 @@ bench: $(BENCHES) $(MICRO_BENCHES) $(BUILD)/imgret-bench $(BENCH_PEERS) $(FILTER
 bench-ann: $(BUILD)/imgret-bench $(BENCH_PEERS)
 	@BUILD='$(BUILD)' sh bench/ann/standard.sh
 
+# A Python with torch and torchvision for the reference side; Debian's is the plugin's own libtorch.
+BENCH_PYTHON ?= /usr/bin/python3
+## bench-extract our models' speed against Python's torch, and memory over 10,000 pictures
+.PHONY: bench-extract
+bench-extract: all $(BUILD)/bench/extract_memory
+	$(Q)$(BENCH_PYTHON) bench/extract.py $(BUILD) --json $(BUILD)/bench/extract.json
+	$(if $(IMGRET_TEST_DATA),$(Q)$(BUILD)/bench/extract_memory \
+	    $(IMGRET_TEST_DATA)/images/cifar10_test/cat \
+	    --model 'torch:$(IMGRET_TEST_DATA)/weights/cifar10_resnet20.safetensors')
+
 # ---- What people call -------------------------------------------------------------------------
 
 install_deps = $(if $(filter 0,$(INSTALL_DEPS)),,$(Q)sh tools/install-deps.sh $(1))

@@ -40,6 +40,7 @@ static void print_stats_json(const char *path, const imgret_stats *stats)
     cli_json_text("vector_type", vector_type_name(stats->vector_type));
     cli_json_path("model", stats->model);
     cli_json_text("model_identity", stats->model_identity);
+    cli_json_text("regions", stats->regions);
     cli_json_count("catalog_bytes", stats->catalog_bytes);
     cli_json_count("delta_vector_count", stats->delta_vector_count);
     cli_json_count("delta_ram_bytes", stats->delta_ram_bytes);
@@ -86,6 +87,7 @@ static void print_stats(cli_form form, const char *path, const imgret_stats *sta
     print_line(form, "vector_type", vector_type_name(stats->vector_type));
     print_line(form, "model", stats->model);
     print_line(form, "model_identity", stats->model_identity);
+    print_line(form, "regions", stats->regions);
     print_count_line(form, "catalog_bytes", stats->catalog_bytes);
     print_count_line(form, "delta_vector_count", stats->delta_vector_count);
     print_count_line(form, "delta_ram_bytes", stats->delta_ram_bytes);

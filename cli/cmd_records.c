@@ -5,6 +5,7 @@
 #include "output.h"
 #include "params.h"
 #include "paths.h"
+#include "regions.h"
 #include "session.h"
 #include "text.h"
 
@@ -68,7 +69,8 @@ static void print_json_attributes(const imgret_attributes *seen)
     print_json_number("longitude", seen->longitude);
 }
 
-static bool print_json(const imgret_record *record)
+/* `objects_in`: the database, when its pictures have objects; else NULL, here and below. */
+static bool print_json(imgret *objects_in, const imgret_record *record)
 {
     char hash[33];
     format_hash(hash, record);
@@ -90,6 +92,8 @@ static bool print_json(const imgret_record *record)
     cli_json_number("label_score", record->label ? record->label_score : (double)NAN);
     if (record->attributes)
         print_json_attributes(record->attributes);
+    if (objects_in)
+        cli_regions_print_objects_json(objects_in, record->id);
     return cli_json_end();
 }
 
@@ -135,7 +139,7 @@ static void print_time(const char *name, int64_t seconds)
 }
 
 /* A picture asked for by name on a terminal: everything, one thing a line. */
-static bool print_details(const imgret_record *record)
+static bool print_details(imgret *objects_in, const imgret_record *record)
 {
     char hash[33], text[64];
     format_hash(hash, record);
@@ -155,6 +159,8 @@ static bool print_details(const imgret_record *record)
     print_detail("content_hash", hash);
     print_detail("metadata", record->metadata);
     print_detail("label", record->label);
+    if (objects_in)
+        cli_regions_print_objects(objects_in, record->id);
     putchar('\n');
     return cli_output_line();
 }
@@ -173,6 +179,7 @@ static int show_pages(imgret *db, imgret_list_options list, const cli_options *o
 {
     imgret_error error = IMGRET_ERROR_INIT;
     cli_form form = cli_output_form(options);
+    imgret *objects_in = form == CLI_FORM_JSON && cli_regions_are_in(db) ? db : NULL;
     int status = CLI_EXIT_NOTHING;
     for (;;) {
         imgret_records *records;
@@ -184,7 +191,7 @@ static int show_pages(imgret *db, imgret_list_options list, const cli_options *o
         bool good = true;
         for (uint64_t i = 0; i < count && good; i++) {
             const imgret_record *record = imgret_records_at(records, i);
-            good = form == CLI_FORM_JSON ? print_json(record) : print_row(form, record);
+            good = form == CLI_FORM_JSON ? print_json(objects_in, record) : print_row(form, record);
             list.after_id = record->id;
         }
         imgret_records_free(records);
@@ -258,6 +265,7 @@ static int show_words(imgret *db, const cli_options *options)
 {
     imgret_error error = IMGRET_ERROR_INIT;
     cli_form form = cli_output_form(options);
+    imgret *objects_in = cli_regions_are_in(db) ? db : NULL;
     int status = CLI_EXIT_FOUND;
     bool good = true;
     for (size_t i = 0; i < options->word_count && good; i++) {
@@ -270,9 +278,9 @@ static int show_words(imgret *db, const cli_options *options)
                       record ? "has not failed" : "not in the database");
             status = CLI_EXIT_NOTHING;
         } else if (form == CLI_FORM_JSON) {
-            good = print_json(record);
+            good = print_json(objects_in, record);
         } else if (form == CLI_FORM_TABLE) {
-            good = print_details(record);
+            good = print_details(objects_in, record);
         } else {
             good = print_row(form, record);
         }

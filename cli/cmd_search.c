@@ -5,6 +5,7 @@
 #include "output.h"
 #include "params.h"
 #include "question.h"
+#include "regions.h"
 #include "session.h"
 #include "sheet.h"
 
@@ -13,7 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static bool print_hit(cli_form form, uint64_t rank, const imgret_hit *hit)
+/* `regions`: which part of the picture it is, too. */
+static bool print_hit(cli_form form, bool regions, uint64_t rank, const imgret_hit *hit)
 {
     char size[32] = "-";
     switch (form) {
@@ -28,6 +30,8 @@ static bool print_hit(cli_form form, uint64_t rank, const imgret_hit *hit)
         cli_json_raw("metadata", hit->metadata);
         cli_json_text("label", hit->label);
         cli_json_number("label_score", hit->label ? hit->label_score : (double)NAN);
+        if (regions)
+            cli_regions_print_hit_json(hit);
         return cli_json_end();
     case CLI_FORM_TABLE:
         if (hit->width)
@@ -41,16 +45,22 @@ static bool print_hit(cli_form form, uint64_t rank, const imgret_hit *hit)
     case CLI_FORM_PATHS:
         break;
     }
+    if (regions)
+        cli_regions_print_hit(form, hit);
     return cli_output_path_line(form, hit->uri);
 }
 
-static void print_hits(cli_form form, const imgret_results *results)
+static void print_hits(cli_form form, bool regions, const imgret_results *results)
 {
     uint64_t count = imgret_results_count(results);
     if (form == CLI_FORM_TABLE && count)
-        printf("%5s  %8s  %8s  %11s  %s\n", "rank", "score", "id", "size", "path");
+        printf("%5s  %8s  %8s  %11s  ", "rank", "score", "id", "size");
+    if (regions && count)
+        cli_regions_print_heading(form);
+    if (form == CLI_FORM_TABLE && count)
+        puts("path");
     for (uint64_t i = 0; i < count; i++)
-        if (!print_hit(form, i + 1, imgret_results_at(results, i)))
+        if (!print_hit(form, regions, i + 1, imgret_results_at(results, i)))
             return;
 }
 
@@ -149,6 +159,9 @@ static int query(imgret *db, const cli_question *question, const cli_options *op
         query_options.flags = IMGRET_QUERY_MIN_SCORE;
         query_options.min_score = options->min_score;
     }
+    imgret_box box;
+    if (!cli_regions_read(&query_options, &box, options))
+        return CLI_EXIT_ERROR;
     if (options->deadline_ms)
         query_options.flags |= IMGRET_QUERY_ALLOW_PARTIAL;
     if (!isnan(options->target_recall))
@@ -165,7 +178,7 @@ static int query(imgret *db, const cli_question *question, const cli_options *op
     if (code != IMGRET_OK)
         return cli_session_fail(&error);
     int status = imgret_results_count(results) ? CLI_EXIT_FOUND : CLI_EXIT_NOTHING;
-    print_hits(cli_output_form(options), results);
+    print_hits(cli_output_form(options), cli_regions_are_searched(options), results);
     if (options->cursor)
         print_cursor(cli_output_form(options), imgret_results_cursor(results));
     if (status == CLI_EXIT_NOTHING)

@@ -34,9 +34,11 @@ static const cli_command commands[] = {
     {"create", CREATE, 0, 0, "DB [--model SPEC] [--metric NAME] [--vectors TYPE]",
      "make an empty database",
      "  imgret create photos.imgret\n"
-     "  imgret create photos.imgret --model vit.safetensors --metric cosine\n",
-     "  The model, metric and vector type of a database never change. Without --model\n"
-     "  it is 'classic', which needs no weights.\n",
+     "  imgret create photos.imgret --model vit.safetensors --metric cosine\n"
+     "  imgret create things.imgret --regions 'detector:yolox.safetensors?score=0.4'\n",
+     "  The model, metric, vector type and regions of a database never change. Without\n"
+     "  --model it is 'classic', which needs no weights; without --regions only whole\n"
+     "  pictures are searched.\n",
      cli_create},
     {"add", ADD, 0, SIZE_MAX, "DB PATH...", "take in pictures and folders of pictures",
      "  imgret add photos.imgret ~/Pictures\n"
@@ -54,6 +56,7 @@ static const cli_command commands[] = {
      "  imgret search photos.imgret cat.jpg --where \"blue > 0.3 AND taken_at > '2024'\"\n"
      "  imgret search photos.imgret day.jpg + snow.jpg - people.jpg --weight 2\n"
      "  imgret search photos.imgret --color '#c03020:2,white' -k 30\n"
+     "  imgret search photos.imgret street.jpg --box 120,40,200,180 --search objects\n"
      "  curl -s https://example.org/cat.jpg | imgret search photos.imgret - --json\n",
      "  IMAGE is a picture file, or - for the bytes of a picture on stdin. Examples\n"
      "  after + are wished for, after - not; a single + or - stands between them.\n",
@@ -143,6 +146,8 @@ static const cli_flag flags[] = {
      "how alike two vectors are (default cosine)"},
     {"vectors", 0, CLI_FLAG_CHOICE, "f16|f32", 0, CREATE, FIELD(vector_type),
      "precision vectors are stored in (default f16)"},
+    {"regions", 0, CLI_FLAG_TEXT, "SPEC", 0, CREATE | ADD, FIELD(regions),
+     "parts of pictures to find too: center, grid=3x3, detector:FILE"},
     {"files-from", 0, CLI_FLAG_TEXT, "FILE", 0, ADD, FIELD(files_from),
      "also add the paths in FILE, one a line; - is stdin"},
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(null),
@@ -167,6 +172,16 @@ static const cli_flag flags[] = {
      "also when it would hardly pay"},
     {"repair", 0, CLI_FLAG_SWITCH, NULL, 0, CHECK, FIELD(repair),
      "make damaged parts of the index anew, then check"},
+    {"box", 0, CLI_FLAG_TEXT, "X,Y,W,H", 0, SEARCH, FIELD(box),
+     "look for what is in this part of IMAGE, in pixels"},
+    {"object", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(object),
+     "look for the main object of IMAGE or --id"},
+    {"region", 0, CLI_FLAG_COUNT, "N", 255, SEARCH, FIELD(region),
+     "look for object N of --id, as show numbers them"},
+    {"search", 0, CLI_FLAG_CHOICE, "whole|objects|both", 0, SEARCH, FIELD(search),
+     "compare whole pictures (default), their objects, or both"},
+    {"group", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(group),
+     "each picture once, with its best object"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
      "also write a contact sheet, one HTML page"},
     {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW | COUNT | LABEL, FIELD(where),

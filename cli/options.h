@@ -96,6 +96,12 @@ struct cli_options {
     bool assign;
     double confidence; /* NaN: not given */
     bool repair;
+    const char *regions; /* NULL: not given, as the next */
+    const char *box;     /* "X,Y,WIDTH,HEIGHT" */
+    uint32_t region;     /* 0: not given */
+    uint32_t search;     /* 0: not given; then IMGRET_SEARCH_* counted from 1 */
+    bool object;
+    bool group;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

@@ -62,6 +62,7 @@ imgret *cli_session_open(const cli_options *options, uint32_t flags)
         .metric = options->metric,
         .vector_type = options->vector_type,
         .threads = options->threads,
+        .regions = options->regions,
     };
     imgret *db;
     if (imgret_open(&db, options->db, &open, &error) != IMGRET_OK) {

@@ -29,6 +29,7 @@ BEGIN {
     faces["base"] = "*"
     faces["catalog"] = "transfer.h repair.h"
     faces["engine"] = "*"
+    faces["extract"] = "boxes.h detector.h"
     faces["index"] = "delta.h segment.h tombstones.h"
     faces["kernels"] = "code_kernels.h"
 

@@ -27,6 +27,7 @@ typedef struct {
     uint32_t vector_type;
     uint64_t build_memory; /* bytes; 0: no limit */
     uint64_t memory;       /* of this search; 0: no limit */
+    int calibrated;        /* measure target_recall too */
     bench_point built;
 } ann;
 
@@ -54,10 +55,8 @@ static imgret *open_database(const ann *a, uint32_t flags, uint32_t threads, uin
 static void add_vector(imgret *db, const float *row, uint32_t dimension, uint64_t position)
 {
     imgret_error error = IMGRET_ERROR_INIT;
-    imgret_input input = {.size = sizeof input,
-                          .kind = IMGRET_INPUT_VECTOR,
-                          .vector = row,
-                          .dimension = dimension};
+    imgret_input input = {
+        .size = sizeof input, .kind = IMGRET_INPUT_VECTOR, .vector = row, .dimension = dimension};
     imgret_add_result result = {.size = sizeof result};
     if (imgret_add(db, &input, NULL, &result, &error) != IMGRET_OK)
         bench_die("vector %llu: %s", (unsigned long long)position, error.message);
@@ -149,7 +148,20 @@ static void prepare(ann *a)
 typedef struct {
     imgret *db;
     uint32_t dimension;
+    int by_target; /* efforts are target_recall in units of 1 / TARGET_UNIT */
 } searched;
+
+enum { TARGET_UNIT = 10000 };
+
+static imgret_query_options options_of(const searched *s, uint32_t effort, uint32_t k)
+{
+    imgret_query_options options = {.size = sizeof options, .k = k};
+    if (s->by_target)
+        options.target_recall = (float)effort / TARGET_UNIT;
+    else
+        options.effort = effort;
+    return options;
+}
 
 static void keep_ids(const imgret_results *results, uint32_t k, int64_t *ids)
 {
@@ -165,7 +177,7 @@ static void search_batch(void *user, const float *queries, uint32_t count, uint3
     imgret_error error = IMGRET_ERROR_INIT;
     imgret_input *inputs = calloc(count, sizeof *inputs);
     imgret_results **results = calloc(count, sizeof *results);
-    imgret_query_options options = {.size = sizeof options, .k = k, .effort = effort};
+    imgret_query_options options = options_of(s, effort, k);
     if (!inputs || !results)
         bench_die("no memory");
     for (uint32_t i = 0; i < count; i++)
@@ -192,7 +204,7 @@ static void search_one(void *user, const float *query, uint32_t effort, uint32_t
                           .kind = IMGRET_INPUT_VECTOR,
                           .vector = query,
                           .dimension = s->dimension};
-    imgret_query_options options = {.size = sizeof options, .k = k, .effort = effort};
+    imgret_query_options options = options_of(s, effort, k);
     if (imgret_query(&results, s->db, &input, &options, &error) != IMGRET_OK)
         bench_die("%s", error.message);
     keep_ids(results, k, ids);
@@ -211,14 +223,32 @@ static void count_work(void *user, bench_counters *out)
     out->ram_bytes = (double)(stats.delta_ram_bytes + stats.segment_ram_bytes);
 }
 
+/* The same recalls, reached by the library's own choice of effort. */
+static void measure_calibrated(bench_engine *engine, const bench_queries *queries,
+                               const bench_plan *asked, bench_point point)
+{
+    searched *s = engine->user;
+    bench_plan plan = *asked;
+    size_t length = strlen(point.index);
+    snprintf(point.index + length, sizeof point.index - length, ", effort is target_recall x %d",
+             TARGET_UNIT);
+    plan.recall_count = plan.effort_count = 0;
+    for (uint32_t i = 0; i < asked->recall_count; i++)
+        plan.efforts[plan.effort_count++] = (uint32_t)(asked->recalls[i] * TARGET_UNIT + 0.5);
+    engine->effort_min = TARGET_UNIT / 2;
+    engine->effort_max = TARGET_UNIT - 1;
+    s->by_target = 1;
+    bench_measure(engine, queries, &plan, &point);
+}
+
 static void search(void *user)
 {
     ann *a = user;
     bench_job *job = &a->job;
-    bench_queries queries =
-        bench_queries_load(job->queries, job->truth, job->query_max, job->plan.k);
+    bench_queries queries = bench_queries_load(job->queries, job->truth, job->query_max,
+                                               job->plan.k);
     searched s = {open_database(a, IMGRET_OPEN_READ_ONLY, job->plan.threads, a->memory),
-                  job->dimension};
+                  job->dimension, 0};
     imgret_error error = IMGRET_ERROR_INIT;
     imgret_stats stats = {.size = sizeof stats};
     if (imgret_get_stats(s.db, &stats, &error) != IMGRET_OK)
@@ -229,10 +259,15 @@ static void search(void *user)
              stats.vector_type == IMGRET_VECTOR_F32 ? "f32" : "f16", stats.kernels, stats.io_kind);
     if (a->memory)
         point.memory_bytes = (double)a->memory;
-    bench_engine engine = {.user = &s, .effort_min = job->plan.k, .effort_max = 16384,
-                           .search = search_one, .search_batch = search_batch,
+    bench_engine engine = {.user = &s,
+                           .effort_min = job->plan.k,
+                           .effort_max = 16384,
+                           .search = search_one,
+                           .search_batch = search_batch,
                            .count = count_work};
     bench_measure(&engine, &queries, &job->plan, &point);
+    if (a->calibrated)
+        measure_calibrated(&engine, &queries, &job->plan, point);
     imgret_close(s.db);
     bench_queries_free(&queries);
 }
@@ -245,8 +280,8 @@ static int search_all(ann *a, char *const *budgets, uint32_t budget_count)
             a->memory = bench_size("--memory", budgets[b], a->job.count);
             a->job.plan.threads = a->job.threads[t];
             if (!bench_try_apart(search, a)) {
-                fprintf(stderr, "no search with %u threads under --memory %s\n",
-                        a->job.threads[t], budgets[b]);
+                fprintf(stderr, "no search with %u threads under --memory %s\n", a->job.threads[t],
+                        budgets[b]);
                 failed = 1;
             }
         }
@@ -256,8 +291,10 @@ static int search_all(ann *a, char *const *budgets, uint32_t budget_count)
 int bench_ann(int argc, char **argv)
 {
     static const char *const own[] = {"--db", "--memory", "--build-memory", "--vectors", NULL};
-    bench_check_options(argc, argv, bench_job_valued, own, bench_job_flags);
+    static const char *const flags[] = {"--json", "--calibrated", NULL};
+    bench_check_options(argc, argv, bench_job_valued, own, flags);
     static ann a;
+    a.calibrated = bench_flag(argc, argv, "--calibrated");
     const char *type = bench_option(argc, argv, "--vectors", "f16");
     if (strcmp(type, "f16") != 0 && strcmp(type, "f32") != 0)
         bench_die("--vectors %s: wants f16 or f32", type);
@@ -274,5 +311,7 @@ int bench_ann(int argc, char **argv)
     prepare(&a);
     bench_point_print_head(a.job.plan.json ? stderr : stdout);
     int failed = search_all(&a, budgets, budget_count);
+    for (uint32_t i = 0; i < budget_count; i++)
+        free(budgets[i]);
     return failed;
 }

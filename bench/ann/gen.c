@@ -34,8 +34,8 @@ typedef struct {
 
 /* By hardness, from 1. The README of bench/ tells what hnswlib reaches on each. */
 static const recipe recipes[HARDNESS_MAX + 1] = {
-    {0, 0, 0},       {8, 0.3f, 0.01f},  {16, 0.5f, 0.02f},
-    {32, 1.0f, 0.1f}, {64, 1.0f, 0.15f}, {128, 1.2f, 0.2f},
+    {0, 0, 0},         {8, 0.3f, 0.01f},  {16, 0.5f, 0.02f},
+    {24, 0.8f, 0.05f}, {64, 1.0f, 0.15f}, {128, 1.2f, 0.2f},
 };
 
 typedef struct {
@@ -165,14 +165,14 @@ static void write_points(const generator *g, const char *path, uint64_t first, u
     free(rows);
 }
 
-static void write_truth(const generator *g, const char *base, const char *queries,
-                        const char *path, uint32_t depth)
+static void write_truth(const generator *g, const char *base, const char *queries, const char *path,
+                        uint32_t depth)
 {
     uint64_t count;
     uint32_t dimension;
     float *rows = bench_vectors_load(queries, 0, &count, &dimension);
-    bench_truth truth = bench_truth_compute(base, 0, rows, (uint32_t)count, depth,
-                                            IMGRET_METRIC_L2, g->threads);
+    bench_truth truth = bench_truth_compute(base, 0, rows, (uint32_t)count, depth, IMGRET_METRIC_L2,
+                                            g->threads);
     bench_truth_write(&truth, path);
     bench_truth_free(&truth);
     free(rows);
@@ -189,9 +189,9 @@ static void read_recipe(recipe *r, int argc, char **argv)
 
 int bench_gen(int argc, char **argv)
 {
-    static const char *const valued[] = {"--out", "--dimension", "--count", "--queries", "--hardness",
-                                         "--seed", "--clusters", "--threads", "--depth",
-                                         "--manifold", "--spread", "--noise", NULL};
+    static const char *const valued[] = {
+        "--out",     "--dimension", "--count",    "--queries", "--hardness", "--seed", "--clusters",
+        "--threads", "--depth",     "--manifold", "--spread",  "--noise",    NULL};
     static const char *const none[] = {NULL};
     bench_check_options(argc, argv, valued, none, none);
     const char *out = bench_option(argc, argv, "--out", NULL);

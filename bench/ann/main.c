@@ -19,6 +19,7 @@ static const char usage[] =
     "    --threads N,... (2)  --runs N (3)\n"
     "    --recall R,... (0.9,0.95,0.99,0.999)   finds the effort on one half of the queries,\n"
     "                                      tells of the other half\n"
+    "    --calibrated                      also by the library's own target_recall\n"
     "    --efforts N,...                   measures these as they are\n"
     "    --count N  --queries-max N        only so many of the files\n"
     "    --vectors f16|f32 (f16)  --build-memory SIZE  --build-threads N\n"

@@ -76,8 +76,8 @@ typedef struct {
     const bench_engine *engine;
     const bench_half *half;
     uint32_t effort, k;
-    int64_t *ids;          /* half->count x k */
-    double *seconds;       /* of each query */
+    int64_t *ids;    /* half->count x k */
+    double *seconds; /* of each query */
     atomic_uint next;
 } pass;
 
@@ -311,8 +311,8 @@ static double measure_point(tuner *t, pass *testing, const bench_plan *plan,
     return point.recall_tuned;
 }
 
-void bench_measure(const bench_engine *engine, const bench_queries *queries,
-                   const bench_plan *plan, const bench_point *point)
+void bench_measure(const bench_engine *engine, const bench_queries *queries, const bench_plan *plan,
+                   const bench_point *point)
 {
     tuner t = {.pass = begin_pass(engine, &queries->tuning, plan->k), .threads = plan->threads};
     pass testing = begin_pass(engine, &queries->testing, plan->k);

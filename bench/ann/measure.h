@@ -13,9 +13,9 @@ extern "C" {
 #endif
 
 typedef struct bench_counters {
-    double reads;      /* disk reads so far, NaN where the engine counts none */
+    double reads; /* disk reads so far, NaN where the engine counts none */
     double read_bytes;
-    double ram_bytes;  /* of the index, now */
+    double ram_bytes; /* of the index, now */
 } bench_counters;
 
 /* What is measured. ids receive positions in the base, -1 where fewer than k were found. */
@@ -54,7 +54,7 @@ enum { BENCH_LIST_MAX = 32 };
 
 typedef struct bench_plan {
     uint32_t k, threads, runs;
-    double recalls[BENCH_LIST_MAX];   /* an effort is looked for that reaches each */
+    double recalls[BENCH_LIST_MAX]; /* an effort is looked for that reaches each */
     uint32_t recall_count;
     uint32_t efforts[BENCH_LIST_MAX]; /* and these are measured as they are */
     uint32_t effort_count;
@@ -64,8 +64,8 @@ typedef struct bench_plan {
 /* Measures a point for each recall and each effort of the plan and writes it. `point` holds what is
  * known before: engine, set, build. A recall that the largest effort does not reach is told with that
  * effort, and is the last. */
-void bench_measure(const bench_engine *engine, const bench_queries *queries,
-                   const bench_plan *plan, const bench_point *point);
+void bench_measure(const bench_engine *engine, const bench_queries *queries, const bench_plan *plan,
+                   const bench_point *point);
 
 #ifdef __cplusplus
 }

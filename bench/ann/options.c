@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LIST_MAX = 64 };
+
 static int is_listed(const char *name, const char *const *list)
 {
     for (; *list; list++)
@@ -16,8 +18,8 @@ static int is_listed(const char *name, const char *const *list)
     return 0;
 }
 
-void bench_check_options(int argc, char **argv, const char *const *valued,
-                         const char *const *more, const char *const *flags)
+void bench_check_options(int argc, char **argv, const char *const *valued, const char *const *more,
+                         const char *const *flags)
 {
     for (int i = 2; i < argc; i++) {
         if (is_listed(argv[i], flags))
@@ -57,8 +59,7 @@ uint64_t bench_number(int argc, char **argv, const char *name, uint64_t fallback
     return text ? number_of(name, text, min, max) : fallback;
 }
 
-double bench_real(int argc, char **argv, const char *name, double fallback, double min,
-                  double max)
+double bench_real(int argc, char **argv, const char *name, double fallback, double min, double max)
 {
     const char *text = bench_option(argc, argv, name, NULL);
     return text ? real_of(name, text, min, max) : fallback;
@@ -67,26 +68,30 @@ double bench_real(int argc, char **argv, const char *name, double fallback, doub
 uint32_t bench_texts(int argc, char **argv, const char *name, const char *fallback, char **out,
                      uint32_t capacity)
 {
-    char *copy = strdup(bench_option(argc, argv, name, fallback)), *state = NULL;
+    const char *at = bench_option(argc, argv, name, fallback);
     uint32_t count = 0;
-    for (char *word = strtok_r(copy, ",", &state); word; word = strtok_r(NULL, ",", &state)) {
+    while (*(at += strspn(at, ","))) {
+        size_t length = strcspn(at, ",");
         if (count == capacity)
             bench_die("%s: at most %u values", name, capacity);
-        out[count++] = word;
+        out[count] = strndup(at, length);
+        if (!out[count++])
+            bench_die("no memory");
+        at += length;
     }
     return count;
 }
 
-enum { LIST_MAX = 64 };
-
-uint32_t bench_numbers(int argc, char **argv, const char *name, const char *fallback,
-                       uint32_t *out, uint32_t capacity)
+uint32_t bench_numbers(int argc, char **argv, const char *name, const char *fallback, uint32_t *out,
+                       uint32_t capacity)
 {
     char *words[LIST_MAX];
     uint32_t count = bench_texts(argc, argv, name, fallback, words,
                                  capacity < LIST_MAX ? capacity : LIST_MAX);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         out[i] = (uint32_t)number_of(name, words[i], 1, 1000000);
+        free(words[i]);
+    }
     return count;
 }
 
@@ -96,8 +101,10 @@ uint32_t bench_reals(int argc, char **argv, const char *name, const char *fallba
     char *words[LIST_MAX];
     uint32_t count = bench_texts(argc, argv, name, fallback, words,
                                  capacity < LIST_MAX ? capacity : LIST_MAX);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         out[i] = real_of(name, words[i], 0, 1);
+        free(words[i]);
+    }
     return count;
 }
 

@@ -20,9 +20,9 @@ static int run_program(const char *program, const char *script, int argc, char *
     if (!words)
         bench_die("no memory");
     int count = 0;
-    words[count++] = strdup(program);
+    words[count++] = (char *)program; /* execvp changes none of them */
     if (script)
-        words[count++] = strdup(script);
+        words[count++] = (char *)script;
     for (int i = skip; i < argc; i++)
         words[count++] = argv[i];
     fflush(NULL);

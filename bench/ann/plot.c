@@ -140,7 +140,8 @@ static void draw_curve(const chart *c, const bench_point *points, uint64_t count
     fputs("\"/>\n", c->file);
     for (uint64_t i = 0; i < count; i++)
         if (isfinite(y_of(c, &points[i]))) {
-            fprintf(c->file, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"><title>recall %.4f, ",
+            fprintf(c->file,
+                    "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"><title>recall %.4f, ",
                     pixel_x(c, x_of(&points[i])), pixel_y(c, y_of(c, &points[i])), color,
                     points[i].recall);
             fprintf(c->file, "%.0f queries/s, %.2f reads</title></circle>\n", points[i].qps,
@@ -174,9 +175,9 @@ static void draw_axes(const chart *c)
             double y = decade + log10(digit);
             if (y > c->y_max + 1e-9)
                 continue;
-            fprintf(c->file,
-                    "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"%s\"/>\n", LEFT,
-                    pixel_y(c, y), WIDTH - RIGHT, pixel_y(c, y), digit == 1 ? "#bbb" : "#eee");
+            fprintf(c->file, "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"%s\"/>\n",
+                    LEFT, pixel_y(c, y), WIDTH - RIGHT, pixel_y(c, y),
+                    digit == 1 ? "#bbb" : "#eee");
             if (digit == 1 || digit == 2 || digit == 5)
                 fprintf(c->file, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
                         LEFT - 6, pixel_y(c, y) + 4, pow(10, decade) * digit);

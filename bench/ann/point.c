@@ -17,18 +17,50 @@ typedef struct {
     int decimals;
 } field;
 
-#define TEXT(name) {#name, offsetof(bench_point, name), sizeof((bench_point *)0)->name, 0}
-#define NUMBER(name, decimals) {#name, offsetof(bench_point, name), 0, decimals}
+#define TEXT(name)                                                            \
+    {                                                                         \
+#name, offsetof(bench_point, name), sizeof((bench_point *)0)->name, 0 \
+    }
+#define NUMBER(name, decimals)                          \
+    {                                                   \
+#name, offsetof(bench_point, name), 0, decimals \
+    }
 
 static const field fields[] = {
-    TEXT(engine), TEXT(index), TEXT(set), TEXT(metric), TEXT(scores), TEXT(mode), NUMBER(count, 0),
-    NUMBER(dimension, 0), NUMBER(query_count, 0), NUMBER(k, 0), NUMBER(threads, 0),
-    NUMBER(memory_bytes, 0), NUMBER(target_recall, 4), NUMBER(effort, 0), NUMBER(recall, 5),
-    NUMBER(recall_tuned, 5), NUMBER(qps, 1), NUMBER(qps_single, 1), NUMBER(mean_us, 1),
-    NUMBER(p50_us, 1), NUMBER(p95_us, 1), NUMBER(p99_us, 1), NUMBER(cpu_us, 1),
-    NUMBER(reads_per_query, 2), NUMBER(bytes_per_query, 0), NUMBER(device_bytes_per_query, 0),
-    NUMBER(ram_bytes, 0), NUMBER(rss_bytes, 0), NUMBER(build_s, 2), NUMBER(add_s, 2),
-    NUMBER(build_cpu_s, 2), NUMBER(build_rss_bytes, 0), NUMBER(file_bytes, 0), NUMBER(load, 2),
+    TEXT(engine),
+    TEXT(index),
+    TEXT(set),
+    TEXT(metric),
+    TEXT(scores),
+    TEXT(mode),
+    NUMBER(count, 0),
+    NUMBER(dimension, 0),
+    NUMBER(query_count, 0),
+    NUMBER(k, 0),
+    NUMBER(threads, 0),
+    NUMBER(memory_bytes, 0),
+    NUMBER(target_recall, 4),
+    NUMBER(effort, 0),
+    NUMBER(recall, 5),
+    NUMBER(recall_tuned, 5),
+    NUMBER(qps, 1),
+    NUMBER(qps_single, 1),
+    NUMBER(mean_us, 1),
+    NUMBER(p50_us, 1),
+    NUMBER(p95_us, 1),
+    NUMBER(p99_us, 1),
+    NUMBER(cpu_us, 1),
+    NUMBER(reads_per_query, 2),
+    NUMBER(bytes_per_query, 0),
+    NUMBER(device_bytes_per_query, 0),
+    NUMBER(ram_bytes, 0),
+    NUMBER(rss_bytes, 0),
+    NUMBER(build_s, 2),
+    NUMBER(add_s, 2),
+    NUMBER(build_cpu_s, 2),
+    NUMBER(build_rss_bytes, 0),
+    NUMBER(file_bytes, 0),
+    NUMBER(load, 2),
     TEXT(machine),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0] };

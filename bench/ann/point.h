@@ -22,18 +22,18 @@ typedef struct bench_point {
     double memory_bytes;  /* the budget that was set */
     double target_recall; /* what the effort was chosen for, on other queries */
     double effort;
-    double recall;        /* share of the k nearest that were found, on the held-out queries */
-    double recall_tuned;  /* on the queries that the effort was chosen with */
-    double qps;           /* queries a second, median of the runs */
-    double qps_single;    /* the same by `threads` threads that ask one query at a time */
-    double mean_us, p50_us, p95_us, p99_us; /* latency of those */
-    double cpu_us;          /* processor time a query, of all threads */
+    double recall;       /* share of the k nearest that were found, on the held-out queries */
+    double recall_tuned; /* on the queries that the effort was chosen with */
+    double qps;          /* queries a second, median of the runs */
+    double qps_single;   /* the same by `threads` threads that ask one query at a time */
+    double mean_us, p50_us, p95_us, p99_us;  /* latency of those */
+    double cpu_us;                           /* processor time a query, of all threads */
     double reads_per_query, bytes_per_query; /* disk reads, as the engine counts them */
     double device_bytes_per_query;           /* as the operating system counts them */
-    double ram_bytes;       /* of the index, as the engine counts it */
-    double rss_bytes;       /* peak of the process that only searched, queries included */
-    double build_s;         /* from vectors to a searchable index */
-    double add_s;           /* storing the vectors durably before that */
+    double ram_bytes;                        /* of the index, as the engine counts it */
+    double rss_bytes; /* peak of the process that only searched, queries included */
+    double build_s;   /* from vectors to a searchable index */
+    double add_s;     /* storing the vectors durably before that */
     double build_cpu_s;
     double build_rss_bytes; /* peak of the process that built */
     double file_bytes;      /* all that is on disk */

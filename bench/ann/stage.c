@@ -50,9 +50,10 @@ uint32_t bench_cpu_count(void)
     return count < 1 ? 1 : count > 64 ? 64 : (uint32_t)count;
 }
 
-const char *const bench_job_valued[] = {"--base", "--queries", "--truth", "--metric", "--k",
-                                        "--threads", "--recall", "--efforts", "--runs", "--count",
-                                        "--queries-max", "--build-threads", "--name", NULL};
+const char *const bench_job_valued[] = {"--base", "--queries", "--truth",       "--metric",
+                                        "--k",    "--threads", "--recall",      "--efforts",
+                                        "--runs", "--count",   "--queries-max", "--build-threads",
+                                        "--name", NULL};
 const char *const bench_job_flags[] = {"--json", NULL};
 
 static void compute_truth(void *user)
@@ -125,8 +126,8 @@ void bench_job_read(bench_job *job, int argc, char **argv)
     job->metric = bench_metric(argc, argv);
     job->base_max = bench_number(argc, argv, "--count", 0, 1, UINT32_MAX);
     job->query_max = (uint32_t)bench_number(argc, argv, "--queries-max", 0, 2, UINT32_MAX);
-    job->build_threads =
-        (uint32_t)bench_number(argc, argv, "--build-threads", bench_cpu_count(), 1, 64);
+    job->build_threads = (uint32_t)bench_number(argc, argv, "--build-threads", bench_cpu_count(), 1,
+                                                64);
     job->thread_count = bench_numbers(argc, argv, "--threads", "2", job->threads, 16);
     for (uint32_t i = 0; i < job->thread_count; i++)
         if (job->threads[i] > 64)
@@ -136,8 +137,9 @@ void bench_job_read(bench_job *job, int argc, char **argv)
     plan->runs = (uint32_t)bench_number(argc, argv, "--runs", 3, 1, 25);
     plan->json = bench_flag(argc, argv, "--json");
     plan->effort_count = bench_numbers(argc, argv, "--efforts", "", plan->efforts, BENCH_LIST_MAX);
-    plan->recall_count = bench_reals(argc, argv, "--recall", plan->effort_count ? "" :
-                                     "0.9,0.95,0.99,0.999", plan->recalls, BENCH_LIST_MAX);
+    plan->recall_count = bench_reals(argc, argv, "--recall",
+                                     plan->effort_count ? "" : "0.9,0.95,0.99,0.999", plan->recalls,
+                                     BENCH_LIST_MAX);
     look_at_vectors(job);
     name_set(job, bench_option(argc, argv, "--name", NULL));
     make_scratch(job);

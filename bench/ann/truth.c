@@ -157,9 +157,14 @@ bench_truth bench_truth_compute(const char *base, uint64_t count_max, const floa
     bench_truth truth = {.query_count = query_count, .depth = depth};
     truth.ids = calloc((size_t)query_count * depth, sizeof *truth.ids);
     truth.distances = calloc((size_t)query_count * depth, sizeof *truth.distances);
-    work w = {.base = block, .queries = padded, .query_count = query_count, .dimension = n,
-              .metric = metric, .threads = threads < THREADS_MAX ? threads : THREADS_MAX,
-              .truth = &truth, .found = calloc(query_count, sizeof *w.found)};
+    work w = {.base = block,
+              .queries = padded,
+              .query_count = query_count,
+              .dimension = n,
+              .metric = metric,
+              .threads = threads < THREADS_MAX ? threads : THREADS_MAX,
+              .truth = &truth,
+              .found = calloc(query_count, sizeof *w.found)};
     if (!block || !truth.ids || !truth.distances || !w.found)
         bench_die("no memory");
     for (; (w.count = bench_vectors_read(vectors, block, rows)) > 0; w.first += w.count) {
@@ -278,8 +283,8 @@ static uint32_t accepted(const bench_truth *truth, uint32_t query, uint32_t k)
     return count;
 }
 
-uint32_t bench_truth_hits(const bench_truth *truth, uint32_t query, uint32_t k,
-                          const int64_t *ids, uint32_t count)
+uint32_t bench_truth_hits(const bench_truth *truth, uint32_t query, uint32_t k, const int64_t *ids,
+                          uint32_t count)
 {
     const uint32_t *right = truth->ids + (size_t)query * truth->depth;
     uint32_t listed = accepted(truth, query, k), hits = 0;

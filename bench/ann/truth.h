@@ -30,8 +30,8 @@ void bench_truth_free(bench_truth *truth);
 
 /* Of the k nearest of query number `query`, how many are among ids[0..count). What is as near as
  * the k-th counts as well as it. */
-uint32_t bench_truth_hits(const bench_truth *truth, uint32_t query, uint32_t k,
-                          const int64_t *ids, uint32_t count);
+uint32_t bench_truth_hits(const bench_truth *truth, uint32_t query, uint32_t k, const int64_t *ids,
+                          uint32_t count);
 
 #ifdef __cplusplus
 }

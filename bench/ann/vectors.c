@@ -3,6 +3,7 @@
 
 #include "../common.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +21,13 @@ struct bench_vectors {
     uint64_t count, read_count;
     uint32_t dimension;
     element kind;
-    int row_heads; /* the dimension stands before each row */
+    int row_heads;      /* the dimension stands before each row */
     unsigned char *row; /* one row as it is in the file */
 };
 
 enum { DIMENSION_MAX = 65536 };
 
-static void fail(const bench_vectors *v, const char *what)
+static _Noreturn void fail(const bench_vectors *v, const char *what)
 {
     bench_die("%s: %s", v->path, what);
 }
@@ -131,17 +132,16 @@ static void open_npy(bench_vectors *v)
 
 /* ---- Opening ---------------------------------------------------------------------------------- */
 
-/* Reads through gzip(1), without a shell between. */
+/* Reads through gzip(1), without a shell between. No other child inherits the pipe: the end that it
+ * held would keep this gzip from noticing that nobody reads any more. */
 static FILE *open_unpacker(bench_vectors *v)
 {
     int ends[2];
-    if (access(v->path, R_OK) != 0 || pipe(ends) != 0)
+    if (access(v->path, R_OK) != 0 || pipe2(ends, O_CLOEXEC) != 0)
         fail(v, "cannot be opened");
     v->unpacker = fork();
     if (v->unpacker == 0) {
         dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
         execlp("gzip", "gzip", "-dc", v->path, (char *)NULL);
         _exit(127);
     }
@@ -182,6 +182,8 @@ bench_vectors *bench_vectors_open(const char *path, uint64_t count_max)
     free(name);
     if (v->dimension < 1 || v->dimension > DIMENSION_MAX || v->count < 1)
         fail(v, "holds no vectors");
+    if (v->count > UINT32_MAX)
+        fail(v, "holds more than 2^32 - 1 vectors");
     if (count_max && count_max < v->count)
         v->count = count_max;
     v->row = malloc((size_t)v->dimension * element_bytes(v->kind));

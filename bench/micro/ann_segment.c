@@ -15,9 +15,9 @@
 typedef struct settings {
     const char *base, *queries, *index, *cache;
     ann_recipe recipe;
-    uint32_t base_max, query_max, k, threads, bits, degree, beam, centroids;
+    uint32_t base_max, query_max, k, threads, bits, degree, beam, centroids, merge;
     float alpha, certainty;
-    uint64_t ram;
+    uint64_t ram, build_memory;
     uint32_t efforts[16];
     uint32_t effort_count;
     int cosine, estimated, single, f32, rebuild;
@@ -43,7 +43,9 @@ static const char *usage =
     "ann_segment (--base FILE --queries FILE | --gen N,DIM,MANIFOLD,CLUSTERS,SPREAD,NOISE)\n"
     "  [--index PATH] [--keep] [--n N] [--nq N] [--k K] [--threads T] [--bits B] [--degree R]\n"
     "  [--beam L] [--alpha A] [--centroids K] [--ram BYTES_A_VECTOR] [--efforts 20,40,...]\n"
-    "  [--cache FILE] (vectors and truth are kept there) [--certainty G] [--estimated] [--single] [--cosine] [--f32]\n";
+    "  [--cache FILE] (vectors and truth are kept there) [--build-memory BYTES]\n"
+    "  [--merge PERCENT] (half is built, the others join it in steps of as much)\n"
+    "  [--certainty G] [--estimated] [--single] [--cosine] [--f32]\n";
 
 static int parse_efforts(settings *s, const char *text)
 {
@@ -85,6 +87,8 @@ static int parse(settings *s, int count, char **words)
         else if (!strcmp(name, "--beam")) s->beam = (uint32_t)atoi(value);
         else if (!strcmp(name, "--alpha")) s->alpha = (float)atof(value);
         else if (!strcmp(name, "--centroids")) s->centroids = (uint32_t)atoi(value);
+        else if (!strcmp(name, "--merge")) s->merge = (uint32_t)atoi(value);
+        else if (!strcmp(name, "--build-memory")) s->build_memory = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--ram")) s->ram = strtoull(value, NULL, 10);
         else if (!strcmp(name, "--efforts")) parse_efforts(s, value);
         else if (!strcmp(name, "--certainty")) s->certainty = (float)atof(value);
@@ -104,7 +108,7 @@ static int parse(settings *s, int count, char **words)
 
 typedef struct feed {
     const ann_set *set;
-    uint32_t next;
+    uint32_t next, end;
     int f32;
     uint16_t *half;
 } feed;
@@ -113,7 +117,7 @@ static int32_t next_vector(void *context, int64_t *id, const void **stored, imgr
 {
     (void)error;
     feed *f = context;
-    if (f->next == f->set->count)
+    if (f->next == f->end)
         return 0;
     const float *row = f->set->rows + (size_t)f->next * f->set->dimension;
     *stored = row;
@@ -126,7 +130,9 @@ static int32_t next_vector(void *context, int64_t *id, const void **stored, imgr
     return 1;
 }
 
-static int build(const settings *s, const ann_set *base, ir_pool *pool)
+/* Vectors first to end - 1, joining the segment `onto` (NULL: none). */
+static int build_part(const settings *s, const ann_set *base, uint32_t first, uint32_t end,
+                      const char *onto, const char *path, ir_pool *pool)
 {
     ir_segment_spec spec = {
         .dimension = base->dimension,
@@ -134,23 +140,46 @@ static int build(const settings *s, const ann_set *base, ir_pool *pool)
         .vector_type = s->f32 ? IMGRET_VECTOR_F32 : IMGRET_VECTOR_F16,
         .code_bits = s->bits, .degree = s->degree, .beam = s->beam, .alpha = s->alpha,
         .centroid_count = s->centroids, .seed = 42, .pool = pool,
+        .memory_bytes_max = s->build_memory,
     };
-    feed f = {base, 0, s->f32, malloc(base->dimension * sizeof(uint16_t))};
+    feed f = {base, first, end, s->f32, malloc(base->dimension * sizeof(uint16_t))};
     ir_segment_report report;
     imgret_error error = IMGRET_ERROR_INIT;
     double cpu = cpu_seconds();
-    int32_t status = ir_segment_build(s->index, &spec, next_vector, &f, &report, &error);
+    int32_t status = onto ? ir_segment_open(&spec.base, onto, NULL, &error) : 0;
+    if (!status)
+        status = ir_segment_build(path, &spec, next_vector, &f, &report, &error);
+    ir_segment_close(spec.base);
     free(f.half);
     if (status) {
         fprintf(stderr, "build: %s\n", error.message);
         return -1;
     }
-    printf("build %.1f s (codes %.1f, graph %.1f; processors %.1f s), %.0f MiB of memory, file %.0f MiB\n",
-           (double)report.total_us * 1e-6, (double)report.encode_us * 1e-6,
+    printf("%s %.1f s (codes %.1f, graph %.1f; processors %.1f s), %.0f MiB of memory, file %.0f MiB, "
+           "%llu taken over\n",
+           onto ? "merge" : "build", (double)report.total_us * 1e-6, (double)report.encode_us * 1e-6,
            (double)report.graph_us * 1e-6, cpu_seconds() - cpu,
            (double)report.memory_bytes / 1048576,
-           (double)report.file_bytes / 1048576);
+           (double)report.file_bytes / 1048576, (unsigned long long)report.taken_count);
     return 0;
+}
+
+static int build(const settings *s, const ann_set *base, ir_pool *pool)
+{
+    if (s->merge == 0)
+        return build_part(s, base, 0, base->count, NULL, s->index, pool);
+    char part[2][512];
+    uint32_t each = (uint32_t)((uint64_t)base->count * s->merge / 100), now = base->count % each;
+    now = now + (base->count - now) / 2 / each * each; /* about half: the rest joins step by step */
+    snprintf(part[0], sizeof part[0], "%s.0", s->index);
+    snprintf(part[1], sizeof part[1], "%s.1", s->index);
+    int status = build_part(s, base, 0, now, NULL, part[0], pool), turn = 0;
+    for (; !status && now < base->count; now += each, turn = !turn)
+        status = build_part(s, base, now, now + each, part[turn],
+                            now + each == base->count ? s->index : part[!turn], pool);
+    remove(part[0]);
+    remove(part[1]);
+    return status;
 }
 
 static double recall_of(const ir_search_result *results, const uint32_t *truth, uint32_t count,

@@ -35,8 +35,8 @@ namespace {
 
 struct Peer {
     bench_job *job;
-    std::string engine;     // "hnswlib", "faiss-hnsw", ...
-    std::string factory;    // what Faiss calls it; empty: hnswlib
+    std::string engine;  // "hnswlib", "faiss-hnsw", ...
+    std::string factory; // what Faiss calls it; empty: hnswlib
     uint32_t degree;
     uint32_t ef_construction;
     uint32_t effort_min, effort_max;
@@ -230,8 +230,8 @@ void build(void *user)
 
 bench_queries load_queries(const bench_job *job)
 {
-    bench_queries queries =
-        bench_queries_load(job->queries, job->truth, job->query_max, job->plan.k);
+    bench_queries queries = bench_queries_load(job->queries, job->truth, job->query_max,
+                                               job->plan.k);
     normalise(job, queries.tuning.rows, queries.tuning.count);
     normalise(job, queries.testing.rows, queries.testing.count);
     return queries;
@@ -241,8 +241,7 @@ void measure_hnswlib(const Peer &peer, const bench_queries &queries, const bench
 {
     Hnswlib loaded;
     loaded.space = make_space(peer.job);
-    loaded.index =
-        std::make_unique<hnswlib::HierarchicalNSW<float>>(loaded.space.get(), peer.file);
+    loaded.index = std::make_unique<hnswlib::HierarchicalNSW<float>>(loaded.space.get(), peer.file);
     bench_engine engine = {};
     engine.user = &loaded;
     engine.effort_min = peer.effort_min;
@@ -346,8 +345,8 @@ int main(int argc, char **argv)
     const char *engines = bench_option(argc, argv, "--engines", nullptr);
     uint32_t degrees[8];
     uint32_t degree_count = bench_numbers(argc, argv, "--degree", "16", degrees, 8);
-    uint32_t ef_construction =
-        uint32_t(bench_number(argc, argv, "--ef-construction", 200, 1, 10000));
+    uint32_t ef_construction = uint32_t(
+        bench_number(argc, argv, "--ef-construction", 200, 1, 10000));
     std::string wanted = engines ? "," + std::string(engines) + "," : "";
     bench_job_read(&job, argc, argv);
     bench_point_print_head(job.plan.json ? stderr : stdout);

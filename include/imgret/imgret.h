@@ -203,6 +203,15 @@ typedef struct imgret_open_options {
     /* Memory for vectors of pictures seen lately, so that the same picture is not extracted twice
      * by imgret_query and imgret_add; default 8 MiB; IMGRET_NO_CACHE. */
     uint64_t feature_cache_bytes;
+    /* Which parts of a picture, its objects, get a vector of their own beside the whole's; recorded
+     * with a new database, which never changes it (another identity is IMGRET_MISMATCH). NULL: what
+     * the database was made with, of a new one "none". docs/regions.md
+     *   "none"                whole pictures alone
+     *   "center", "center=S"  the middle too, each side S (default 0.5) of the picture's
+     *   "grid=CxR"            C x R equal parts, at most 255
+     *   "detector:MODEL[?score=0.3&nms=0.45&max=16&labels=FILE&key=value...]" what an object detector
+     *                         finds; MODEL as above, further keys are its backend's options */
+    const char *regions;
 } imgret_open_options;
 
 /* Opens the database in folder `path` (made when missing, its parent must exist) and reads its
@@ -270,6 +279,7 @@ typedef struct imgret_stats {
      * text. */
     const char *io_kind;
     const char *io_reason;
+    const char *regions; /* as in imgret_open_options, "none" for none; lives as long as db */
 } imgret_stats;
 
 /* Fills `out` (its `size` set by the caller) with what the database and this handle hold. */
@@ -475,6 +485,24 @@ typedef int32_t (*imgret_rerank_fn)(void *user, const struct imgret_hit *hits, u
 
 #define IMGRET_COMBINE_MEAN 0 /* one search, by the weighted mean of the examples' vectors */
 #define IMGRET_COMBINE_BEST 1 /* a search for each example; a picture counts by the one it is most like */
+#define IMGRET_QUERY_GROUP 0x100u    /* one result an image: its best region */
+/* Ask with the main object of the picture, not with all of it: the greatest product of score and
+ * area among what the database's regions find, or, of an id, found. NOT_FOUND when there is none. */
+#define IMGRET_QUERY_MAIN_OBJECT 0x200u
+
+/* What is compared, in a database with regions; in any other, whole pictures are all there is. */
+#define IMGRET_SEARCH_WHOLE 0u   /* whole pictures */
+#define IMGRET_SEARCH_OBJECTS 1u /* their objects; an image may come several times */
+#define IMGRET_SEARCH_BOTH 2u    /* both; the same */
+
+/* A rectangle in pixels of an upright picture. */
+typedef struct imgret_box {
+    uint32_t size; /* sizeof(imgret_box) */
+    int32_t x;     /* of the left edge */
+    int32_t y;     /* of the upper edge */
+    uint32_t width;
+    uint32_t height;
+} imgret_box;
 
 typedef struct imgret_query_options {
     uint32_t size;    /* sizeof(imgret_query_options) */
@@ -524,6 +552,11 @@ typedef struct imgret_query_options {
     double diversity;
     imgret_rerank_fn rerank; /* NULL: none. After the colours, before diversity */
     void *rerank_user;
+    /* Ask with this part of the picture (FILE, BYTES, PIXELS), cut to the picture where it leaves it;
+     * a box that is empty or wholly outside is IMGRET_INVALID_ARGUMENT. Default all of it. */
+    const imgret_box *box;
+    uint32_t search; /* IMGRET_SEARCH_* */
+    uint32_t region; /* of an id: ask with this object of it (imgret_region.ordinal), not all of it */
 } imgret_query_options;
 
 /* One result; strings live as long as the results they come from. */
@@ -538,6 +571,14 @@ typedef struct imgret_hit {
     const char *metadata; /* JSON, NULL when it has none */
     const char *label;    /* as in imgret_record */
     double label_score;
+    uint32_t region;      /* what was found: 0: the whole picture, else imgret_region.ordinal */
+    uint32_t box_x;       /* its box, in pixels as width and height; of the whole all of it */
+    uint32_t box_y;
+    uint32_t box_width;
+    uint32_t box_height;
+    uint32_t region_reserved_zero;
+    double region_score;      /* the detector's, 0..1; 0 for the whole */
+    const char *region_label; /* NULL when it has none */
 } imgret_hit;
 
 typedef struct imgret_results imgret_results;
@@ -565,8 +606,9 @@ typedef struct imgret_query_stats {
 } imgret_query_stats;
 
 /* Finds the k images most alike to `input` (NULL where options->terms or colors say what is
- * wanted), best first, equal scores by ascending id; fewer when
- * the collection is smaller, or fewer match options->where: never fewer than min(k, matches). Every vector is compared exactly, in the precision it is stored in.
+ * wanted), best first, equal scores by ascending id, then region; fewer when the collection is
+ * smaller, or fewer match options->where: never fewer than min(k, matches), also when they are
+ * grouped. Every vector is compared exactly, in the precision it is stored in.
  * Free `out` with imgret_results_free.
  * Errors: NOT_FOUND (id or file), BAD_IMAGE, UNSUPPORTED, LIMIT, INVALID_ARGUMENT, BAD_MODEL,
  * INTERRUPTED, IO, CORRUPT, NO_MEMORY. */
@@ -807,6 +849,29 @@ IMGRET_API void imgret_records_free(imgret_records *records);
  * database's dimension (imgret_stats). NOT_FOUND when there is no such image, or it failed. */
 IMGRET_API int32_t imgret_get_vector(imgret *db, int64_t id, float *out, uint32_t capacity,
                                      imgret_error *error);
+
+/* One region of an image: all of it, or an object. */
+typedef struct imgret_region {
+    uint32_t size;    /* sizeof(imgret_region) of the library */
+    uint32_t ordinal; /* 0: the whole picture; objects from 1, best score first */
+    uint32_t x;       /* in pixels of the upright picture; of the whole 0, 0, width, height */
+    uint32_t y;
+    uint32_t width;
+    uint32_t height;
+    double score;      /* the detector's, 0..1; 1 for a part that is just cut out, 0 for the whole */
+    const char *label; /* of the detector's class; NULL when it has none. Lives as long as the list */
+} imgret_region;
+
+typedef struct imgret_regions imgret_regions;
+
+/* The regions of image `id`, by ordinal; the whole alone in a database without regions. NOT_FOUND
+ * when there is no such image, or it failed. Free `out` with imgret_regions_free. */
+IMGRET_API int32_t imgret_get_regions(imgret_regions **out, imgret *db, int64_t id,
+                                      imgret_error *error);
+
+IMGRET_API uint64_t imgret_regions_count(const imgret_regions *regions);
+IMGRET_API const imgret_region *imgret_regions_at(const imgret_regions *regions, uint64_t index);
+IMGRET_API void imgret_regions_free(imgret_regions *regions);
 
 /* A thing that imgret_check found wrong; `message` lives until the callback returns. Return 0 to
  * go on, anything else to stop. */

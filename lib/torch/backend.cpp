@@ -1,5 +1,6 @@
 // backend.cpp: the C face of the plugin; no exception and no print gets past it.
 #include "torch/failure.h"
+#include "torch/inspect.h"
 #include "torch/runner.h"
 
 #include <imgret/backend.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <torch/version.h>
 #include <unistd.h>
@@ -88,6 +90,9 @@ int32_t load(imgret_backend_model **out, const char *path, const char *options, 
             throw Failure(status, inner.message);
         *out = new imgret_backend_model{
             ir_torch::Runner(path, options ? options : "", threads, sha256)};
+        if (host.log)
+            for (const std::string &note : (*out)->runner.network().notes)
+                host.log(IMGRET_LOG_INFO, (std::string(path) + ": " + note).c_str());
     });
 }
 
@@ -121,6 +126,7 @@ int32_t describe(const imgret_backend_model *model, imgret_backend_info *out, im
         describe_detector(&info, runner.model());
         info.architecture = runner.model().architecture.c_str();
         info.identity = runner.identity().c_str();
+        info.class_names = runner.class_names().empty() ? nullptr : runner.class_names().c_str();
         if (out->size < offsetof(imgret_backend_info, anchor_count)) // where it ended at first
             throw Failure(IMGRET_INVALID_ARGUMENT, "imgret_backend_info.size is too small");
         info.size = out->size;
@@ -157,6 +163,31 @@ int32_t detect(imgret_backend_model *model, const imgret_backend_detect_batch *b
     });
 }
 
+int32_t inspect(imgret_backend_inspection **out, const char *path, const char *options,
+                imgret_error *error)
+{
+    *out = nullptr;
+    if (!path || !path[0])
+        return ir_torch_fail(error, IMGRET_INVALID_ARGUMENT, "no weights file to look into");
+    return guarded(error, path, [&] {
+        // The same way as a user's load, so that the verdict is the one that he would get.
+        imgret_error refusal = IMGRET_ERROR_INIT;
+        imgret_backend_model *model = nullptr;
+        int32_t status = load(&model, path, options, 1, &refusal);
+        if (status == IMGRET_NOT_FOUND || status == IMGRET_IO || status == IMGRET_NO_MEMORY ||
+            status == IMGRET_INVALID_ARGUMENT)
+            throw Failure(status, refusal.message);
+        std::unique_ptr<imgret_backend_model> owned(model);
+        *out = ir_torch::inspect_file(path, options ? options : "", status, refusal.message,
+                                      model ? &model->runner : nullptr);
+    });
+}
+
+void end_inspection(imgret_backend_inspection *inspection)
+{
+    ir_torch::free_inspection(inspection);
+}
+
 // In a child of fork() the worker threads do not exist and cannot be joined: the model is left.
 void unload(imgret_backend_model *model)
 {
@@ -167,8 +198,8 @@ void unload(imgret_backend_model *model)
 const char version[] = "0.1.0 (libtorch " TORCH_VERSION ")";
 
 const imgret_backend table = {
-    sizeof(imgret_backend), IMGRET_BACKEND_ABI, "torch", version, "safetensors",
-    load, describe, run, unload, detect, nullptr, nullptr,
+    sizeof(imgret_backend), IMGRET_BACKEND_ABI, "torch", version, "safetensors pt",
+    load, describe, run, unload, detect, inspect, end_inspection,
 };
 
 } // namespace

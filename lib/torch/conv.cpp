@@ -33,7 +33,7 @@ Conv::Conv(Weights &weights, const std::string &conv, const std::string &norm,
     groups_ = plan.in / shape[1];
     weight_ = weights.take(conv + ".weight", shape);
     bias_ = weights.has(conv + ".bias") ? weights.take(conv + ".bias", {shape[0]})
-                                        : at::zeros({shape[0]});
+                                        : at::zeros({shape[0]}, weight_.options());
     if (!norm.empty())
         fold(weights, norm, plan.epsilon);
 }

@@ -49,7 +49,7 @@ at::Tensor Linear::by_rows(const at::Tensor &x) const
 
 at::Tensor Linear::operator()(const at::Tensor &x) const
 {
-    bool has_own_threads = weight.scalar_type() != at::kFloat; // oneDNN's
+    bool has_own_threads = weight.scalar_type() != at::kFloat || !weight.is_cpu(); // oneDNN's
     if (has_own_threads || !c10::InferenceMode::is_enabled() || at::get_num_threads() == 1)
         return at::linear(x.to(weight.scalar_type()), weight, bias);
     return by_rows(x);

@@ -259,7 +259,8 @@ Mobile::Mobile(Weights &weights, Options &options)
     take_preset(weights, options, naming->preset);
 
     const char *said = weights.metadata("padding");
-    bool from_tf = config_architecture(weights).rfind("tf_", 0) == 0;
+    bool from_tf = config_architecture(weights).rfind("tf_", 0) == 0 ||
+                   std::string(naming->origin) == "huggingface";
     bool same = from_tf || (said && std::string(said) == "tf_same");
     Style style;
     style.tf_same = options.choice("padding", same ? "tf_same" : "symmetric",
@@ -291,7 +292,7 @@ Features Mobile::features(const at::Tensor &pixels) const
     at::Tensor x = stem_(pixels);
     for (const Inverted &block : blocks_)
         x = block.forward(x);
-    return {head_ ? head_(x) : x, 0};
+    return {head_ ? head_(x) : x, 0, {}};
 }
 
 void Mobile::freeze(Precision precision)

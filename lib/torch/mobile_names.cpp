@@ -17,6 +17,11 @@ Preset imagenet(bool bicubic)
     return preset_of(imagenet_mean, imagenet_std, 224, 0.875, false, bicubic);
 }
 
+Preset half()
+{
+    return preset_of({0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}, 224, 0.875, false, false);
+}
+
 MobileNaming folded()
 {
     return {{"folded", // batch norm folded, as converters from TensorFlow Lite write them
@@ -32,7 +37,7 @@ MobileNaming folded()
                  {"features.#.project.*", "blocks.0.#.project.conv.*"},
              },
              1e-3,
-             preset_of({0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}, 224, 0.875, false, false)},
+             half()},
             {"stem.conv.bias", "blocks.0.1.dw.conv.bias", "classifier.weight"}};
 }
 
@@ -173,6 +178,69 @@ MobileNaming timm_v3_small()
     return small;
 }
 
+// A ReLU6 and all norms as TensorFlow has them, whose weights these are.
+MobileNaming huggingface_v1()
+{
+    std::vector<Rename> table = {{"conv_stem.convolution.*", "stem.conv.*"},
+                                 {"conv_stem.normalization.*", "stem.bn.*"}};
+    for (int i = 0; i < 26; i++) { // depthwise and pointwise in turn
+        std::string layer = "layer." + std::to_string(i) + ".";
+        std::string block = "blocks.0." + std::to_string(i / 2) + (i % 2 ? ".project." : ".dw.");
+        table.push_back({layer + "convolution.*", block + "conv.*"});
+        table.push_back({layer + "normalization.*", block + "bn.*"});
+    }
+    return {{"huggingface", {"mobilenet_v1.", ""}, table, 1e-3, half()},
+            {"stem.conv.weight", "blocks.0.12.project.conv.weight"}};
+}
+
+MobileNaming huggingface_v2()
+{
+    return {{"huggingface",
+             {"mobilenet_v2.", ""},
+             {
+                 {"conv_stem.first_conv.convolution.*", "stem.conv.*"},
+                 {"conv_stem.first_conv.normalization.*", "stem.bn.*"},
+                 {"conv_stem.conv_3x3.convolution.*", "blocks.0.0.dw.conv.*"},
+                 {"conv_stem.conv_3x3.normalization.*", "blocks.0.0.dw.bn.*"},
+                 {"conv_stem.reduce_1x1.convolution.*", "blocks.0.0.project.conv.*"},
+                 {"conv_stem.reduce_1x1.normalization.*", "blocks.0.0.project.bn.*"},
+                 {"layer.#.expand_1x1.convolution.*", "blocks.1.#.expand.conv.*"},
+                 {"layer.#.expand_1x1.normalization.*", "blocks.1.#.expand.bn.*"},
+                 {"layer.#.conv_3x3.convolution.*", "blocks.1.#.dw.conv.*"},
+                 {"layer.#.conv_3x3.normalization.*", "blocks.1.#.dw.bn.*"},
+                 {"layer.#.reduce_1x1.convolution.*", "blocks.1.#.project.conv.*"},
+                 {"layer.#.reduce_1x1.normalization.*", "blocks.1.#.project.bn.*"},
+                 {"conv_1x1.convolution.*", "head.conv.*"},
+                 {"conv_1x1.normalization.*", "head.bn.*"},
+             },
+             1e-3,
+             half()},
+            {"stem.conv.weight", "head.conv.weight", "blocks.1.0.expand.conv.weight"}};
+}
+
+MobileNaming huggingface_efficientnet()
+{
+    return {{"huggingface",
+             {"efficientnet.", ""},
+             {
+                 {"embeddings.convolution.*", "stem.conv.*"},
+                 {"embeddings.batchnorm.*", "stem.bn.*"},
+                 {"encoder.blocks.#.expansion.expand_conv.*", "blocks.0.#.expand.conv.*"},
+                 {"encoder.blocks.#.expansion.expand_bn.*", "blocks.0.#.expand.bn.*"},
+                 {"encoder.blocks.#.depthwise_conv.depthwise_conv.*", "blocks.0.#.dw.conv.*"},
+                 {"encoder.blocks.#.depthwise_conv.depthwise_norm.*", "blocks.0.#.dw.bn.*"},
+                 {"encoder.blocks.#.squeeze_excite.reduce.*", "blocks.0.#.se.reduce.*"},
+                 {"encoder.blocks.#.squeeze_excite.expand.*", "blocks.0.#.se.expand.*"},
+                 {"encoder.blocks.#.projection.project_conv.*", "blocks.0.#.project.conv.*"},
+                 {"encoder.blocks.#.projection.project_bn.*", "blocks.0.#.project.bn.*"},
+                 {"encoder.top_conv.*", "head.conv.*"},
+                 {"encoder.top_bn.*", "head.bn.*"},
+             },
+             1e-3,
+             preset_of(imagenet_mean, imagenet_std, 224, 1, true, true)},
+            {"stem.conv.weight", "head.conv.weight", "blocks.0.0.se.reduce.weight"}};
+}
+
 MobileNaming timm()
 {
     return {{"timm",
@@ -191,9 +259,11 @@ const Naming *find_mobile_naming(Weights &weights)
     static const std::vector<MobileNaming> all = {
         folded(), torchvision_v2(), torchvision_v3(), torchvision_efficientnet(),
         timm_v3(), timm_v3_small(), timm(),
+        huggingface_v1(), huggingface_v2(), huggingface_efficientnet(),
     };
     for (const MobileNaming &one : all)
-        if (try_naming(weights, one.naming, one.wanted))
+        // Hugging Face's classifiers stand beside the network, without its prefix.
+        if (try_naming(weights, one.naming, one.wanted, {{"classifier.*", "classifier.*"}}))
             return &one.naming;
     return nullptr;
 }

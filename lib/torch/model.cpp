@@ -11,6 +11,7 @@ static const Architecture *const architectures[] = {
     &mobile_architecture,
     &vgg_architecture,
     &yolox_architecture,
+    &clip_resnet_architecture,
 };
 
 at::Tensor Model::classify(const Features &, const at::Tensor &) const
@@ -35,6 +36,7 @@ static const Architecture *find(Weights &weights, Options &options)
         if (one->recognises(weights))
             return one;
         weights.rename({});
+        weights.report().naming.clear();
     }
     std::string known;
     for (size_t i = 1; i < families.size(); i++)
@@ -49,8 +51,12 @@ static const Architecture *find(Weights &weights, Options &options)
 
 std::unique_ptr<Model> build_model(Weights &weights, Options &options)
 {
-    std::unique_ptr<Model> model = find(weights, options)->build(weights, options);
-    weights.refuse_left_over();
+    const Architecture *architecture = find(weights, options);
+    weights.report().family = architecture->family;
+    std::unique_ptr<Model> model = architecture->build(weights, options);
+    model->family_name = architecture->family;
+    model->naming_name = weights.report().naming;
+    weights.report_left_over();
     return model;
 }
 

@@ -33,19 +33,25 @@ public:
     /* Detectors: N x anchor_count x (5 + box_class_count) in float32, as backend.h's detect has it. */
     virtual at::Tensor detect(const at::Tensor &pixels) const;
 
+    /* Values and bytes of each tensor, for a model that came without named weights. */
+    virtual std::vector<std::pair<uint64_t, uint64_t>> tensor_sizes() const { return {}; }
+
     /* Exchanges the trainable tensors for what computes fastest; once, before the first features. */
     virtual void freeze(Precision precision) = 0;
 
+    std::string family_name, naming_name; /* "vit", "timm" */
     std::string architecture; /* "vit_tiny_patch16_224" */
     std::string traits;       /* further "key=value" that decide the vectors, ';' between, or "" */
     Preset preset;
     Pool pool = Pool::avg;    /* its own: what the head was trained on */
+    bool gives_vectors = false; /* nothing is left to pool */
     int64_t dimension = 0;    /* of an embedding pooled so; a detector has none */
     int64_t class_count = 0;
     int64_t anchor_count = 0; /* detectors; 0: no detector */
     int64_t box_class_count = 0;
     uint32_t box_coding = 0; /* IMGRET_BOXES_* */
     std::vector<int64_t> strides; /* in pixels, of BOXES_GRID */
+    int64_t batch_max = 0; /* pictures that it takes at once; 0: any number */
     double flops = 0; /* of one picture, roughly: decides whether threads share it */
     bool channels_last = false; /* wants its pixels so */
 };
@@ -60,12 +66,12 @@ struct Architecture {
     std::unique_ptr<Model> (*build)(Weights &weights, Options &options);
 };
 
-/* Finds the architecture (or takes the one named by the option "family"), builds it and checks
- * that no tensor and no option is left over. Throws Failure. */
+/* Finds the architecture (or takes the one named by the option "family") and builds it. What stays
+ * over is in weights.report(). Throws Failure. */
 std::unique_ptr<Model> build_model(Weights &weights, Options &options);
 
 extern const Architecture vit_architecture, resnet_architecture, mobile_architecture,
-    vgg_architecture, yolox_architecture;
+    vgg_architecture, yolox_architecture, clip_resnet_architecture;
 
 } // namespace ir_torch
 

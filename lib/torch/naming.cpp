@@ -28,8 +28,10 @@ bool try_naming(Weights &weights, const Naming &naming, const std::vector<std::s
         table.insert(table.end(), tail.begin(), tail.end());
         weights.rename(table);
         if (std::all_of(wanted.begin(), wanted.end(),
-                        [&](const std::string &name) { return weights.has(name); }))
+                        [&](const std::string &name) { return weights.has(name); })) {
+            weights.report().naming = naming.origin;
             return true;
+        }
     }
     weights.rename({});
     return false;

@@ -9,8 +9,9 @@ namespace ir_torch {
 
 /* A network's last features. */
 struct Features {
-    at::Tensor data;          /* tokens N x T x C, or a map N x C x H x W */
+    at::Tensor data; /* tokens N x T x C, a map N x C x H x W, or vectors N x C, pooled already */
     int64_t prefix_count = 0; /* tokens before those of the patches; the first is the class token */
+    at::Tensor logits;        /* N x classes, from a module that gives them in the same run */
 };
 
 enum class Pool {
@@ -19,6 +20,7 @@ enum class Pool {
     max,     /* largest over patches or places */
     gem,     /* generalised mean (Radenovic et al. 2017): (mean of max(x, 1e-6)^p)^(1/p) */
     cls_avg, /* both side by side; tokens only */
+    rmac,    /* regional maxima (Tolias et al. 2016): three scales of squares; maps only */
 };
 
 /* NULL-free text of a pool: "cls", "avg", ... */

@@ -239,25 +239,78 @@ std::string config_architecture(const Weights &weights)
     return "";
 }
 
+// The names come from a foreign file: one line each, whatever stands in them.
+static std::string one_line(const char *text)
+{
+    std::string line(text);
+    for (char &c : line)
+        if (static_cast<unsigned char>(c) < 0x20)
+            c = ' ';
+    return line;
+}
+
+std::vector<std::string> config_class_names(const std::string &path, int64_t count)
+{
+    std::vector<std::string> names;
+    if (count < 1)
+        return names;
+    for (const std::string &config : config_paths(path)) {
+        Json json = read_json(config);
+        const cJSON *by_number = json ? member(json.get(), "id2label") : nullptr;
+        const cJSON *in_order = json ? member(json.get(), "label_names") : nullptr;
+        if (json && !in_order && member(json.get(), "pretrained_cfg"))
+            in_order = member(member(json.get(), "pretrained_cfg"), "label_names");
+        std::map<int64_t, std::string> found;
+        for (const cJSON *item = cJSON_IsObject(by_number) ? by_number->child : nullptr; item;
+             item = item->next)
+            if (cJSON_IsString(item) && item->string[0] >= '0' && item->string[0] <= '9')
+                found[std::strtoll(item->string, nullptr, 10)] = one_line(item->valuestring);
+        if (found.empty() && cJSON_IsArray(in_order))
+            for (const cJSON *item = in_order->child; item; item = item->next)
+                found[static_cast<int64_t>(found.size())] =
+                    one_line(cJSON_IsString(item) ? item->valuestring : "");
+        if (static_cast<int64_t>(found.size()) != count || found.begin()->first != 0 ||
+            found.rbegin()->first != count - 1)
+            continue;
+        for (const auto &one : found)
+            names.push_back(one.second);
+        return names;
+    }
+    return names;
+}
+
+static Preset checked(Preset preset, const std::string &path)
+{
+    for (double deviation : preset.std)
+        if (!(deviation > 1e-6))
+            throw Failure(IMGRET_INVALID_ARGUMENT,
+                          path + ": std " + triple_text(preset.std) + " is not positive");
+    for (size_t c = 0; c < 3; c++) {
+        double level = preset.pad[c] < 0 ? std::round(255 * preset.mean[c]) : preset.pad[c];
+        if (!(level >= 0 && level <= 255) || level != std::floor(level))
+            throw Failure(IMGRET_INVALID_ARGUMENT,
+                          path + ": pad " + triple_text(preset.pad) +
+                              " is not three whole numbers from 0 to 255");
+        preset.pad[c] = level;
+    }
+    return preset;
+}
+
 Preset choose_preset(const Preset &family, const Weights &weights, Options &options)
 {
     Preset preset = family;
     apply_config(&preset, weights.path());
     apply_metadata(&preset, weights);
     apply_options(&preset, options);
-    for (double deviation : preset.std)
-        if (!(deviation > 1e-6))
-            throw Failure(IMGRET_INVALID_ARGUMENT,
-                          weights.path() + ": std " + triple_text(preset.std) + " is not positive");
-    for (size_t c = 0; c < 3; c++) {
-        double level = preset.pad[c] < 0 ? std::round(255 * preset.mean[c]) : preset.pad[c];
-        if (!(level >= 0 && level <= 255) || level != std::floor(level))
-            throw Failure(IMGRET_INVALID_ARGUMENT,
-                          weights.path() + ": pad " + triple_text(preset.pad) +
-                              " is not three whole numbers from 0 to 255");
-        preset.pad[c] = level;
-    }
-    return preset;
+    return checked(preset, weights.path());
+}
+
+Preset choose_preset(const Preset &family, const std::string &path, Options &options)
+{
+    Preset preset = family;
+    apply_config(&preset, path);
+    apply_options(&preset, options);
+    return checked(preset, path);
 }
 
 } // namespace ir_torch

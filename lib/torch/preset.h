@@ -30,6 +30,13 @@ extern const std::array<double, 3> imagenet_mean, imagenet_std;
  * Throws Failure for a value that makes no sense, naming where it stands. */
 Preset choose_preset(const Preset &family, const Weights &weights, Options &options);
 
+/* The same for a file without metadata. */
+Preset choose_preset(const Preset &family, const std::string &path, Options &options);
+
+/* Names of the classes as the config beside the weights has them (Hugging Face: id2label, timm:
+ * label_names), when they are `count`; else none. */
+std::vector<std::string> config_class_names(const std::string &path, int64_t count);
+
 /* What the config beside the weights calls the architecture (timm: "tf_efficientnet_b0"), or "". */
 std::string config_architecture(const Weights &weights);
 

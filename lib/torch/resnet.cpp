@@ -165,7 +165,7 @@ Features ResNet::features(const at::Tensor &pixels) const
         x = at::max_pool2d(x, 3, 2, 1);
     for (const Residual &block : blocks_)
         x = block.forward(x);
-    return {x, 0};
+    return {x, 0, {}};
 }
 
 void ResNet::freeze(Precision precision)

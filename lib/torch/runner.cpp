@@ -22,38 +22,38 @@ Runner::Runner(const std::string &path, const std::string &options_text, uint32_
     : workers_(std::make_unique<Workers>(std::max(threads, 1u)))
 {
     Options options(options_text);
-    std::string pool = options.text("pool", "");
-    std::string precision = options.choice("precision", "f32", {"f32", "bf16"});
     std::string share = options.choice("share", "auto", {"auto", "yes", "no"});
-    gem_p_ = options.number("gem_p", 3, 1, 20);
     batch_max_ = static_cast<uint32_t>(options.whole("batch", BATCH_DEFAULT, 1, BATCH_MAX));
-    if (!pool.empty())
-        pool_ = pool_from_name(pool);
     workers_->run(1, 1, [&](uint32_t) {
         c10::NoGradGuard no_grad; // not InferenceMode: its tensors could never be trained
-        Weights weights(path);
-        model_ = build_model(weights, options);
-        options.refuse_unknown();
-        model_->freeze(precision == "bf16" ? Precision::bf16 : Precision::f32);
+        network_ = load_network(path, options);
     });
-    bool detects = model_->anchor_count > 0;
-    if (detects && !pool.empty())
-        throw Failure(IMGRET_INVALID_ARGUMENT, "option pool: a detector makes no vectors");
-    if (pool.empty())
-        pool_ = model_->pool;
-    shares_ = share == "yes" || (share == "auto" && model_->flops >= SHARE_FLOPS_MIN);
+    shares_ = share == "yes" || (share == "auto" && model().flops >= SHARE_FLOPS_MIN);
+    if (model().batch_max > 0)
+        batch_max_ = std::min(batch_max_, static_cast<uint32_t>(model().batch_max));
     fill_tables();
     measure_dimension();
-    identity_ = "architecture=" + model_->architecture + ";weights=sha256:" + weights_sha256 +
-                ";precision=" + precision + (detects ? "" : ";pool=" + pool_text()) +
-                ";mean=" + triple_text(model_->preset.mean) +
-                ";std=" + triple_text(model_->preset.std) +
-                (model_->traits.empty() ? "" : ";" + model_->traits);
+    write_identity(weights_sha256);
+    int64_t classes = std::max(model().class_count, model().box_class_count);
+    for (const std::string &name : config_class_names(path, classes))
+        class_names_ += name + "\n";
+}
+
+// What decides the vectors. The device is not in it: it moves them no more than another processor.
+void Runner::write_identity(const std::string &weights_sha256)
+{
+    bool pools = model().anchor_count == 0 && !model().gives_vectors;
+    identity_ = "architecture=" + model().architecture + ";weights=sha256:" + weights_sha256 +
+                ";precision=" + precision_name(network_.precision) +
+                (pools ? ";pool=" + pool_text() : "") +
+                ";mean=" + triple_text(model().preset.mean) +
+                ";std=" + triple_text(model().preset.std) +
+                (model().traits.empty() ? "" : ";" + model().traits);
 }
 
 std::string Runner::pool_text() const
 {
-    return std::string(pool_name(pool_)) + (pool_ == Pool::gem ? ";gem_p=" + shortest(gem_p_) : "");
+    return std::string(pool_name(network_.pool)) + (network_.pool == Pool::gem ? ";gem_p=" + shortest(network_.gem_p) : "");
 }
 
 void Runner::fill_tables()
@@ -61,39 +61,35 @@ void Runner::fill_tables()
     for (size_t c = 0; c < 3; c++)
         for (size_t level = 0; level < 256; level++)
             levels_[c][level] = static_cast<float>(
-                (static_cast<double>(level) / 255.0 - model_->preset.mean[c]) /
-                model_->preset.std[c]);
+                (static_cast<double>(level) / 255.0 - model().preset.mean[c]) /
+                model().preset.std[c]);
 }
 
 // A first run on a black picture: it finds a pool that does not fit, and pays the first inference's
 // own cost (code generation, packing) before a user waits for it.
 void Runner::measure_dimension()
 {
-    size_t side = static_cast<size_t>(model_->preset.input_px);
+    size_t side = static_cast<size_t>(model().preset.input_px);
     std::vector<uint8_t> black(3 * side * side, 0);
     workers_->run(1, 1, [&](uint32_t) {
         c10::InferenceMode inference;
-        if (model_->anchor_count > 0) {
-            model_->detect(normalised(black.data(), 1));
-            return;
-        }
-        Features features = model_->features(normalised(black.data(), 1));
-        at::Tensor embedding = model_->after_pool(apply_pool(features, pool_, gem_p_));
-        dimension_ = static_cast<uint32_t>(embedding.size(1));
+        at::Tensor output = output_of(network_, normalised(black.data(), 1));
+        if (model().anchor_count == 0)
+            dimension_ = static_cast<uint32_t>(output.size(1));
     });
 }
 
 at::Tensor Runner::normalised(const uint8_t *pixels, int64_t count) const
 {
-    int64_t side = model_->preset.input_px, places = side * side;
+    int64_t side = model().preset.input_px, places = side * side;
     auto options = at::TensorOptions().dtype(at::kFloat);
-    if (model_->channels_last) {
+    if (model().channels_last) {
         at::Tensor out = at::empty({count, side, side, 3}, options);
         float *to = out.data_ptr<float>();
         for (int64_t i = 0; i < count * places; i++, pixels += 3, to += 3)
             for (size_t c = 0; c < 3; c++)
                 to[c] = levels_[c][pixels[c]];
-        return out.permute({0, 3, 1, 2});
+        return out.permute({0, 3, 1, 2}).to(network_.device);
     }
     at::Tensor out = at::empty({count, 3, side, side}, options);
     float *to = out.data_ptr<float>();
@@ -101,12 +97,12 @@ at::Tensor Runner::normalised(const uint8_t *pixels, int64_t count) const
         for (int64_t i = 0; i < places; i++, pixels += 3)
             for (size_t c = 0; c < 3; c++)
                 to[static_cast<int64_t>(c) * places + i] = levels_[c][pixels[c]];
-    return out;
+    return out.to(network_.device);
 }
 
 static void copy_out(const at::Tensor &from, int64_t rows, int64_t columns, float *to)
 {
-    at::Tensor values = from.to(at::kFloat).contiguous();
+    at::Tensor values = from.to(at::kCPU, at::kFloat).contiguous();
     if (values.size(0) != rows || values.numel() != rows * columns)
         throw Failure(IMGRET_INTERNAL, "the model's output has an unexpected shape");
     std::memcpy(to, values.data_ptr<float>(), sizeof(float) * static_cast<size_t>(rows * columns));
@@ -116,20 +112,21 @@ void Runner::run_piece(const uint8_t *pixels, int64_t count, float *embeddings,
                        float *logits) const
 {
     c10::InferenceMode inference;
-    Features features = model_->features(normalised(pixels, count));
-    at::Tensor embedding = model_->after_pool(apply_pool(features, pool_, gem_p_));
+    Features features = model().features(normalised(pixels, count));
+    double p = network_.gem_p;
+    at::Tensor embedding = model().after_pool(apply_pool(features, network_.pool, p));
     copy_out(embedding, count, dimension_, embeddings);
-    if (!logits || model_->class_count == 0)
+    if (!logits || model().class_count == 0)
         return;
-    if (pool_ != model_->pool)
-        embedding = model_->after_pool(apply_pool(features, model_->pool, gem_p_));
-    copy_out(model_->classify(features, embedding), count, model_->class_count, logits);
+    if (network_.pool != model().pool)
+        embedding = model().after_pool(apply_pool(features, model().pool, p));
+    copy_out(model().classify(features, embedding), count, model().class_count, logits);
 }
 
 // Calls work(first, last) for parts of 0..count, each on its own thread.
 void Runner::in_pieces(uint32_t count, const std::function<void(uint32_t, uint32_t)> &work)
 {
-    uint32_t pieces = std::min(count, workers_->count());
+    uint32_t pieces = network_.device.is_cpu() ? std::min(count, workers_->count()) : 1;
     uint32_t threads_each = shares_ ? std::max(workers_->count() / pieces, 1u) : 1;
     workers_->run(pieces, threads_each, [&](uint32_t piece) {
         work(static_cast<uint32_t>(uint64_t(count) * piece / pieces),
@@ -139,10 +136,10 @@ void Runner::in_pieces(uint32_t count, const std::function<void(uint32_t, uint32
 
 void Runner::run(const uint8_t *pixels, uint32_t count, float *embeddings, float *logits)
 {
-    if (model_->anchor_count > 0)
-        throw Failure(IMGRET_UNSUPPORTED, model_->architecture + ": a detector makes no vectors");
-    size_t side = static_cast<size_t>(model_->preset.input_px);
-    size_t class_count = static_cast<size_t>(model_->class_count);
+    if (model().anchor_count > 0)
+        throw Failure(IMGRET_UNSUPPORTED, model().architecture + ": a detector makes no vectors");
+    size_t side = static_cast<size_t>(model().preset.input_px);
+    size_t class_count = static_cast<size_t>(model().class_count);
     in_pieces(count, [&](uint32_t first, uint32_t last) {
         run_piece(pixels + first * side * side * 3, last - first,
                   embeddings + size_t(first) * dimension_,
@@ -152,11 +149,11 @@ void Runner::run(const uint8_t *pixels, uint32_t count, float *embeddings, float
 
 void Runner::detect(const uint8_t *pixels, uint32_t count, float *detections)
 {
-    size_t side = static_cast<size_t>(model_->preset.input_px);
-    int64_t values = model_->anchor_count * (5 + model_->box_class_count);
+    size_t side = static_cast<size_t>(model().preset.input_px);
+    int64_t values = model().anchor_count * (5 + model().box_class_count);
     in_pieces(count, [&](uint32_t first, uint32_t last) {
         c10::InferenceMode inference;
-        at::Tensor found = model_->detect(normalised(pixels + first * side * side * 3, last - first));
+        at::Tensor found = model().detect(normalised(pixels + first * side * side * 3, last - first));
         copy_out(found, last - first, values, detections + first * static_cast<size_t>(values));
     });
 }

@@ -2,7 +2,7 @@
 #ifndef IR_TORCH_RUNNER_H
 #define IR_TORCH_RUNNER_H
 
-#include "torch/model.h"
+#include "torch/load.h"
 #include "torch/workers.h"
 
 #include <array>
@@ -26,24 +26,26 @@ public:
 
     uint32_t dimension() const { return dimension_; }
     uint32_t batch_max() const { return batch_max_; }
-    const Model &model() const { return *model_; }
+    const Model &model() const { return *network_.model; }
+    const Network &network() const { return network_; }
+    /* Each with a '\n' behind it; "" when no file tells. */
+    const std::string &class_names() const { return class_names_; }
     const std::string &identity() const { return identity_; }
 
 private:
     std::string pool_text() const;
     void fill_tables();
     void measure_dimension();
+    void write_identity(const std::string &weights_sha256);
     at::Tensor normalised(const uint8_t *pixels, int64_t count) const;
     void in_pieces(uint32_t count, const std::function<void(uint32_t, uint32_t)> &work);
     void run_piece(const uint8_t *pixels, int64_t count, float *embeddings, float *logits) const;
 
-    std::unique_ptr<Model> model_;
-    Pool pool_ = Pool::avg;
-    double gem_p_ = 3;
+    Network network_;
     bool shares_ = false; /* threads may work on one picture together */
     uint32_t dimension_ = 0, batch_max_ = 1;
     std::array<std::array<float, 256>, 3> levels_{}; // a byte's value after normalisation
-    std::string identity_;
+    std::string identity_, class_names_;
     std::unique_ptr<Workers> workers_;
 };
 

@@ -135,7 +135,7 @@ Features Vgg::features(const at::Tensor &pixels) const
         if (pools_after_[i])
             x = at::max_pool2d(x, 2, 2);
     }
-    return {x, 0};
+    return {x, 0, {}};
 }
 
 // The fully connected layers look at the map itself, 7 x 7 whatever the input's size.

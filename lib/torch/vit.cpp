@@ -19,6 +19,7 @@ struct Shape {
 struct Block {
     LayerNorm norm1, norm2;
     Linear qkv, proj, fc1, fc2;
+    bool gated = false; // SwiGLU (Shazeer 2020, DINOv2's giant): half of fc1 gates the other half
     at::Tensor scale1, scale2; // layer scale (CaiT, DINOv2), when the file has it
     int64_t heads;
     bool quick_gelu;
@@ -40,7 +41,9 @@ Block::Block(Weights &weights, const std::string &name, const Shape &shape, doub
     std::vector<int64_t> hidden = weights.shape(name + "mlp.fc1.weight");
     int64_t hidden_width = hidden.empty() ? 0 : hidden[0];
     fc1 = Linear(weights, name + "mlp.fc1", width, hidden_width);
-    fc2 = Linear(weights, name + "mlp.fc2", hidden_width, width);
+    std::vector<int64_t> last = weights.shape(name + "mlp.fc2.weight");
+    gated = last.size() == 2 && hidden_width > 0 && 2 * last[1] == hidden_width;
+    fc2 = Linear(weights, name + "mlp.fc2", gated ? hidden_width / 2 : hidden_width, width);
     if (weights.has(name + "ls1.gamma"))
         scale1 = weights.take(name + "ls1.gamma", {width});
     if (weights.has(name + "ls2.gamma"))
@@ -71,7 +74,13 @@ at::Tensor Block::forward(at::Tensor x) const
     at::Tensor change = attention(norm1(x));
     x = x + (scale1.defined() ? change * scale1 : change);
     at::Tensor hidden = fc1(norm2(x));
-    change = fc2(quick_gelu ? hidden * at::sigmoid(hidden * 1.702) : at::gelu(hidden));
+    if (gated) {
+        std::vector<at::Tensor> halves = hidden.chunk(2, -1);
+        hidden = at::silu(halves[0]) * halves[1];
+    } else {
+        hidden = quick_gelu ? hidden * at::sigmoid(hidden * 1.702) : at::gelu(hidden);
+    }
+    change = fc2(hidden);
     return x + (scale2.defined() ? change * scale2 : change);
 }
 
@@ -142,7 +151,8 @@ void Vit::take_prefix(Weights &weights)
             wanted = {shape_.width};
         tokens.push_back(weights.take(name, wanted).view({1, count, shape_.width}));
     }
-    prefix_ = tokens.empty() ? at::zeros({1, 0, shape_.width}) : at::cat(tokens, 1);
+    prefix_ = tokens.empty() ? at::zeros({1, 0, shape_.width}, patch_weight_.options())
+                             : at::cat(tokens, 1);
 }
 
 // Positions for another input size, as timm does it: bicubic, antialiased, in float32.
@@ -198,6 +208,7 @@ void Vit::name_it()
     } sizes[] = {
         {"tiny", 192, 12}, {"small", 384, 12}, {"base", 768, 12}, {"large", 1024, 24},
         {"huge", 1280, 32}, {"giant", 1408, 40},
+        {"giant", 1536, 40}, // DINOv2's
     };
     std::string size = "w" + std::to_string(shape_.width) + "d" + std::to_string(shape_.depth);
     for (const auto &known : sizes)
@@ -295,7 +306,7 @@ Features Vit::features(const at::Tensor &pixels) const
         x = block.forward(x);
     if (norm_)
         x = norm_(x);
-    return {x, prefix_.size(1)};
+    return {x, prefix_.size(1), {}};
 }
 
 at::Tensor Vit::after_pool(const at::Tensor &pooled) const

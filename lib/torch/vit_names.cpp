@@ -26,6 +26,8 @@ static const std::vector<Naming> &namings()
          {
              {"register_tokens", "reg_token"},
              {"mask_token", ""}, // for training alone
+             {"blocks.#.mlp.w12.*", "blocks.#.mlp.fc1.*"}, // DINOv2's giant
+             {"blocks.#.mlp.w3.*", "blocks.#.mlp.fc2.*"},
              {"blocks.*", "blocks.*"},
              {"patch_embed.*", "patch_embed.*"},
              {"cls_token", "cls_token"},
@@ -64,6 +66,8 @@ static const std::vector<Naming> &namings()
              {"encoder.layer.#.norm2.*", "blocks.#.norm2.*"},
              {"encoder.layer.#.layer_scale1.lambda1", "blocks.#.ls1.gamma"},
              {"encoder.layer.#.layer_scale2.lambda1", "blocks.#.ls2.gamma"},
+             {"encoder.layer.#.mlp.weights_in.*", "blocks.#.mlp.fc1.*"}, // its giant
+             {"encoder.layer.#.mlp.weights_out.*", "blocks.#.mlp.fc2.*"},
              {"encoder.layer.#.mlp.*", "blocks.#.mlp.*"},
              {"embeddings.cls_token", "cls_token"},
              {"embeddings.distillation_token", "dist_token"},

@@ -3,9 +3,13 @@
 
 #include "torch/failure.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace ir_torch {
+
+// Values of one tensor that need not be in the file: more than any published one has.
+static constexpr int64_t TOLERATED_COUNT_MAX = int64_t(1) << 31;
 
 std::string shape_text(const std::vector<int64_t> &shape)
 {
@@ -78,6 +82,7 @@ void Weights::rename(const std::vector<Rename> &table)
 {
     entries_.clear();
     taken_.clear();
+    table_ = table;
     std::vector<std::string> found;
     for (uint32_t i = 0; i < ir_safetensors_count(file_.get()); i++) {
         const ir_safetensors_tensor *tensor = ir_safetensors_at(file_.get(), i);
@@ -114,8 +119,22 @@ const Weights::Entry &Weights::entry(const std::string &name) const
     return found->second;
 }
 
+// The name that the file's naming gives to part `part` of a tensor: the table read backwards.
+std::string Weights::file_name(const std::string &name, size_t part) const
+{
+    std::vector<std::string> found;
+    for (const Rename &line : table_)
+        if (!line.to.empty() && static_cast<size_t>(line.part) == part &&
+            matches(line.to.c_str(), name.c_str(), &found))
+            return filled(line.from.c_str(), found);
+    return name;
+}
+
 std::vector<int64_t> Weights::shape(const std::string &name) const
 {
+    if (tolerant_ && !has(name))
+        throw Failure(IMGRET_BAD_MODEL,
+                      path_ + ": tensor '" + file_name(name, 0) + "' is missing");
     const Entry &found = entry(name);
     std::vector<int64_t> shape = shape_of(found.parts[0]);
     for (size_t i = 1; i < found.parts.size() && !shape.empty(); i++)
@@ -181,8 +200,36 @@ at::Tensor Weights::read(const ir_safetensors_tensor *tensor) const
     return values;
 }
 
+// Zeros that take no memory; a network built of them is only looked at.
+at::Tensor Weights::take_tolerantly(const std::string &name, const std::vector<int64_t> &shape)
+{
+    auto found = entries_.find(name);
+    if (found == entries_.end())
+        report_.missing.push_back(file_name(name, 0));
+    else
+        for (size_t i = 0; i < found->second.parts.size(); i++)
+            if (!found->second.parts[i])
+                report_.missing.push_back(file_name(name, i));
+    bool whole = found != entries_.end() &&
+                 std::count(found->second.parts.begin(), found->second.parts.end(), nullptr) == 0;
+    if (whole && this->shape(name) != shape)
+        report_.misshapen.push_back(file_name(name, 0) + " " + shape_text(this->shape(name)) +
+                                    ", " + shape_text(shape) + " is wanted");
+    int64_t count = 1;
+    for (int64_t side : shape)
+        if (side < 0 || (side > 0 && count > TOLERATED_COUNT_MAX / side))
+            throw Failure(IMGRET_BAD_MODEL, path_ + ": tensor '" + file_name(name, 0) +
+                                                "' would have the shape " + shape_text(shape));
+        else
+            count *= side;
+    taken_.insert(name);
+    return at::zeros(std::vector<int64_t>(shape.size(), 1)).expand(shape);
+}
+
 at::Tensor Weights::take(const std::string &name, const std::vector<int64_t> &shape)
 {
+    if (tolerant_)
+        return take_tolerantly(name, shape);
     std::vector<int64_t> actual = this->shape(name);
     if (actual != shape)
         throw Failure(IMGRET_BAD_MODEL, path_ + ": tensor '" + name + "' has shape " +
@@ -192,7 +239,34 @@ at::Tensor Weights::take(const std::string &name, const std::vector<int64_t> &sh
     for (const ir_safetensors_tensor *part : entry(name).parts)
         parts.push_back(read(part));
     taken_.insert(name);
-    return parts.size() == 1 ? parts[0] : at::cat(parts, 0);
+    at::Tensor whole = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
+    return whole.to(device_);
+}
+
+void Weights::report_left_over()
+{
+    for (const auto &item : entries_)
+        for (const ir_safetensors_tensor *part : item.second.parts)
+            if (part && !taken_.count(item.first))
+                report_.left_over.push_back(part->name);
+}
+
+uint64_t Weights::tensor_bytes() const
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < tensor_count(); i++)
+        bytes += ir_safetensors_at(file_.get(), i)->bytes;
+    return bytes;
+}
+
+uint64_t Weights::parameter_count() const
+{
+    uint64_t count = 0;
+    for (const auto &item : entries_)
+        for (const ir_safetensors_tensor *part : item.second.parts)
+            if (part && taken_.count(item.first))
+                count += part->element_count;
+    return count;
 }
 
 void Weights::refuse_left_over() const

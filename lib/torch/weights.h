@@ -23,10 +23,31 @@ struct Rename {
     int part_count = 1;
 };
 
+/* What is found out about a file while a network is built from it. Tensors under the file's names. */
+struct Report {
+    std::string family, naming; /* "vit", "timm"; "" as long as none fits */
+    std::vector<std::string> missing, misshapen, left_over;
+};
+
 class Weights {
 public:
     /* Throws Failure when the file cannot be read or is no safetensors file. */
     explicit Weights(const std::string &path);
+
+    /* From now on tensors go to `device`. */
+    void place_on(const at::Device &device) { device_ = device; }
+
+    /* From now on no values are read: zeros stand for every tensor, also for one that is missing or
+     * has another shape, which report() then tells. For looking into a file that load refuses. */
+    void tolerate() { tolerant_ = true; }
+    Report &report() { return report_; }
+
+    /* Fills report().left_over with what nobody took. */
+    void report_left_over();
+
+    uint32_t tensor_count() const { return ir_safetensors_count(file_.get()); }
+    uint64_t tensor_bytes() const;
+    uint64_t parameter_count() const; /* values in the tensors that were taken */
 
     const std::string &path() const { return path_; }
 
@@ -65,12 +86,18 @@ private:
         void operator()(ir_safetensors *file) const { ir_safetensors_close(file); }
     };
     const Entry &entry(const std::string &name) const;
+    std::string file_name(const std::string &name, size_t part) const;
+    at::Tensor take_tolerantly(const std::string &name, const std::vector<int64_t> &shape);
     at::Tensor read(const ir_safetensors_tensor *tensor) const;
 
     std::string path_;
     std::unique_ptr<ir_safetensors, Close> file_;
     std::map<std::string, Entry> entries_;
     std::set<std::string> taken_;
+    std::vector<Rename> table_;
+    Report report_;
+    at::Device device_{at::kCPU};
+    bool tolerant_ = false;
 };
 
 /* "[197, 192]" */

@@ -7,6 +7,7 @@
 #include "engine/compose.h"
 #include "engine/look.h"
 #include "engine/query.h"
+#include "engine/regions_query.h"
 #include "engine/source.h"
 #include "engine/where.h"
 
@@ -27,8 +28,9 @@ enum { K_MAX = 1000000 };
 
 static int32_t check_query(imgret_query_options *options, imgret_error *error)
 {
-    const uint32_t known =
-        IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF | IMGRET_QUERY_ALLOW_PARTIAL;
+    const uint32_t known = IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF |
+                           IMGRET_QUERY_ALLOW_PARTIAL | IMGRET_QUERY_GROUP |
+                           IMGRET_QUERY_MAIN_OBJECT;
     if (options->flags & ~known)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.flags is 0x%x",
                        options->flags);
@@ -52,6 +54,43 @@ static int32_t check_query(imgret_query_options *options, imgret_error *error)
     if (options->k == 0)
         options->k = 10;
     return IMGRET_OK;
+}
+
+/* Whether a part of this input can be asked with, as the options say. */
+static int32_t check_part(const imgret_query_options *options, const imgret_input *input,
+                          imgret_error *error)
+{
+    bool main_object = (options->flags & IMGRET_QUERY_MAIN_OBJECT) != 0;
+    bool is_id = input->kind == IMGRET_INPUT_ID, is_vector = input->kind == IMGRET_INPUT_VECTOR;
+    if ((options->region > 0 && !is_id) || (options->box && (is_id || is_vector)) ||
+        (main_object && is_vector))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options: %s does not go with an input of kind %u",
+                       options->region ? "region" : options->box ? "box" : "MAIN_OBJECT",
+                       input->kind);
+    return IMGRET_OK;
+}
+
+/* What the options say of regions; `box` receives a copy of the caller's. */
+static int32_t check_regions(imgret_query_options *options, imgret_box *box, imgret_error *error)
+{
+    bool main_object = (options->flags & IMGRET_QUERY_MAIN_OBJECT) != 0;
+    if (options->search > IMGRET_SEARCH_BOTH)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.search is %u",
+                       options->search);
+    if (options->region > IR_REGION_OBJECTS_MAX)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options.region is %u, at most %u is possible",
+                       options->region, IR_REGION_OBJECTS_MAX);
+    if ((options->box != NULL) + (options->region > 0) + main_object > 1)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options: of box, region and MAIN_OBJECT only one goes");
+    if (!options->box)
+        return IMGRET_OK;
+    int32_t status =
+        ir_options_read(box, sizeof *box, sizeof *box, options->box, "imgret_box", error);
+    options->box = box;
+    return status;
 }
 
 /* The queries one by one where they are of several parts; `inputs` NULL: one, without an input. */
@@ -84,10 +123,15 @@ static int32_t answer(imgret_results **out, imgret *db, const imgret_input *inpu
                       const imgret_query_options *options, imgret_error *error)
 {
     imgret_query_options wanted;
+    imgret_box box;
     int32_t status = ir_options_read(&wanted, sizeof wanted, QUERY_LEAST_BYTES, options,
                                      "imgret_query_options", error);
     if (!status)
         status = check_query(&wanted, error);
+    if (!status)
+        status = check_regions(&wanted, &box, error);
+    for (uint64_t i = 0; inputs && i < count && !status; i++)
+        status = check_part(&wanted, &inputs[i], error);
     if (status)
         return status;
     ir_catalog_filter filter;
@@ -246,6 +290,22 @@ int32_t imgret_get(imgret_records **out, imgret *db, int64_t id, imgret_error *e
     ir_call call;
     ir_call_begin(&call, &db->database->interrupts);
     status = ir_get(out, db->database, id, error);
+    ir_call_end(&call);
+    return status;
+}
+
+int32_t imgret_get_regions(imgret_regions **out, imgret *db, int64_t id, imgret_error *error)
+{
+    int32_t status = ir_handle_need(out, "out", error);
+    if (status)
+        return status;
+    *out = NULL;
+    status = ir_handle_check(db, error);
+    if (status)
+        return status;
+    ir_call call;
+    ir_call_begin(&call, &db->database->interrupts);
+    status = ir_regions_of(out, db->database, id, error);
     ir_call_end(&call);
     return status;
 }

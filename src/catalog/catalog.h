@@ -15,7 +15,7 @@
 
 typedef struct ir_catalog ir_catalog;
 
-#define IR_CATALOG_FORMAT 2 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
+#define IR_CATALOG_FORMAT 3 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
 
 typedef struct ir_catalog_options {
     bool read_only;
@@ -84,7 +84,17 @@ typedef struct ir_catalog_known {
 int32_t ir_catalog_find(ir_catalog *catalog, const char *uri, bool in_transaction,
                         ir_catalog_known *out, imgret_error *error);
 
-/* One image to store. Whole-image region 0 is made with it. */
+/* An object: a box of a picture with a vector of its own. */
+typedef struct ir_catalog_object {
+    uint32_t x; /* pixels of the upright picture, as all that follow; within it */
+    uint32_t y;
+    uint32_t width; /* at least 1 */
+    uint32_t height;
+    const char *label; /* at most 4 KiB; NULL: none */
+    double score;      /* 0..1 */
+} ir_catalog_object;
+
+/* One image to store. Whole-image region 0 is made with it, and regions 1.. of its objects. */
 typedef struct ir_catalog_image {
     const char *uri;      /* NULL: none */
     const char *metadata; /* NULL: none; must be a JSON object in UTF-8 of at most 1 MiB (else
@@ -100,11 +110,15 @@ typedef struct ir_catalog_image {
     const imgret_attributes *attributes; /* NULL: none */
     const char *label;  /* NULL: none; as in ir_catalog_set_label */
     double label_score; /* with a label */
+    bool spaced; /* the region's id is the next turn's, base/region.h; needed for objects */
+    const ir_catalog_object *objects;
+    uint32_t object_count; /* at most IR_REGION_OBJECTS_MAX; their vectors stand behind `vector` */
 } ir_catalog_image;
 
 /* Stores a new image, or replaces what `replaced_id` (0: none) holds: same id, metadata kept when
- * image->metadata is NULL, likewise the label, a new region. Within a transaction. *region is above every region id
- * ever given. *removed_region (0: none) is the one it replaced. */
+ * image->metadata is NULL, likewise the label, a new region. Within a transaction. *region is above
+ * every region id ever given; object i's is *region + 1 + i. *removed_region (0: none) is the one it
+ * replaced; its objects, which ir_catalog_object_count told before, go with it, here and below. */
 int32_t ir_catalog_store(ir_catalog *catalog, const ir_catalog_image *image, int64_t replaced_id,
                          int64_t *id, int64_t *region, int64_t *removed_region,
                          imgret_error *error);
@@ -114,6 +128,10 @@ int32_t ir_catalog_store(ir_catalog *catalog, const ir_catalog_image *image, int
 int32_t ir_catalog_store_failure(ir_catalog *catalog, const ir_catalog_image *image,
                                  int32_t failure_code, const char *failure, int64_t replaced_id,
                                  int64_t *id, int64_t *removed_region, imgret_error *error);
+
+/* The number of objects of image `id`. Within a transaction. */
+int32_t ir_catalog_object_count(ir_catalog *catalog, int64_t id, uint32_t *out,
+                                imgret_error *error);
 
 /* Notes that a file's size or time changed but not its content. Within a transaction. */
 int32_t ir_catalog_touch(ir_catalog *catalog, int64_t id, uint64_t file_bytes,
@@ -178,6 +196,26 @@ int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *region
 int32_t ir_catalog_records_of_images(ir_catalog *catalog, const int64_t *ids, uint64_t count,
                                      ir_catalog_record_fn on_record, void *context,
                                      imgret_error *error);
+
+/* One region: the whole picture (ordinal 0, its box is all of it) or an object. */
+typedef struct ir_catalog_region {
+    int64_t id;
+    uint32_t ordinal;
+    ir_catalog_object object; /* its label lives until the callback returns */
+} ir_catalog_region;
+
+typedef int32_t (*ir_catalog_region_fn)(void *context, uint64_t position,
+                                        const ir_catalog_region *region, imgret_error *error);
+
+/* What is recorded of these regions; otherwise as ir_catalog_records_of_regions. */
+int32_t ir_catalog_boxes_of_regions(ir_catalog *catalog, const int64_t *regions, uint64_t count,
+                                    ir_catalog_region_fn on_region, void *context,
+                                    imgret_error *error);
+
+/* The regions of image `id` by ascending ordinal; IMGRET_NOT_FOUND when it has none. */
+int32_t ir_catalog_regions_of_image(ir_catalog *catalog, int64_t id,
+                                    ir_catalog_region_fn on_region, void *context,
+                                    imgret_error *error);
 
 /* ---- Filters: docs/filters.md ----
  *
@@ -260,6 +298,7 @@ int32_t ir_catalog_backup(ir_catalog *catalog, const char *path, ir_catalog_copy
 typedef struct ir_catalog_counts {
     uint64_t image_count; /* state STORED */
     uint64_t failed_count;
+    uint64_t region_count;
     uint64_t file_bytes; /* catalog.db and its -wal */
 } ir_catalog_counts;
 
@@ -267,7 +306,7 @@ int32_t ir_catalog_get_counts(ir_catalog *catalog, ir_catalog_counts *out, imgre
 
 /* SQLite's integrity_check and foreign_key_check, then the catalogue's own rules: every stored
  * image has region 0 and its vector of `vector_bytes`, every vector a region, every region an
- * image, metadata is JSON. `on_problem` non-zero ends it with IMGRET_INTERRUPTED. */
+ * image, every object a box within its picture, metadata is JSON. `on_problem` non-zero ends it with IMGRET_INTERRUPTED. */
 int32_t ir_catalog_check(ir_catalog *catalog, size_t vector_bytes,
                          int32_t (*on_problem)(void *context, const char *message), void *context,
                          imgret_error *error);

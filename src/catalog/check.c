@@ -41,6 +41,21 @@ static const char *const rules[] = {
     "SELECT printf('id %d is below 1', id) FROM (SELECT id FROM images UNION ALL "
     "SELECT id FROM regions UNION ALL SELECT region FROM pending_vectors) WHERE id < 1",
 
+    "SELECT printf('region %d is number %d of image %d, which cannot be', id, ordinal, image) "
+    "FROM regions WHERE ordinal NOT BETWEEN 0 AND 255 OR CASE "
+    "WHEN EXISTS (SELECT 1 FROM settings WHERE name = 'regions') THEN id % 256 <> ordinal "
+    "ELSE ordinal <> 0 END",
+
+    "SELECT printf('region %d is not beside the whole of image %d', a.id, a.image) "
+    "FROM regions a JOIN regions b ON b.image = a.image AND b.ordinal = 0 "
+    "WHERE a.ordinal > 0 AND a.id / 256 <> b.id / 256",
+
+    "SELECT printf('the box of region %d is not within its picture', regions.id) "
+    "FROM regions JOIN images ON images.id = regions.image WHERE ordinal > 0 "
+    "AND coalesce(x < 0 OR y < 0 OR regions.width < 1 OR regions.height < 1 "
+    "OR x + regions.width > images.width OR y + regions.height > images.height "
+    "OR score NOT BETWEEN 0 AND 1, 1)",
+
     "SELECT printf('a number of image %d is out of range', id) FROM images "
     "WHERE width NOT BETWEEN 0 AND 4294967295 OR height NOT BETWEEN 0 AND 4294967295 "
     "OR file_bytes < 0 OR failure_code NOT BETWEEN -2147483648 AND 0",

@@ -99,6 +99,9 @@ int32_t ir_connection_fail(const ir_connection *connection, int sqlite_code, con
     /* The message of another failure than this one would mislead. */
     bool own = connection->db && sqlite3_extended_errcode(connection->db) == sqlite_code;
     const char *text = own ? sqlite3_errmsg(connection->db) : sqlite3_errstr(sqlite_code);
+    /* A schema format that SQLite does not know comes as SQLITE_ERROR, as our own mistakes would. */
+    if (status == IMGRET_INTERNAL && strcmp(text, "unsupported file format") == 0)
+        status = IMGRET_CORRUPT;
     bool system = status == IMGRET_IO && cause != 0;
     return ir_fail(error, status, "%s: %s: %s%s%s%s", connection->path, doing, text,
                    system ? " (" : "", system ? strerror(cause) : "", system ? ")" : "");

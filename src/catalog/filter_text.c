@@ -132,14 +132,19 @@ int32_t ir_filter_check_text(const char *where, imgret_error *error)
     "images.latitude AS latitude, images.longitude AS longitude, images.label AS label, "          \
     "images.label_score AS label_score "
 
+/* Behind COLUMNS: of an object what its detector said, and nothing where images are asked for. */
+#define OF_REGION ", regions.label AS region_label, regions.score AS region_score "
+#define OF_NO_REGION ", NULL AS region_label, NULL AS region_score "
+
 char *ir_filter_sql(const char *where, const imgret_list_options *listing)
 {
     if (!listing)
-        return ir_asprintf("SELECT region, id FROM (SELECT regions.id AS region, " COLUMNS
+        return ir_asprintf("SELECT region, id FROM (SELECT regions.id AS region, " COLUMNS OF_REGION
                            "FROM images JOIN regions ON regions.image = images.id) AS picture "
                            "WHERE (%s\n)", where);
     uint64_t limit = listing->limit < INT64_MAX ? listing->limit : INT64_MAX;
-    return ir_asprintf("SELECT id FROM (SELECT " COLUMNS "FROM images) AS picture "
+    return ir_asprintf("SELECT id FROM (SELECT " COLUMNS OF_NO_REGION
+                       "FROM images) AS picture "
                        "WHERE id > %" PRId64 " AND (%" PRId32 " = 0 OR state = %" PRId32
                        ") AND (%s\n) ORDER BY id LIMIT %" PRIu64,
                        listing->after_id, listing->state, listing->state, where, limit);
@@ -147,14 +152,15 @@ char *ir_filter_sql(const char *where, const imgret_list_options *listing)
 
 char *ir_filter_sql_palettes(const char *where)
 {
-    return ir_asprintf("SELECT id, palette FROM (SELECT images.palette AS palette, " COLUMNS
+    return ir_asprintf("SELECT id, palette FROM (SELECT images.palette AS palette, " COLUMNS OF_NO_REGION
                        "FROM images) AS picture WHERE state = 1 AND palette IS NOT NULL AND (%s\n)",
                        where);
 }
 
 char *ir_filter_sql_state(const char *where, int32_t state)
 {
-    return ir_asprintf("SELECT id FROM (SELECT " COLUMNS "FROM images) AS picture "
+    return ir_asprintf("SELECT id FROM (SELECT " COLUMNS OF_NO_REGION
+                       "FROM images) AS picture "
                        "WHERE (%" PRId32 " = 0 OR state = %" PRId32 ") AND (%s\n)",
                        state, state, where);
 }

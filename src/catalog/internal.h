@@ -44,6 +44,14 @@ struct ir_catalog {
 int32_t ir_catalog_check_metadata(ir_connection *connection, const char *metadata,
                                   imgret_error *error);
 
+/* Whether the objects of an image can be stored: IMGRET_INVALID_ARGUMENT or IMGRET_LIMIT. */
+int32_t ir_catalog_check_objects(const ir_catalog_image *image, imgret_error *error);
+
+/* Stores the objects of image `id`, whose whole picture is `region`, with their vectors. Within a
+ * transaction, which a failure spoils. */
+int32_t ir_catalog_add_objects(ir_catalog *catalog, const ir_catalog_image *image, int64_t id,
+                               int64_t region, imgret_error *error);
+
 /* IMGRET_INVALID_ARGUMENT, naming `what`, unless the text is UTF-8. */
 int32_t ir_catalog_check_utf8(const char *what, const char *text, size_t length,
                               imgret_error *error);

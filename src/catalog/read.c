@@ -398,7 +398,7 @@ int32_t ir_catalog_get_counts(ir_catalog *catalog, ir_catalog_counts *out, imgre
 {
     ir_statement statement;
     bool row;
-    int_column ints[] = {{0, 0, INT64_MAX, 0}, {1, 0, INT64_MAX, 0}};
+    int_column ints[] = {{0, 0, INT64_MAX, 0}, {1, 0, INT64_MAX, 0}, {2, 0, INT64_MAX, 0}};
     *out = (ir_catalog_counts){0};
     char *log = ir_asprintf("%s-wal", catalog->path);
     if (!log)
@@ -407,11 +407,12 @@ int32_t ir_catalog_get_counts(ir_catalog *catalog, ir_catalog_counts *out, imgre
     ir_statement_start(&statement, &catalog->reader, IR_SQL_COUNTS, "counting images");
     int32_t status = ir_statement_step(&statement, &row, error);
     if (!status && row)
-        status = read_ints(&statement, ints, 2, error);
+        status = read_ints(&statement, ints, sizeof ints / sizeof ints[0], error);
     ir_statement_end(&statement);
     pthread_mutex_unlock(&catalog->reader_lock);
     if (!status) {
         out->failed_count = (uint64_t)ints[1].value;
+        out->region_count = (uint64_t)ints[2].value;
         out->image_count = (uint64_t)(ints[0].value - ints[1].value);
         out->file_bytes = bytes_of(catalog->path) + bytes_of(log);
     }

@@ -79,11 +79,21 @@ static const char version_2[] =
     "CREATE INDEX images_latitude ON images (latitude) WHERE latitude IS NOT NULL;\n"
     "CREATE INDEX images_label ON images (label) WHERE label IS NOT NULL;\n";
 
-static const char *const steps[] = {version_1, version_2};
+/* Boxes; all NULL for whole pictures. */
+static const char version_3[] =
+    "ALTER TABLE regions ADD COLUMN x INTEGER;\n"
+    "ALTER TABLE regions ADD COLUMN y INTEGER;\n"
+    "ALTER TABLE regions ADD COLUMN width INTEGER;\n"
+    "ALTER TABLE regions ADD COLUMN height INTEGER;\n"
+    "ALTER TABLE regions ADD COLUMN label TEXT;\n"
+    "ALTER TABLE regions ADD COLUMN score REAL;\n"
+    "CREATE INDEX regions_label ON regions (label) WHERE label IS NOT NULL;\n";
+
+static const char *const steps[] = {version_1, version_2, version_3};
 
 _Static_assert(sizeof steps / sizeof steps[0] == IR_CATALOG_FORMAT, "one step for each version");
 
-const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 2};
+const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 3};
 
 /* One number from a statement that returns one row. */
 static int32_t query_int(ir_connection *connection, const char *sql, int64_t *out,

@@ -18,6 +18,12 @@
        "perceptual_hash, " of "color, " of "color_shares, " of "palette, " of "orientation, " of \
        "taken_at, " of "camera_make, " of "camera_model, " of "latitude, " of "longitude"
 
+/* The box of the whole is the picture. */
+#define REGION_COLUMNS                                                                            \
+    "regions.id, ordinal, coalesce(x, 0), coalesce(y, 0), coalesce(regions.width, images.width), " \
+    "coalesce(regions.height, images.height), regions.label, coalesce(regions.score, 0.0) "       \
+    "FROM regions JOIN images ON images.id = regions.image"
+
 /* The planner sees that a listing of failures may use the partial index only when the state is
  * written out: hence a text for each. */
 static const char *const texts[IR_SQL_COUNT] = {
@@ -72,7 +78,8 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_LIST_URI] = "SELECT " RECORD_COLUMNS " FROM images WHERE id > ?1 AND uri = ?3 "
                         "AND (?4 = 0 OR state = ?4) ORDER BY id LIMIT ?2",
     [IR_SQL_COUNTS] = "SELECT (SELECT count(*) FROM images), "
-                      "(SELECT count(*) FROM images WHERE state = 2)",
+                      "(SELECT count(*) FROM images WHERE state = 2), "
+                      "(SELECT count(*) FROM regions)",
     [IR_SQL_SEGMENTS] = "SELECT id, first_region, last_region, vector_count, file_bytes, identity "
                         "FROM segments ORDER BY first_region",
     [IR_SQL_INSERT_SEGMENT] = "INSERT INTO segments (id, first_region, last_region, vector_count, "
@@ -81,6 +88,14 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_DELETE_PENDING] = "DELETE FROM pending_vectors WHERE region <= ?1",
     [IR_SQL_DELETE_REMOVALS] = "DELETE FROM removed_regions WHERE seq <= ?1 AND region <= ?2",
     [IR_SQL_REGION_IDS] = "SELECT id FROM regions WHERE id >= ?1 ORDER BY id",
+    [IR_SQL_INSERT_SPACED_REGION] = /* base/region.h */
+        "INSERT INTO regions (id, image, ordinal) VALUES ((coalesce((SELECT seq "
+        "FROM sqlite_sequence WHERE name = 'regions'), 0) / 256 + 1) * 256, ?1, 0)",
+    [IR_SQL_INSERT_OBJECT] = "INSERT INTO regions (id, image, ordinal, x, y, width, height, label, "
+                             "score) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [IR_SQL_OBJECT_COUNT] = "SELECT count(*) FROM regions WHERE image = ?1 AND ordinal > 0",
+    [IR_SQL_REGION] = "SELECT " REGION_COLUMNS " WHERE regions.id = ?1",
+    [IR_SQL_REGIONS_OF_IMAGE] = "SELECT " REGION_COLUMNS " WHERE image = ?1 ORDER BY ordinal",
 };
 
 void ir_statement_start(ir_statement *statement, ir_connection *connection, ir_sql sql,

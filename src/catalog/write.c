@@ -168,6 +168,8 @@ static int32_t check_image(ir_catalog *catalog, const ir_catalog_image *image,
         return ir_fail(error, IMGRET_LIMIT, "a vector of %zu bytes is too long",
                        image->vector_bytes);
     int32_t status = ir_catalog_check_label(image->label, image->label_score, error);
+    if (!status)
+        status = ir_catalog_check_objects(image, error);
     return status ? status
                   : ir_catalog_check_metadata(&catalog->writer, image->metadata, error);
 }
@@ -246,7 +248,9 @@ static int32_t remove_regions(ir_catalog *catalog, int64_t id, int64_t *removed_
 static int32_t add_region(ir_catalog *catalog, const ir_catalog_image *image, int64_t id,
                           int64_t *region, imgret_error *error)
 {
-    int32_t status = run_with_id(catalog, IR_SQL_INSERT_REGION, "storing a region", id, error);
+    int32_t status = run_with_id(
+        catalog, image->spaced ? IR_SQL_INSERT_SPACED_REGION : IR_SQL_INSERT_REGION,
+        "storing a region", id, error);
     if (status)
         return status;
     *region = sqlite3_last_insert_rowid(catalog->writer.db);
@@ -255,7 +259,8 @@ static int32_t add_region(ir_catalog *catalog, const ir_catalog_image *image, in
     ir_statement_bind_int(&statement, *region);
     ir_statement_bind_blob(&statement, image->vector_bytes ? image->vector : "",
                            image->vector_bytes);
-    return ir_statement_run(&statement, error);
+    status = ir_statement_run(&statement, error);
+    return status ? status : ir_catalog_add_objects(catalog, image, id, *region, error);
 }
 
 static bool is_refusal(int32_t status)

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "engine/features.h"
+#include "engine/objects.h"
 #include "engine/source.h"
 
 #include <string.h>
@@ -30,6 +31,14 @@ static int32_t keep_unchanged(ir_database *database, const ir_catalog_image *ima
     return status;
 }
 
+int32_t ir_add_count_objects(ir_database *database, int64_t id, ir_region_change *change,
+                             imgret_error *error)
+{
+    if (!database->regions || id == 0)
+        return IMGRET_OK;
+    return ir_catalog_object_count(database->catalog, id, &change->objects_removed, error);
+}
+
 int32_t ir_add_store(ir_database *database, const ir_catalog_image *image, int32_t *outcome,
                      int64_t *id, ir_region_change *change, imgret_error *error)
 {
@@ -50,9 +59,12 @@ int32_t ir_add_store(ir_database *database, const ir_catalog_image *image, int32
         return IMGRET_OK;
     }
     *outcome = known.id && known.state == IMGRET_STATE_STORED ? IMGRET_REPLACED : IMGRET_STORED;
-    status = ir_catalog_store(database->catalog, image, known.id, id, &change->added,
-                              &change->removed, error);
+    status = ir_add_count_objects(database, known.id, change, error);
+    if (!status)
+        status = ir_catalog_store(database->catalog, image, known.id, id, &change->added,
+                                  &change->removed, error);
     change->vector = image->vector;
+    change->objects_added = image->object_count;
     return status;
 }
 
@@ -74,40 +86,43 @@ static int32_t store_alone(ir_database *database, const ir_catalog_image *image,
 
 /* Vectors are hashed as they are stored, so that the same vector given twice is unchanged. */
 static int32_t add_vector(ir_database *database, const imgret_input *input,
-                          ir_catalog_image *image, void *stored, imgret_add_result *result,
+                          ir_catalog_image *image, void **out, imgret_add_result *result,
                           imgret_error *error)
 {
     if (input->dimension != database->dimension)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "the vector has %u dimensions, %s needs %u", input->dimension,
                        database->path, database->dimension);
-    int32_t status = ir_delta_encode(database->delta, input->vector, stored, error);
+    int32_t status = ir_objects_encode(database, input->vector, 1, out, error);
     if (status)
         return status;
     image->format = "vector";
-    image->vector = stored;
-    ir_content_hash(stored, image->vector_bytes, image->content_hash);
+    image->vector = *out;
+    ir_content_hash(image->vector, image->vector_bytes, image->content_hash);
     return store_alone(database, image, &result->outcome, &result->id, error);
 }
 
+/* Fills `image` with what the picture is and holds; `objects` and *out, the vectors as stored, are
+ * what it points to. */
 static int32_t extract_picture(ir_database *database, const ir_source *source,
-                               ir_catalog_image *image, void *stored, ir_look *look,
-                               imgret_error *error)
+                               ir_catalog_image *image, ir_objects *objects, void **out,
+                               ir_look *look, imgret_error *error)
 {
-    float *vector = ir_malloc_array(database->dimension, sizeof *vector);
-    if (!vector)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
+    float *vectors = NULL;
     ir_analyzer *analyzer = NULL;
     ir_source_picture picture = {.look = look, .analyzer = &analyzer};
-    int32_t status = ir_features_of(database, source, vector, &picture, error);
+    int32_t status = ir_objects_of(database, source, &vectors, objects, &picture, error);
     if (!status)
-        status = ir_delta_encode(database->delta, vector, stored, error);
-    ir_free(vector);
+        status = ir_objects_encode(database, vectors, 1 + objects->count, out, error);
+    ir_free(vectors);
     ir_analyzer_free(analyzer);
+    image->vector = *out;
     image->width = picture.width;
     image->height = picture.height;
     image->format = picture.format ? picture.format : "";
     image->attributes = ir_look_attributes(look);
+    image->objects = objects->items;
+    image->object_count = objects->count;
     return status;
 }
 
@@ -137,10 +152,11 @@ static int32_t describe_file(const imgret_input *input, ir_catalog_image *image,
 /* Content that is known already is not extracted, only noted; should another thread or process
  * change the image in that very moment, it is extracted after all. */
 static int32_t add_picture(ir_database *database, const imgret_input *input,
-                           ir_catalog_image *image, void *stored, imgret_add_result *result,
+                           ir_catalog_image *image, void **out, imgret_add_result *result,
                            imgret_error *error)
 {
     ir_source source;
+    ir_objects objects = {0};
     int32_t status = input->kind == IMGRET_INPUT_FILE ? describe_file(input, image, error)
                                                       : IMGRET_OK;
     if (!status)
@@ -149,17 +165,18 @@ static int32_t add_picture(ir_database *database, const imgret_input *input,
         return status;
     memcpy(image->content_hash, source.content_hash, sizeof image->content_hash);
     image->file_bytes = source.data_bytes;
+    ir_regions_zoom(database->regions, &source.zoom_columns, &source.zoom_rows);
     bool known;
     ir_look look = {0};
     status = is_known(database, image, &known, error);
     if (!status && known)
         status = store_alone(database, image, &result->outcome, &result->id, error);
     if (!status && (!known || result->outcome == 0)) {
-        status = extract_picture(database, &source, image, stored, &look, error);
-        image->vector = stored;
+        status = extract_picture(database, &source, image, &objects, out, &look, error);
         if (!status)
             status = store_alone(database, image, &result->outcome, &result->id, error);
     }
+    ir_objects_free(&objects);
     ir_source_close(&source);
     return status;
 }
@@ -174,20 +191,19 @@ int32_t ir_add(ir_database *database, const imgret_input *input, const imgret_ad
         .metadata = options->metadata,
         .format = "",
         .vector_bytes = ir_delta_vector_bytes(database->delta),
+        .spaced = database->regions != NULL,
     };
     char *path = NULL;
-    void *stored = ir_malloc(image.vector_bytes);
+    void *stored = NULL;
     int32_t status = IMGRET_OK;
-    if (!stored)
-        status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
-    if (!status && input->kind == IMGRET_INPUT_FILE && !image.uri) {
+    if (input->kind == IMGRET_INPUT_FILE && !image.uri) {
         status = ir_path_absolute(input->path, &path, error);
         image.uri = path;
     }
     if (!status)
         status = input->kind == IMGRET_INPUT_VECTOR
-                     ? add_vector(database, input, &image, stored, result, error)
-                     : add_picture(database, input, &image, stored, result, error);
+                     ? add_vector(database, input, &image, &stored, result, error)
+                     : add_picture(database, input, &image, &stored, result, error);
     ir_free(stored);
     ir_free(path);
     return status;
@@ -199,7 +215,9 @@ int32_t ir_remove(ir_database *database, int64_t id, imgret_error *error)
     if (status)
         return status;
     ir_region_change change = {0};
-    status = ir_catalog_remove(database->catalog, id, &change.removed, error);
+    status = ir_add_count_objects(database, id, &change, error);
+    if (!status)
+        status = ir_catalog_remove(database->catalog, id, &change.removed, error);
     if (status) {
         ir_database_rollback(database);
         return status;

@@ -23,4 +23,9 @@ int32_t ir_set_label(ir_database *database, int64_t id, const char *label, doubl
 int32_t ir_add_store(ir_database *database, const ir_catalog_image *image, int32_t *outcome,
                      int64_t *id, ir_region_change *change, imgret_error *error);
 
+/* Notes in `change` how many objects image `id` (0: none) has, which are about to go with it. Within
+ * a transaction. */
+int32_t ir_add_count_objects(ir_database *database, int64_t id, ir_region_change *change,
+                             imgret_error *error);
+
 #endif

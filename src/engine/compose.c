@@ -109,6 +109,14 @@ int32_t ir_compose_check(imgret_query_options *options, bool has_input, ir_compo
         status = copy_parts(parts, options, error);
     if (status)
         return status;
+    bool part = options->box || options->region || (options->flags & IMGRET_QUERY_MAIN_OBJECT);
+    if (part && (!has_input || options->term_count > 0))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options: box, region and MAIN_OBJECT are of an input alone, "
+                       "not of terms");
+    if (options->color_count > 0 && options->search != IMGRET_SEARCH_WHOLE)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options: colors are of whole pictures, not of objects");
     if (!has_input && options->term_count == 0 && options->color_count == 0)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "nothing to search for: input is NULL, and there are no terms or colors");
@@ -131,8 +139,16 @@ int32_t ir_compose_check(imgret_query_options *options, bool has_input, ir_compo
 
 /* ---- Finding ---- */
 
-/* Adds the hits of `from` that `into` lacks, and gives those that both have the better score. */
-static int32_t unite(imgret_results *into, const imgret_results *from, imgret_error *error)
+/* Whether two hits are one result. */
+static bool is_same(const imgret_hit *a, const imgret_hit *b, bool grouped)
+{
+    return a->id == b->id && (grouped || a->region == b->region);
+}
+
+/* Adds the hits of `from` that `into` lacks, and gives those that both have the better score.
+ * `grouped`: an image is one result, whichever of its regions it came by. */
+static int32_t unite(imgret_results *into, const imgret_results *from, bool grouped,
+                     imgret_error *error)
 {
     /* Both are sorted by score, not by id: a table of ids finds what is common. */
     uint64_t size = 16;
@@ -146,11 +162,11 @@ static int32_t unite(imgret_results *into, const imgret_results *from, imgret_er
     for (uint64_t i = 0; i < had + from->count && !status; i++) {
         const imgret_hit *hit = i < had ? &into->hits[i] : &from->hits[i - had];
         uint64_t at = ((uint64_t)hit->id * 0x9E3779B97F4A7C15u) & (size - 1);
-        while (table[at] && into->hits[table[at] - 1].id != hit->id)
+        while (table[at] && !is_same(&into->hits[table[at] - 1], hit, grouped))
             at = (at + 1) & (size - 1);
         imgret_hit *known = table[at] ? &into->hits[table[at] - 1] : NULL;
         if (known && hit->score > known->score)
-            known->score = hit->score;
+            status = ir_results_better(into, known, hit, error);
         if (known)
             continue;
         if (i >= had)
@@ -186,7 +202,7 @@ static int32_t find_by_vectors(imgret_results **out, const composition *c, uint3
         return status;
     for (uint32_t i = 1; i < count; i++) {
         if (!status)
-            status = unite(found[0], found[i], error);
+            status = unite(found[0], found[i], (options.flags & IMGRET_QUERY_GROUP) != 0, error);
         imgret_results_free(found[i]);
     }
     if (found[0]->count > most) /* beyond that an example's own list ended */
@@ -239,7 +255,7 @@ static int32_t add_by_colors(imgret_results *results, const composition *c, uint
     }
     colored->count = kept;
     if (!status)
-        status = unite(results, colored, error);
+        status = unite(results, colored, true, error);
     ir_free(vector);
     imgret_results_free(colored);
     return status;
@@ -273,7 +289,9 @@ static int32_t find(imgret_results **out, const composition *c, uint32_t most, i
 
 static bool comes_after(const imgret_hit *hit, const ir_cursor_end *end)
 {
-    return hit->score != end->score ? hit->score < end->score : hit->id > end->id;
+    if (hit->score != end->score)
+        return hit->score < end->score;
+    return hit->id != end->id ? hit->id > end->id : hit->region > end->region;
 }
 
 static void drop_unwanted(imgret_results *results, const composition *c)
@@ -350,7 +368,8 @@ static void end_page(imgret_results *results, const composition *c)
     if (c->staged)
         return;
     const imgret_hit *last = &results->hits[results->count - 1];
-    ir_cursor_end end = {c->question, last->score, last->id, c->after.seen + results->count};
+    ir_cursor_end end = {c->question, last->score, last->id, last->region,
+                         c->after.seen + results->count};
     ir_cursor_write(&end, results->cursor);
 }
 

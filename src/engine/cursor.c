@@ -85,6 +85,12 @@ uint64_t ir_cursor_question(const imgret_input *input, const imgret_query_option
         add_number(&hash, params[i].kind == IMGRET_PARAM_INTEGER ? (uint64_t)params[i].integer : 0);
         add_real(&hash, params[i].kind == IMGRET_PARAM_REAL ? params[i].real : 0);
     }
+    add_number(&hash, options->search);
+    add_number(&hash, options->region);
+    if (options->box) {
+        add_number(&hash, (uint64_t)(uint32_t)options->box->x << 32 | (uint32_t)options->box->y);
+        add_number(&hash, (uint64_t)options->box->width << 32 | options->box->height);
+    }
     add_number(&hash, options->combine);
     for (uint32_t i = 0; i < options->term_count; i++) {
         add_input(&hash, options->terms[i].input);
@@ -106,7 +112,7 @@ void ir_cursor_write(const ir_cursor_end *end, char out[IR_CURSOR_BYTES])
     put(packed, end->question, 8);
     put(packed + 8, bits, 8);
     put(packed + 16, (uint64_t)end->id, 8);
-    put(packed + 24, end->seen, 8);
+    put(packed + 24, end->seen | (uint64_t)end->region << 32, 8);
     put(packed + 32, ir_hash64(packed, 32, CHECK_SEED), CHECK_BYTES);
     out[0] = 'p';
     out[1] = '1';
@@ -142,7 +148,8 @@ int32_t ir_cursor_read(ir_cursor_end *out, const char *cursor, uint64_t question
     out->question = get(packed, 8);
     memcpy(&out->score, &bits, sizeof bits);
     out->id = (int64_t)get(packed + 16, 8);
-    out->seen = get(packed + 24, 8);
+    out->seen = get(packed + 24, 4);
+    out->region = (uint32_t)get(packed + 28, 4);
     if (!isfinite(out->score) || out->id < 1 || out->seen < 1)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "cursor: not one of libimgret's");
     if (out->question != question)

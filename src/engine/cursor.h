@@ -6,11 +6,12 @@
 
 #define IR_CURSOR_BYTES 80 /* of a cursor, its NUL included */
 
-/* Where a page ended: in the order of (score descending, id ascending). */
+/* Where a page ended: in the order of (score descending, id ascending, region ascending). */
 typedef struct ir_cursor_end {
     uint64_t question; /* a hash of what was asked: a cursor continues that and nothing else */
     double score;
     int64_t id;
+    uint32_t region; /* imgret_hit.region */
     uint64_t seen; /* results up to here, of all pages */
 } ir_cursor_end;
 

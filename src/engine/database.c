@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "decode/decode.h"
 #include "engine/optimize.h"
+#include "engine/regions_settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,7 +133,7 @@ static int32_t write_settings(ir_database *database, imgret_error *error)
         status = ir_catalog_set_setting(catalog, SETTING_MODEL, database->model, error);
     if (!status)
         status = ir_catalog_set_setting(catalog, SETTING_IDENTITY, database->identity, error);
-    return status;
+    return status ? status : ir_regions_write_settings(database, error);
 }
 
 /* A copy of the principal components in the database's folder: they are small, and learned, so that
@@ -271,7 +272,7 @@ static int32_t settle_existing(ir_database *database, char *identity, imgret_err
     if (!status)
         status = check_number(database, vector_type, database->vector_type, SETTING_VECTOR_TYPE,
                               error);
-    return status;
+    return status ? status : ir_regions_agree(database, error);
 }
 
 static int32_t settle_settings(ir_database *database, imgret_error *error)
@@ -427,20 +428,30 @@ typedef struct {
     imgret_error *error;
 } commit_context;
 
+/* Under delta_lock. */
+static int32_t apply_change(ir_database *database, const ir_region_change *change,
+                            imgret_error *error)
+{
+    ir_delta *delta = database->delta;
+    size_t vector_bytes = ir_delta_vector_bytes(delta);
+    int32_t status = IMGRET_OK;
+    for (uint32_t i = 0; change->added && i <= change->objects_added && !status; i++)
+        if (change->added + i > ir_delta_last_id(delta))
+            status = ir_delta_append(delta, change->added + i,
+                                     (const char *)change->vector + i * vector_bytes, error);
+    for (uint32_t i = 0; change->removed && i <= change->objects_removed && !status; i++)
+        status = on_removal(database, change->removed + i, error);
+    return status;
+}
+
 /* Runs after the commit under the writer's lock. A query may have synchronised in between: what it
  * appended already is passed over. */
 static void apply_changes(void *context)
 {
     commit_context *commit = context;
-    ir_delta *delta = commit->database->delta;
     pthread_mutex_lock(&commit->database->delta_lock);
-    for (uint64_t i = 0; i < commit->count && !commit->status; i++) {
-        const ir_region_change *change = &commit->changes[i];
-        if (change->added > ir_delta_last_id(delta))
-            commit->status = ir_delta_append(delta, change->added, change->vector, commit->error);
-        if (change->removed && !commit->status)
-            commit->status = on_removal(commit->database, change->removed, commit->error);
-    }
+    for (uint64_t i = 0; i < commit->count && !commit->status; i++)
+        commit->status = apply_change(commit->database, &commit->changes[i], commit->error);
     /* No memory: the next synchronisation fetches what is missing. */
     if (commit->status || commit->incomplete)
         ir_database_distrust(commit->database);
@@ -555,7 +566,7 @@ static int32_t prepare_handle(ir_database *database, const char *path,
     /* Before the catalogue: a model that cannot be used must not leave a new database behind. */
     if (!status && options->model)
         status = take_wanted_model(database, options->model, error);
-    return status;
+    return status ? status : ir_regions_take_wanted(database, options->regions, error);
 }
 
 static int32_t open_catalog(ir_database *database, const char *path,
@@ -610,6 +621,7 @@ void ir_database_close(ir_database *database)
     ir_catalog_close(database->catalog);
     ir_transaction_clear(&database->transaction);
     ir_extractor_close(database->extractor);
+    ir_regions_free(database->regions);
     ir_segments_close(&database->segments);
     ir_feature_cache_free(database->features);
     ir_filter_cache_free(database->filters);
@@ -619,6 +631,7 @@ void ir_database_close(ir_database *database)
     pthread_mutex_destroy(&database->delta_lock);
     pthread_mutex_destroy(&database->extractor_lock);
     ir_free(database->plugin_path);
+    ir_free(database->regions_wanted);
     ir_free(database->pca_given);
     ir_free(database->pca_copy);
     ir_free(database->identity);

@@ -7,7 +7,9 @@
  *  2. Region ids ascend in the order of commits, across processes, since SQLite lets one writer in
  *     at a time. A writer synchronises the delta after it got the write lock and before it writes,
  *     so what it appends after its commit leaves no gap.
- *  3. Locks are taken in the order: optimize_lock, catalogue writer, delta_lock, segments.layout,
+ *  3. With regions, ids are as base/region.h says, and the regions of an image are stored and removed
+ *     together: they follow one another.
+ *  4. Locks are taken in the order: optimize_lock, catalogue writer, delta_lock, segments.layout,
  *     catalogue reader.
  */
 #ifndef IR_ENGINE_DATABASE_H
@@ -18,6 +20,7 @@
 #include "engine/call.h"
 #include "engine/feature_cache.h"
 #include "engine/filter_cache.h"
+#include "engine/regions.h"
 #include "engine/segments.h"
 #include "engine/transaction.h"
 #include "extract/extract.h"
@@ -59,6 +62,8 @@ typedef struct ir_database {
     char *identity;    /* the extractor's, from the settings */
     char *plugin_path; /* NULL: none */
     char *pca_given;   /* absolute path of the host's principal components; NULL: none */
+    ir_regions *regions;  /* which parts of pictures have vectors too; NULL: none */
+    char *regions_wanted; /* their identity as the host asked for; NULL: as recorded */
     char *pca_copy;    /* where the database keeps its copy of them, if it has one */
 
     ir_extractor_options extract_options; /* plugin_path is the one above */

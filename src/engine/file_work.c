@@ -88,11 +88,27 @@ static bool settle_by_head(const ir_walker_entry *entry, ir_pipe_file *file)
     return false;
 }
 
+typedef struct parts_context {
+    ir_file_work *work;
+    const ir_extractor *extractor;
+} parts_context;
+
+static int32_t prepare_parts(void *context, const ir_picture *pixels, imgret_error *error)
+{
+    const parts_context *parts = context;
+    const ir_regions_run run = {true, ir_call_stopped, parts->work->call};
+    ir_objects_free(&parts->work->file->objects);
+    return ir_regions_prepare(parts->work->database->regions, parts->extractor, pixels, &run,
+                              &parts->work->file->objects, error);
+}
+
 static int32_t prepare(ir_file_work *work, const ir_source *source, imgret_error *error)
 {
     ir_database *database = work->database;
     ir_extractor *extractor;
-    int32_t status = ir_database_extractor(database, &extractor, error);
+    int32_t status = ir_regions_load(database->regions, error);
+    if (!status)
+        status = ir_database_extractor(database, &extractor, error);
     if (status)
         return status;
     if (!*work->prepared)
@@ -104,12 +120,19 @@ static int32_t prepare(ir_file_work *work, const ir_source *source, imgret_error
     imgret_error reason = IMGRET_ERROR_INIT;
     ir_source_picture picture = {.format = work->file->format, .look = &work->file->look,
                                  .analyzer = work->analyzer};
+    parts_context parts = {work, extractor};
+    if (database->regions) {
+        picture.on_pixels = prepare_parts;
+        picture.context = &parts;
+    }
     status = ir_source_prepare(source, extractor, &database->limits, *work->prepared, &picture,
                                &reason);
     ir_extractor_close(extractor);
     work->file->width = picture.width;
     work->file->height = picture.height;
     work->file->format = picture.format;
+    if (status == IMGRET_INTERRUPTED)
+        return ir_fail(error, status, "%s", reason.message);
     if (status)
         settle(work->file, IMGRET_FAILED, status,
                without_path(reason.message, source->input->path));
@@ -127,6 +150,7 @@ static int32_t read_and_prepare(ir_file_work *work, const ir_walker_entry *entry
     ir_source source;
     imgret_error reason = IMGRET_ERROR_INIT;
     int32_t status = ir_source_open(&source, &input, &work->database->limits, &reason);
+    ir_regions_zoom(work->database->regions, &source.zoom_columns, &source.zoom_rows);
     if (status) {
         settle(file, IMGRET_FAILED, status, without_path(reason.message, entry->path));
         return IMGRET_OK;

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/regions_query.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -93,9 +94,10 @@ static size_t put(char *to, size_t at, const void *data, size_t bytes)
 
 /* Writes the key, or, with `to` NULL, tells how long it is. Texts keep their NUL: no two filters have
  * the same. */
-static size_t write_key(char *to, const ir_catalog_filter *filter)
+static size_t write_key(char *to, const ir_catalog_filter *filter, uint32_t kinds)
 {
-    size_t at = put(to, 0, filter->where, strlen(filter->where) + 1);
+    size_t at = put(to, 0, &kinds, sizeof kinds);
+    at = put(to, at, filter->where, strlen(filter->where) + 1);
     for (uint32_t i = 0; i < filter->param_count; i++) {
         const imgret_param *param = &filter->params[i];
         at = put(to, at, param->name, strlen(param->name) + 1);
@@ -160,11 +162,13 @@ static void keep(ir_filter_cache *cache, entry *fresh)
 }
 
 static int32_t evaluate(entry *fresh, ir_catalog *catalog, const ir_catalog_filter *filter,
-                        imgret_error *error)
+                        uint32_t kinds, imgret_error *error)
 {
     ir_filter_regions *regions = &fresh->regions;
     int32_t status =
         ir_catalog_filter_regions(catalog, filter, &regions->ids, &regions->count, error);
+    if (!status)
+        regions->count = ir_regions_keep_kinds(regions->ids, regions->count, kinds);
     if (!status && !regions->ids) { /* no match is not no filter */
         regions->ids = ir_calloc(1, sizeof *regions->ids);
         if (!regions->ids)
@@ -174,8 +178,8 @@ static int32_t evaluate(entry *fresh, ir_catalog *catalog, const ir_catalog_filt
 }
 
 int32_t ir_filter_cache_regions(ir_filter_cache *cache, ir_catalog *catalog,
-                                const ir_catalog_filter *filter, const ir_filter_regions **out,
-                                imgret_error *error)
+                                const ir_catalog_filter *filter, uint32_t kinds,
+                                const ir_filter_regions **out, imgret_error *error)
 {
     bool lasting = is_lasting(filter);
     entry *fresh = ir_calloc(1, sizeof *fresh);
@@ -183,12 +187,12 @@ int32_t ir_filter_cache_regions(ir_filter_cache *cache, ir_catalog *catalog,
     if (!fresh)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a filter");
     fresh->users = 1;
-    fresh->key_bytes = lasting ? write_key(NULL, filter) : 0;
+    fresh->key_bytes = lasting ? write_key(NULL, filter, kinds) : 0;
     fresh->key = ir_malloc(fresh->key_bytes + 1);
     int32_t status = fresh->key ? IMGRET_OK
                                 : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a filter");
     if (!status && lasting) {
-        write_key(fresh->key, filter);
+        write_key(fresh->key, filter, kinds);
         status = ir_catalog_data_version(catalog, &fresh->version, error);
     }
     entry *known = NULL;
@@ -198,7 +202,7 @@ int32_t ir_filter_cache_regions(ir_filter_cache *cache, ir_catalog *catalog,
         pthread_mutex_unlock(&cache->lock);
     }
     if (!status && !known)
-        status = evaluate(fresh, catalog, filter, error);
+        status = evaluate(fresh, catalog, filter, kinds, error);
     pthread_mutex_lock(&cache->lock);
     if (!status && !known && lasting)
         keep(cache, fresh);

@@ -17,12 +17,13 @@ int32_t ir_filter_cache_create(ir_filter_cache **out, imgret_error *error);
 /* NULL is allowed. Nothing of it may be in use. */
 void ir_filter_cache_free(ir_filter_cache *cache);
 
-/* ir_catalog_filter_regions, or what it gave when nothing was committed since, by anyone. Not
+/* ir_catalog_filter_regions, those of `kinds` (IR_REGION_*; 0: all), or what it gave when nothing was
+ * committed since, by anyone. Not
  * remembered: filters that exclude images or speak of the time. Any thread; *out is given back by
  * ir_filter_cache_release. */
 int32_t ir_filter_cache_regions(ir_filter_cache *cache, ir_catalog *catalog,
-                                const ir_catalog_filter *filter, const ir_filter_regions **out,
-                                imgret_error *error);
+                                const ir_catalog_filter *filter, uint32_t kinds,
+                                const ir_filter_regions **out, imgret_error *error);
 
 /* NULL is allowed. */
 void ir_filter_cache_release(ir_filter_cache *cache, const ir_filter_regions *regions);

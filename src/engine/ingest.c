@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/add.h"
+#include "engine/objects.h"
 #include "engine/pipe.h"
 
 #include <stdio.h>
@@ -25,7 +26,7 @@ enum {
 
 typedef struct item {
     ir_pipe_file file;
-    void *stored; /* vector as stored; NULL: none */
+    void *stored; /* vector as stored, behind it those of its objects; NULL: none */
     int64_t id;
 } item;
 
@@ -73,6 +74,9 @@ static ir_catalog_image image_of(const ingest *run, item *given)
         .vector = given->stored,
         .vector_bytes = ir_delta_vector_bytes(run->database->delta),
         .attributes = given->stored ? ir_look_attributes(&file->look) : NULL,
+        .spaced = run->database->regions != NULL,
+        .objects = file->objects.items,
+        .object_count = given->stored ? file->objects.count : 0,
     };
     memcpy(image.content_hash, file->content_hash, sizeof image.content_hash);
     return image;
@@ -84,6 +88,8 @@ static int32_t write_failure(ingest *run, item *failed, ir_region_change *change
     ir_catalog *catalog = run->database->catalog;
     ir_catalog_known known = {0};
     int32_t status = ir_catalog_find(catalog, failed->file.uri, true, &known, error);
+    if (!status)
+        status = ir_add_count_objects(run->database, known.id, change, error);
     if (status)
         return status;
     ir_catalog_image image = image_of(run, failed);
@@ -213,6 +219,7 @@ static void drop_items(ingest *run)
     for (uint64_t i = 0; i < run->item_count; i++) {
         ir_free(run->items[i].file.uri);
         ir_free(run->items[i].stored);
+        ir_objects_free(&run->items[i].file.objects);
     }
     run->item_count = 0;
 }
@@ -238,17 +245,10 @@ static void take_file(ingest *run, const ir_pipe_file *file)
     if (file->outcome != IMGRET_STORED)
         return;
     imgret_error reason = IMGRET_ERROR_INIT;
-    taken->stored = ir_malloc(ir_delta_vector_bytes(run->database->delta));
-    int32_t status = IMGRET_OK;
-    if (!taken->stored)
-        status = ir_fail(&reason, IMGRET_NO_MEMORY, "no memory for a vector");
-    else
-        status = ir_delta_encode(run->database->delta, file->vector, taken->stored, &reason);
-    if (status) {
+    int32_t status = ir_objects_encode(run->database, file->vector, 1 + file->objects.count,
+                                       &taken->stored, &reason);
+    if (status)
         fail_item(taken, status, reason.message);
-        ir_free(taken->stored);
-        taken->stored = NULL;
-    }
 }
 
 static bool group_is_due(const ingest *run)

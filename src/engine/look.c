@@ -152,13 +152,14 @@ int32_t ir_get_stats(ir_database *database, imgret_stats *out, imgret_error *err
     out->metric = database->metric;
     out->vector_type = database->vector_type;
     out->image_count = counts.image_count;
-    out->vector_count = counts.image_count; /* one region an image, today */
+    out->vector_count = counts.region_count;
     out->failed_count = counts.failed_count;
     out->catalog_bytes = counts.file_bytes;
     fill_vector_stats(database, out);
     fill_query_stats(&database->totals, out);
     out->model = database->model;
     out->model_identity = database->identity;
+    out->regions = ir_regions_spec(database->regions);
     out->kernels = ir_kernels_get()->name;
     get_extraction_stats(database, out);
     return IMGRET_OK;

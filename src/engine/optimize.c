@@ -29,7 +29,11 @@
 
 enum {
     DELTA_WORTH = 4096, /* vectors: below, comparing them all takes under a millisecond */
-    SEGMENTS_MAX = 6    /* each is searched by every query: more are merged into one */
+    SEGMENTS_MAX = 6,   /* each is searched by every query: more are merged into one */
+    /* Inserting a vector costs about as much as copying eight (their bytes, codes and edges): a
+     * segment is merged with what is younger once that is an eighth of it. */
+    MERGE_SHARE = 8,
+    WORN_SHARE = 5 /* a fifth of the vectors is dead: their bytes are worth a merge */
 };
 
 typedef struct plan {
@@ -39,7 +43,13 @@ typedef struct plan {
     int64_t *ids; /* regions of the new segment, ascending */
     uint64_t id_count;
     uint64_t next;
-    void *stored; /* one vector */
+    int64_t base;       /* the segment that the others join, or 0 */
+    ir_segment *opened; /* that segment once more, all of it in RAM */
+    ir_segment_scan *scan; /* reads another one in order */
+    uint32_t scanned;      /* its index */
+    int64_t scan_id;
+    const void *scan_stored;
+    int32_t scan_state; /* 1: scan_id and scan_stored wait */
     int64_t first_region;
     int64_t last_region;
     int64_t removal_mark;
@@ -135,35 +145,58 @@ void ir_optimize_clean(ir_database *database)
 
 /* ---- the plan ---- */
 
-/* Decides between nothing, a segment of what is in the delta, and one of everything. A merge of all
- * costs as much as building all again, so it waits until the new or the dead are a fair share. */
+/* Segments are merged with the delta from the youngest on, until one is more than MERGE_SHARE times
+ * as large as all that is younger. Returns the index of the oldest that is merged. */
+static uint32_t first_to_merge(const ir_segments *segments, uint64_t fresh, bool all)
+{
+    uint32_t first = segments->count;
+    uint64_t younger = fresh;
+    while (first > 0) {
+        uint64_t here = segments->open[first - 1].listed.vector_count;
+        if (!all && younger * MERGE_SHARE < here)
+            break;
+        younger += here;
+        first--;
+    }
+    return first;
+}
+
+/* Decides between nothing, a segment of what is in the delta, and one of some or all segments and
+ * the delta. What is merged joins the largest (the index decides whether by insertion or by building
+ * anew, from what is left of it). */
 static bool make_plan(plan *made)
 {
     ir_database *database = made->database;
     ir_segments *segments = &database->segments;
-    uint64_t fresh = ir_delta_count(database->delta), settled = 0;
+    uint64_t fresh = ir_delta_count(database->delta), settled = 0, largest = 0;
     uint64_t dead = ir_tombstones_count(segments->tombstones);
-    int64_t covered = 0;
     for (uint32_t i = 0; i < segments->count; i++) {
         settled += segments->open[i].listed.vector_count;
-        covered = segments->open[i].listed.last_region;
         if (segments->open[i].listed.id >= made->number)
             made->number = segments->open[i].listed.id;
     }
     made->number++;
     bool force = (made->options->flags & IMGRET_OPTIMIZE_FORCE) != 0;
-    bool worn = settled > 0 && dead * 5 >= settled;
+    bool worn = settled > 0 && dead * WORN_SHARE >= settled;
     if (!force && fresh < DELTA_WORTH && !worn)
         return false;
-    bool erase = force && dead > 0;
-    bool all = settled == 0 || fresh * 4 >= settled || worn || erase ||
-               segments->count >= SEGMENTS_MAX;
-    made->first_region = all ? 1 : covered + 1;
+    if (fresh == 0 && dead == 0 && segments->count < 2)
+        return false;
+    bool all = worn || segments->count >= SEGMENTS_MAX || (force && (fresh == 0 || dead > 0));
+    uint32_t first = first_to_merge(segments, fresh, all);
+    made->first_region =
+        first > 0 ? segments->open[first - 1].listed.last_region + 1 : 1;
     made->last_region = ir_delta_last_id(database->delta);
-    made->removal_mark = all ? database->removal_mark : 0;
-    for (uint32_t i = 0; i < segments->count && all; i++)
-        made->replaced[made->replaced_count++] = segments->open[i].listed.id;
-    return force || fresh > 0 || worn;
+    made->removal_mark = first == 0 ? database->removal_mark : 0;
+    for (uint32_t i = first; i < segments->count; i++) {
+        const ir_catalog_segment *listed = &segments->open[i].listed;
+        made->replaced[made->replaced_count++] = listed->id;
+        if (listed->vector_count > largest) {
+            largest = listed->vector_count;
+            made->base = listed->id;
+        }
+    }
+    return true;
 }
 
 static int32_t list_regions(plan *made, imgret_error *error)
@@ -172,33 +205,84 @@ static int32_t list_regions(plan *made, imgret_error *error)
                                            &made->id_count, error);
     while (made->id_count > 0 && made->ids[made->id_count - 1] > made->last_region)
         made->id_count--; /* committed after the delta was synchronised: for next time */
-    if (status)
-        return status;
-    made->stored = ir_malloc(ir_delta_vector_bytes(made->database->delta));
-    return made->stored ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
+    return status;
 }
 
 /* ---- building ---- */
 
-/* ir_segment_next_fn. Nobody replaces segments or drops from the delta while this process builds. */
+/* The segment that may hold a region, or the number of segments. */
+static uint32_t segment_of(const ir_segments *segments, int64_t region)
+{
+    uint32_t i = 0;
+    while (i < segments->count && (region < segments->open[i].listed.first_region ||
+                                   region > segments->open[i].listed.last_region))
+        i++;
+    return i;
+}
+
+/* *stored becomes the region's vector in its segment, or NULL. Regions are asked for in ascending
+ * order, so that each segment is read once, from front to back. */
+static int32_t read_settled(plan *made, int64_t region, const void **stored, imgret_error *error)
+{
+    ir_segments *segments = &made->database->segments;
+    uint32_t index = segment_of(segments, region);
+    *stored = NULL;
+    if (index == segments->count || ir_tombstones_has(segments->tombstones, region))
+        return IMGRET_OK;
+    if (!made->scan || made->scanned != index) {
+        ir_segment_scan_free(made->scan);
+        made->scan = NULL;
+        int32_t status = ir_segment_scan_create(&made->scan, segments->open[index].file, error);
+        if (status)
+            return status;
+        made->scanned = index;
+        made->scan_state = 1;
+        made->scan_id = INT64_MIN;
+    }
+    while (made->scan_state == 1 && made->scan_id < region) {
+        made->scan_state =
+            ir_segment_scan_next(made->scan, &made->scan_id, &made->scan_stored, error);
+        if (made->scan_state < 0)
+            return made->scan_state;
+    }
+    if (made->scan_state == 1 && made->scan_id == region)
+        *stored = made->scan_stored;
+    return IMGRET_OK;
+}
+
+/* ir_segment_next_fn of what is not in the base. Nobody replaces segments or drops from the delta
+ * while this process builds. */
 static int32_t next_vector(void *context, int64_t *id, const void **stored, imgret_error *error)
 {
     plan *made = context;
     while (made->next < made->id_count) {
         *id = made->ids[made->next++];
+        if (made->opened && ir_segment_has(made->opened, *id))
+            continue;
         *stored = ir_delta_get(made->database->delta, *id);
-        if (*stored)
+        int32_t status = *stored ? IMGRET_OK : read_settled(made, *id, stored, error);
+        if (status)
+            return status;
+        if (*stored) /* else removed meanwhile */
             return 1;
-        imgret_error reason = IMGRET_ERROR_INIT;
-        int32_t status =
-            ir_segments_get(&made->database->segments, *id, made->stored, &reason);
-        *stored = made->stored;
-        if (!status)
-            return 1;
-        if (status != IMGRET_NOT_FOUND) /* else removed meanwhile */
-            return ir_fail(error, status, "%s", reason.message);
     }
     return 0;
+}
+
+/* Whether a vector of the base is of no region any more. */
+static bool is_gone(void *context, int64_t id)
+{
+    const plan *made = context;
+    uint64_t low = 0, high = made->id_count;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (made->ids[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == made->id_count || made->ids[low] != id ||
+           ir_tombstones_has(made->database->segments.tombstones, id);
 }
 
 static bool stop_or_report(void *context, double done)
@@ -208,6 +292,17 @@ static bool stop_or_report(void *context, double done)
         return true;
     return made->options->on_progress &&
            made->options->on_progress(made->options->user, done) != 0;
+}
+
+static int32_t open_base(plan *made, imgret_error *error)
+{
+    if (!made->base)
+        return IMGRET_OK;
+    char *path = ir_segments_path(made->database->catalog, made->base);
+    int32_t status = path ? ir_segment_open(&made->opened, path, &(ir_segment_open_options){0}, error)
+                          : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
+    ir_free(path);
+    return status;
 }
 
 static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgret_error *error)
@@ -222,9 +317,15 @@ static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgr
         .pool = database->pool,
         .stop = stop_or_report,
         .context = made,
+        .base = made->opened,
+        .dropped = is_gone,
+        .dropped_context = made,
     };
     ir_segment_report report = {0};
     int32_t status = ir_segment_build(path, &spec, next_vector, made, &report, error);
+    ir_log(IMGRET_LOG_INFO, "%s: segment %lld: %llu vectors, %llu of them taken over",
+           database->path, (long long)made->number, (unsigned long long)report.vector_count,
+           (unsigned long long)report.taken_count);
     ir_segment *built = NULL;
     if (!status) /* opening it checks it, before anything depends on it */
         status = ir_segment_open(&built, path, &(ir_segment_open_options){0}, error);
@@ -282,6 +383,8 @@ static int32_t carry_out(plan *made, imgret_error *error)
     ir_catalog_segment built;
     int32_t status = ir_optimize_make_folder(made->database, error);
     if (!status)
+        status = open_base(made, error);
+    if (!status)
         status = build(made, path, &built, error);
     if (!status)
         status = list_segment(made, &built, error);
@@ -306,7 +409,10 @@ static int32_t optimize_locked(ir_database *database, const imgret_optimize_opti
         if (!status)
             status = carry_out(&made, error);
     }
-    ir_free(made.stored);
+    if (!status && options->on_progress)
+        options->on_progress(options->user, 1);
+    ir_segment_scan_free(made.scan);
+    ir_segment_close(made.opened);
     ir_free(made.ids);
     return status;
 }

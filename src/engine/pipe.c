@@ -105,6 +105,7 @@ static int32_t work_on(ir_pipe *pipe, queued_path *path, ir_pipe_slot *taken,
 {
     ir_file_work work = {
         .database = pipe->database,
+        .call = pipe->call,
         .retry_failed = pipe->retry_failed,
         .file = &taken->file,
         .analyzer = analyzer,
@@ -264,6 +265,7 @@ int32_t ir_pipe_next(ir_pipe *pipe, uint32_t wait_ms, ir_pipe_file *out, imgret_
         *out = ready->file;
         out->vector = ready->vector;
         ready->file.uri = NULL;
+        ready->file.objects = (ir_objects){0};
         pipe->handed_out = true;
     }
     pthread_mutex_unlock(&pipe->lock);
@@ -298,6 +300,7 @@ void ir_pipe_free(ir_pipe *pipe)
     }
     for (uint32_t i = 0; pipe->slots && i < pipe->slot_count; i++) {
         ir_free(pipe->slots[i].file.uri);
+        ir_objects_free(&pipe->slots[i].file.objects);
         ir_free(pipe->slots[i].prepared);
         ir_free(pipe->slots[i].vector);
     }

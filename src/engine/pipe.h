@@ -32,6 +32,7 @@ typedef struct ir_pipe_file {
     const char *format;     /* static text */
     ir_look look;           /* of STORED */
     const float *vector;    /* of STORED: dimension floats; until the next call on the pipe */
+    ir_objects objects;     /* the same: their vectors follow; the receiver frees them */
     char message[sizeof ((imgret_error *)0)->message];
 } ir_pipe_file;
 

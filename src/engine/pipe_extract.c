@@ -20,6 +20,8 @@ typedef struct batch {
     ir_extractor *extractor;
     uint32_t batch_max;
     uint32_t dimension;
+    uint32_t room; /* pictures that fit into the next two */
+    const uint8_t **pictures;
     float *vectors;
     uint32_t count;
     ir_pipe_slot *slots[IR_PIPE_BATCH_MAX];
@@ -32,34 +34,74 @@ static void settle(ir_pipe_slot *slot, int32_t status, const char *message)
     snprintf(slot->file.message, sizeof slot->file.message, "%s", message);
 }
 
-static void keep_vector(const batch *here, ir_pipe_slot *slot, const float *vector)
+/* The whole and its objects. */
+static uint32_t pictures_in(const ir_pipe_slot *slot)
 {
-    if (!slot->vector)
-        slot->vector = ir_malloc_array(here->dimension, sizeof *slot->vector);
+    return 1 + slot->file.objects.count;
+}
+
+static void keep_vectors(const batch *here, ir_pipe_slot *slot, const float *vectors)
+{
+    uint32_t count = pictures_in(slot);
+    if (slot->vector_room < count) {
+        ir_free(slot->vector);
+        slot->vector = ir_malloc_array((size_t)count * here->dimension, sizeof *slot->vector);
+        slot->vector_room = slot->vector ? count : 0;
+    }
+    ir_objects_free_pixels(&slot->file.objects);
     if (slot->vector)
-        memcpy(slot->vector, vector, here->dimension * sizeof *vector);
+        memcpy(slot->vector, vectors, (size_t)count * here->dimension * sizeof *vectors);
     else
         settle(slot, IMGRET_NO_MEMORY, "no memory for a vector");
 }
 
-/* Runs pictures `first`.. of the batch, and each alone when the model refuses them together, so
+/* Room for so many pictures; false when there is no memory. */
+static bool reserve(batch *here, uint32_t count)
+{
+    if (count <= here->room)
+        return true;
+    ir_free(here->vectors);
+    ir_free(here->pictures);
+    here->vectors = ir_malloc_array((size_t)count * here->dimension, sizeof *here->vectors);
+    here->pictures = ir_malloc_array(count, sizeof *here->pictures);
+    here->room = here->vectors && here->pictures ? count : 0;
+    return here->room > 0;
+}
+
+/* Points to the prepared pictures of some slots; their number, 0 when there is no memory. */
+static uint32_t line_up(batch *here, uint32_t first, uint32_t count)
+{
+    size_t bytes = ir_extractor_input_bytes(here->extractor);
+    uint32_t total = 0, at = 0;
+    for (uint32_t i = 0; i < count; i++)
+        total += pictures_in(here->slots[first + i]);
+    if (!reserve(here, total))
+        return 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const ir_pipe_slot *slot = here->slots[first + i];
+        here->pictures[at++] = slot->prepared;
+        for (uint32_t j = 0; j < slot->file.objects.count; j++)
+            here->pictures[at++] = slot->file.objects.prepared + j * bytes;
+    }
+    return total;
+}
+
+/* Runs the pictures of slots `first`.. of the batch, and each alone when the model refuses them together, so
  * that one picture's trouble does not become its neighbours'. */
 static int32_t extract_part(batch *here, uint32_t first, uint32_t count)
 {
-    const uint8_t *pictures[IR_PIPE_BATCH_MAX];
-    for (uint32_t i = 0; i < count; i++)
-        pictures[i] = here->slots[first + i]->prepared;
-    float *vectors = here->vectors + (size_t)first * here->dimension;
+    uint32_t total = line_up(here, first, count);
     ir_extract_job job = {
-        .pictures = pictures,
-        .count = count,
-        .out = vectors,
+        .pictures = here->pictures,
+        .count = total,
+        .out = here->vectors,
         .background = true,
         .stop = ir_call_stopped,
         .stop_context = here->pipe->call,
     };
     imgret_error reason = IMGRET_ERROR_INIT;
-    int32_t status = ir_extractor_run_job(here->extractor, &job, &reason);
+    int32_t status = total ? ir_extractor_run_job(here->extractor, &job, &reason)
+                           : ir_fail(&reason, IMGRET_NO_MEMORY, "no memory for vectors");
     if (status == IMGRET_INTERRUPTED)
         return status;
     if (status && count > 1) {
@@ -68,11 +110,16 @@ static int32_t extract_part(batch *here, uint32_t first, uint32_t count)
             status = extract_part(here, first + i, 1);
         return status;
     }
+    const float *vectors = here->vectors;
     for (uint32_t i = 0; i < count; i++) {
-        if (status)
-            settle(here->slots[first + i], status, reason.message);
-        else
-            keep_vector(here, here->slots[first + i], vectors + (size_t)i * here->dimension);
+        ir_pipe_slot *slot = here->slots[first + i];
+        if (status) {
+            settle(slot, status, reason.message);
+            continue;
+        }
+        uint32_t pictures = pictures_in(slot);
+        keep_vectors(here, slot, vectors);
+        vectors += (size_t)pictures * here->dimension;
     }
     return IMGRET_OK;
 }
@@ -115,11 +162,13 @@ static bool wait_for_batch(batch *here)
 static void take_batch(batch *here)
 {
     ir_pipe *pipe = here->pipe;
+    uint32_t pictures = 0;
     here->count = 0;
-    for (uint64_t n = pipe->next_out; n < pipe->paths_taken && here->count < here->batch_max; n++) {
+    for (uint64_t n = pipe->next_out; n < pipe->paths_taken && pictures < here->batch_max; n++) {
         ir_pipe_slot *slot = ir_pipe_slot_at(pipe, n);
         if (slot->state != IR_SLOT_PREPARED)
             continue;
+        pictures += pictures_in(slot);
         slot->state = IR_SLOT_EXTRACTED;
         here->slots[here->count++] = slot;
     }
@@ -136,10 +185,10 @@ static int32_t make_batch(batch *here, imgret_error *error)
     const ir_extractor_info *info = ir_extractor_get_info(here->extractor);
     here->batch_max = info->batch_max < IR_PIPE_BATCH_MAX ? info->batch_max : IR_PIPE_BATCH_MAX;
     here->dimension = info->dimension;
-    here->vectors = ir_malloc_array((size_t)here->batch_max * here->dimension, sizeof(float));
-    return here->vectors ? IMGRET_OK
-                         : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a batch of %u pictures",
-                                   here->batch_max);
+    return reserve(here, here->batch_max)
+               ? IMGRET_OK
+               : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a batch of %u pictures",
+                         here->batch_max);
 }
 
 /* Under the lock, which is released meanwhile. */
@@ -182,5 +231,6 @@ void *ir_pipe_extract_main(void *argument)
     pthread_mutex_unlock(&pipe->lock);
     ir_extractor_close(here.extractor);
     ir_free(here.vectors);
+    ir_free(here.pictures);
     return NULL;
 }

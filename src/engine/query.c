@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/query_inside.h"
+#include "engine/regions_query.h"
 #include "engine/results.h"
 
 #include <string.h>
@@ -21,12 +22,14 @@ enum {
 
 #define PART_SCAN_BYTES_MAX ((uint64_t)1 << 36) /* queries times bytes of the delta: some seconds */
 
-static int32_t stored_vector(ir_database *database, int64_t id, int64_t *region, float *out,
-                             imgret_error *error)
+/* The vector of object `ordinal` (0: the whole) of an image; *region is its region. */
+static int32_t stored_vector(ir_database *database, int64_t id, uint32_t ordinal, int64_t *region,
+                             float *out, imgret_error *error)
 {
     int32_t status = ir_catalog_image_region(database->catalog, id, region, error);
     if (status)
         return status;
+    *region += ordinal;
     void *copy = ir_malloc(ir_delta_vector_bytes(database->delta));
     if (!copy)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a vector");
@@ -42,14 +45,44 @@ static int32_t stored_vector(ir_database *database, int64_t id, int64_t *region,
                   : IMGRET_OK;
 }
 
-int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_error *error)
+int32_t ir_get_region_vector(ir_database *database, int64_t id, uint32_t ordinal, float *out,
+                             imgret_error *error)
 {
     int64_t region;
     ir_database_view view; /* held: region and vector must be of one state */
     int32_t status = ir_database_look(database, true, &view, error);
     if (status)
         return status;
-    status = stored_vector(database, id, &region, out, error);
+    status = stored_vector(database, id, ordinal, &region, out, error);
+    ir_database_leave(database, &view);
+    return status;
+}
+
+int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_error *error)
+{
+    return ir_get_region_vector(database, id, 0, out, error);
+}
+
+/* The vector of an image that is in the database, or of the object of it that is asked with. */
+static int32_t asked_vector(ir_database *database, int64_t id, const imgret_query_options *options,
+                            int64_t *region, float *out, imgret_error *error)
+{
+    uint32_t ordinal = options->region;
+    int32_t status = IMGRET_OK;
+    if (options->flags & IMGRET_QUERY_MAIN_OBJECT)
+        status = ir_regions_main_of(database->catalog, id, &ordinal, error);
+    return status ? status : stored_vector(database, id, ordinal, region, out, error);
+}
+
+int32_t ir_get_asked_vector(ir_database *database, int64_t id, const imgret_query_options *options,
+                            float *out, imgret_error *error)
+{
+    int64_t region;
+    ir_database_view view;
+    int32_t status = ir_database_look(database, true, &view, error);
+    if (status)
+        return status;
+    status = asked_vector(database, id, options, &region, out, error);
     ir_database_leave(database, &view);
     return status;
 }
@@ -61,7 +94,7 @@ static int32_t filter_regions(ir_query_work *work, const ir_catalog_filter *filt
     work->allowed = NULL;
     return filter->where
                ? ir_filter_cache_regions(work->database->filters, work->database->catalog, filter,
-                                         &work->allowed, error)
+                                         work->kinds, &work->allowed, error)
                : IMGRET_OK;
 }
 
@@ -72,8 +105,8 @@ static int32_t stored_vectors(const ir_query_work *work, imgret_error *error)
         ir_asked *asked = &work->asked[i];
         imgret_error reason = IMGRET_ERROR_INIT;
         if (asked->input->kind == IMGRET_INPUT_ID &&
-            stored_vector(work->database, asked->input->id, &asked->region, asked->vector,
-                          &reason))
+            asked_vector(work->database, asked->input->id, work->options, &asked->region,
+                         asked->vector, &reason))
             return ir_query_fail(work, i, &reason, error);
     }
     return IMGRET_OK;
@@ -214,7 +247,12 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
         out[i] = NULL;
     if (count == 0)
         return IMGRET_OK;
+    if (options->search == IMGRET_SEARCH_OBJECTS && !database->regions)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "%s was made without regions: it has no objects to search",
+                       database->path);
     ir_query_work work = {.database = database, .options = options, .call = call,
+                          .kinds = ir_regions_kinds(database->regions, options->search),
                           .alone = count == 1, .started_us = started_us};
     if (options->deadline_ms)
         call->deadline_us = started_us + (uint64_t)options->deadline_ms * 1000;

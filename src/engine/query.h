@@ -13,4 +13,12 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
 
 int32_t ir_get_vector(ir_database *database, int64_t id, float *out, imgret_error *error);
 
+/* The vector of object `ordinal` of an image; 0: of the whole. */
+int32_t ir_get_region_vector(ir_database *database, int64_t id, uint32_t ordinal, float *out,
+                             imgret_error *error);
+
+/* The vector that an INPUT_ID with these options asks with. */
+int32_t ir_get_asked_vector(ir_database *database, int64_t id, const imgret_query_options *options,
+                            float *out, imgret_error *error);
+
 #endif

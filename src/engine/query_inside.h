@@ -16,6 +16,7 @@ typedef struct ir_query_work {
     ir_database *database;
     const imgret_query_options *options;
     ir_call *call;
+    uint32_t kinds; /* IR_REGION_* that are searched; 0: the database has no regions */
     const ir_filter_regions *allowed; /* NULL: there is no filter */
     ir_asked *asked;
     uint32_t count;

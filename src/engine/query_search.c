@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/query_inside.h"
+#include "engine/regions_query.h"
 #include "engine/results.h"
 
 #include <math.h>
@@ -38,14 +39,10 @@ static void free_trip(round_trip *trip)
     ir_free(trip->neighbors);
 }
 
-static int32_t prepare_trip(const ir_query_work *work, round_trip *trip, imgret_error *error)
+static int32_t prepare_trip(const ir_query_work *work, uint32_t k, round_trip *trip,
+                            imgret_error *error)
 {
     const imgret_query_options *options = work->options;
-    uint64_t there = ir_query_vectors_at_most(work->database);
-    if (work->allowed && work->allowed->count < there)
-        there = work->allowed->count;
-    uint32_t k = options->k < there ? options->k : (uint32_t)there;
-    k = k ? k : 1;
     *trip = (round_trip){
         .queries = ir_calloc(work->count, sizeof *trip->queries),
         .in_delta = ir_calloc(work->count, sizeof *trip->in_delta),
@@ -66,6 +63,7 @@ static int32_t prepare_trip(const ir_query_work *work, round_trip *trip, imgret_
             .pool = work->database->pool,
             .allowed = work->allowed ? work->allowed->ids : NULL,
             .allowed_count = work->allowed ? work->allowed->count : 0,
+            .kinds = work->kinds,
             .stop = ir_call_stopped,
             .stop_context = work->call,
             .partial = (options->flags & IMGRET_QUERY_ALLOW_PARTIAL) != 0,
@@ -113,7 +111,9 @@ static int compare_hits(const void *a, const void *b)
     const imgret_hit *x = a, *y = b;
     if (x->score != y->score)
         return x->score > y->score ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return x->region < y->region ? -1 : x->region > y->region;
 }
 
 static int32_t gather_one(imgret_results **out, ir_database *database,
@@ -127,6 +127,9 @@ static int32_t gather_one(imgret_results **out, ir_database *database,
         return status;
     status = ir_catalog_records_of_regions(database->catalog, regions, found->count, add_hit,
                                            &gather, error);
+    if (!status && database->regions)
+        status = ir_regions_describe_hits(gather.results, database->catalog, regions, found->count,
+                                          error);
     if (status) {
         imgret_results_free(gather.results);
         return status;
@@ -209,21 +212,50 @@ static int32_t gather_all(const ir_query_work *work, const ir_database_view *vie
     return status;
 }
 
+/* One result an image: keeps the best k of each query. *enough is false when more must be asked for:
+ * `asked` neighbours of the `there` that can be found were of fewer than k images. */
+static int32_t group_all(const ir_query_work *work, round_trip *trip, uint32_t k, uint32_t asked,
+                         uint64_t there, bool *enough, imgret_error *error)
+{
+    int32_t status = IMGRET_OK;
+    for (uint32_t i = 0; i < work->count && !status; i++) {
+        ir_search_result *found = &trip->found[i];
+        bool all = found->count < asked || asked >= there;
+        status = ir_regions_group(found->neighbors, &found->count, k, error);
+        *enough = *enough && (all || found->count >= k);
+    }
+    return status;
+}
+
 int32_t ir_query_search(const ir_query_work *work, const ir_database_view *view, bool *outdated,
                         imgret_error *error)
 {
-    round_trip trip;
-    int32_t status = prepare_trip(work, &trip, error);
-    if (status)
-        return status;
-    status = search_all(work, &trip, error);
-    /* What was found in time is not lost for the want of its records. */
-    ir_call *shielded =
-        work->options->flags & IMGRET_QUERY_ALLOW_PARTIAL ? ir_call_shield() : NULL;
-    if (!status)
-        status = gather_all(work, view, &trip, outdated, error);
-    if (shielded)
-        ir_call_unshield(shielded);
-    free_trip(&trip);
-    return status;
+    bool grouped = work->kinds && (work->options->flags & IMGRET_QUERY_GROUP);
+    uint64_t there = ir_query_vectors_at_most(work->database);
+    if (work->allowed && work->allowed->count < there)
+        there = work->allowed->count;
+    uint32_t k = work->options->k < there ? work->options->k : (uint32_t)there;
+    k = k ? k : 1;
+    for (uint32_t asked = k;;) {
+        round_trip trip;
+        bool enough = true;
+        int32_t status = prepare_trip(work, asked, &trip, error);
+        if (status)
+            return status;
+        status = search_all(work, &trip, error);
+        if (!status && grouped)
+            status = group_all(work, &trip, k, asked, there, &enough, error);
+        enough = enough || ir_call_stopped(work->call);
+        /* What was found in time is not lost for the want of its records. */
+        ir_call *shielded =
+            work->options->flags & IMGRET_QUERY_ALLOW_PARTIAL ? ir_call_shield() : NULL;
+        if (!status && enough)
+            status = gather_all(work, view, &trip, outdated, error);
+        if (shielded)
+            ir_call_unshield(shielded);
+        free_trip(&trip);
+        if (status || enough)
+            return status;
+        asked = asked < there / 4 ? 4 * asked : (uint32_t)there;
+    }
 }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/features.h"
+#include "engine/objects.h"
 #include "engine/query_inside.h"
 
 #include <string.h>
@@ -55,6 +56,7 @@ static void prepare_picture(void *context, uint32_t part)
     ir_feature_picture known;
     one->failure = (imgret_error)IMGRET_ERROR_INIT;
     one->status = ir_source_open(&source, asked->input, &database->limits, &one->failure);
+    ir_regions_zoom(database->regions, &source.zoom_columns, &source.zoom_rows);
     if (!one->status) {
         one->key = ir_features_key(database, &source);
         one->remembered = ir_feature_cache_find(database->features, &one->key, asked->vector,
@@ -181,9 +183,32 @@ static int32_t extract_one(const ir_query_work *work, imgret_error *error)
         ir_source_open(&source, work->asked[0].input, &work->database->limits, error);
     if (status)
         return status;
+    ir_regions_zoom(work->database->regions, &source.zoom_columns, &source.zoom_rows);
     status = ir_features_of(work->database, &source, work->asked[0].vector, NULL, error);
     ir_source_close(&source);
     return status;
+}
+
+/* Boxes, or main objects, of pictures: one after the other. */
+static int32_t extract_parts(const ir_query_work *work, imgret_error *error)
+{
+    ir_database *database = work->database;
+    for (uint32_t i = 0; i < work->count; i++) {
+        const ir_asked *asked = &work->asked[i];
+        if (!is_picture(asked))
+            continue;
+        ir_source source;
+        imgret_error reason = IMGRET_ERROR_INIT;
+        int32_t status = ir_source_open(&source, asked->input, &database->limits, &reason);
+        ir_regions_zoom(database->regions, &source.zoom_columns, &source.zoom_rows);
+        if (!status)
+            status = ir_objects_vector(database, &source, work->options->box, asked->vector,
+                                       &reason);
+        ir_source_close(&source);
+        if (status)
+            return ir_query_fail(work, i, &reason, error);
+    }
+    return IMGRET_OK;
 }
 
 int32_t ir_query_vectors(const ir_query_work *work, imgret_error *error)
@@ -197,6 +222,8 @@ int32_t ir_query_vectors(const ir_query_work *work, imgret_error *error)
     }
     if (status || pictures == 0)
         return status;
+    if (work->options->box || (work->options->flags & IMGRET_QUERY_MAIN_OBJECT))
+        return extract_parts(work, error);
     if (work->count == 1)
         return extract_one(work, error);
     ir_extractor *extractor;

@@ -34,6 +34,8 @@ int32_t ir_results_add(imgret_results *results, const imgret_record *record, dou
         .height = record->height,
         .id = record->id,
         .score = score,
+        .box_width = record->width,
+        .box_height = record->height,
         .uri = ir_arena_strdup(&results->arena, record->uri, &failed),
         .metadata = ir_arena_strdup(&results->arena, record->metadata, &failed),
         .label = ir_arena_strdup(&results->arena, record->label, &failed),
@@ -43,6 +45,38 @@ int32_t ir_results_add(imgret_results *results, const imgret_record *record, dou
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result");
     results->hits[results->count++] = hit;
     return IMGRET_OK;
+}
+
+int32_t ir_results_set_region(imgret_results *results, uint64_t index,
+                              const ir_catalog_region *region, imgret_error *error)
+{
+    int failed = 0;
+    imgret_hit *hit = &results->hits[index];
+    hit->region = region->ordinal;
+    hit->box_x = region->object.x;
+    hit->box_y = region->object.y;
+    hit->box_width = region->object.width;
+    hit->box_height = region->object.height;
+    hit->region_score = region->object.score;
+    hit->region_label = ir_arena_strdup(&results->arena, region->object.label, &failed);
+    return failed ? ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result") : IMGRET_OK;
+}
+
+int32_t ir_results_better(imgret_results *results, imgret_hit *known, const imgret_hit *hit,
+                          imgret_error *error)
+{
+    int failed = 0;
+    known->score = hit->score;
+    if (known->region == hit->region)
+        return IMGRET_OK;
+    known->region = hit->region;
+    known->box_x = hit->box_x;
+    known->box_y = hit->box_y;
+    known->box_width = hit->box_width;
+    known->box_height = hit->box_height;
+    known->region_score = hit->region_score;
+    known->region_label = ir_arena_strdup(&results->arena, hit->region_label, &failed);
+    return failed ? ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result") : IMGRET_OK;
 }
 
 int32_t ir_results_append(imgret_results *results, const imgret_hit *hit, imgret_error *error)
@@ -64,6 +98,7 @@ int32_t ir_results_append(imgret_results *results, const imgret_hit *hit, imgret
     copy.uri = ir_arena_strdup(&results->arena, hit->uri, &failed);
     copy.metadata = ir_arena_strdup(&results->arena, hit->metadata, &failed);
     copy.label = ir_arena_strdup(&results->arena, hit->label, &failed);
+    copy.region_label = ir_arena_strdup(&results->arena, hit->region_label, &failed);
     if (failed)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a result");
     results->hits[results->count++] = copy;

@@ -30,9 +30,18 @@ static uint64_t count_below(const int64_t *ids, uint64_t count, int64_t id)
     return low;
 }
 
-static bool is_there(void *context, int64_t id)
+/* Which ids one query may find, beside its filter's. */
+typedef struct {
+    const ir_tombstones *tombstones;
+    uint32_t kinds; /* as in ir_delta_query, and so is `excluded` */
+    int64_t excluded;
+} wish;
+
+static bool is_wanted(void *context, int64_t id)
 {
-    return !ir_tombstones_has(context, id);
+    const wish *wanted = context;
+    return !ir_tombstones_has(wanted->tombstones, id) &&
+           ir_region_is_wanted(id, wanted->kinds, wanted->excluded);
 }
 
 static allowed_here allowed_in(const ir_catalog_segment *listed, const ir_delta_query *asked)
@@ -63,21 +72,27 @@ static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_que
     if (asked->queries->allowed && allowed.count == 0)
         return IMGRET_OK;
     ir_search *searches = ir_calloc(asked->count, sizeof *searches);
-    if (!searches)
+    wish *wishes = ir_calloc(asked->count, sizeof *wishes);
+    if (!searches || !wishes) {
+        ir_free(searches);
+        ir_free(wishes);
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u queries", asked->count);
+    }
     if (asked->effort > asked->effort_used)
         asked->effort_used = asked->effort;
     bool some_are_gone = ir_tombstones_count(segments->tombstones) > 0;
     for (uint32_t i = 0; i < asked->count; i++) {
         const ir_delta_query *query = &asked->queries[i];
+        wishes[i] = (wish){segments->tombstones, query->kinds, query->excluded_id};
         searches[i] = (ir_search){
             .vector = query->vector,
             .k = query->k,
             .flags = asked->queries->partial ? IR_SEARCH_PARTIAL : 0,
             .effort = asked->effort,
             .excluded_id = query->excluded_id,
-            .allowed = some_are_gone ? is_there : NULL,
-            .allowed_context = segments->tombstones,
+            .allowed = some_are_gone || query->kinds ? is_wanted : NULL,
+            .allowed_context = &wishes[i],
+            .rare = query->kinds != 0, /* how rare, the walk finds out */
             .rows = allowed.ids,
             .row_count = allowed.count,
             .stop = asked->queries->stop,
@@ -87,6 +102,7 @@ static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_que
     int32_t status = ir_segment_search_batch(open->file, searches, asked->count, out,
                                              asked->queries->pool, NULL, error);
     ir_free(searches);
+    ir_free(wishes);
     return status;
 }
 

@@ -75,8 +75,14 @@ void ir_source_close(ir_source *source)
 
 enum { LOOK_PX_MIN = 160 }; /* a side, when a picture is only looked at: as for `classic` */
 
-static int32_t decode_source(const ir_source *source, const ir_extractor *extractor,
-                             const imgret_limits *limits, ir_picture *out, imgret_error *error)
+static uint32_t zoomed(uint32_t length, uint32_t zoom)
+{
+    uint64_t wanted = (uint64_t)length * (zoom ? zoom : 1);
+    return wanted < UINT32_MAX ? (uint32_t)wanted : UINT32_MAX;
+}
+
+int32_t ir_source_decode(const ir_source *source, const ir_extractor *extractor,
+                         const imgret_limits *limits, ir_picture *out, imgret_error *error)
 {
     if (source->input->kind == IMGRET_INPUT_PIXELS)
         return ir_decode_pixels(source->input, limits, out, error);
@@ -84,8 +90,8 @@ static int32_t decode_source(const ir_source *source, const ir_extractor *extrac
         .limits = *limits, .width_min = LOOK_PX_MIN, .height_min = LOOK_PX_MIN};
     if (extractor) {
         const ir_extractor_info *info = ir_extractor_get_info(extractor);
-        options.width_min = info->decode_width_min;
-        options.height_min = info->decode_height_min;
+        options.width_min = zoomed(info->decode_width_min, source->zoom_columns);
+        options.height_min = zoomed(info->decode_height_min, source->zoom_rows);
     }
     return ir_decode(source->data, source->data_bytes, &options, out, error);
 }
@@ -120,7 +126,7 @@ int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor
                           imgret_error *error)
 {
     ir_picture picture = {0};
-    int32_t status = decode_source(source, extractor, limits, &picture, error);
+    int32_t status = ir_source_decode(source, extractor, limits, &picture, error);
     if (!status) {
         out->width = picture.source_width;
         out->height = picture.source_height;
@@ -131,6 +137,8 @@ int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor
     if (!status && out->look) {
         status = look_at(source, &picture, out->analyzer, out->look, error);
     }
+    if (!status && out->on_pixels)
+        status = out->on_pixels(out->context, &picture, error);
     ir_picture_free(&picture);
     if (status && source->input->kind == IMGRET_INPUT_FILE)
         return ir_fail_within(error, status, "%s", source->input->path);

@@ -17,6 +17,10 @@ typedef struct ir_source {
     uint8_t *owned;      /* FILE: read into memory; freed by ir_source_close */
     size_t data_bytes;
     uint8_t content_hash[16];
+    /* How many times as many pixels as the extractor needs of the whole are decoded on a side, for
+     * parts to have enough: ir_regions_zoom. 0: once; UINT32_MAX: all there are. */
+    uint32_t zoom_columns;
+    uint32_t zoom_rows;
 } ir_source;
 
 /* What a picture looks like, and what its camera wrote. May be copied as it is. */
@@ -36,6 +40,9 @@ typedef struct ir_source_picture {
     const char *format; /* static text */
     ir_look *look;      /* the caller's, filled while it is decoded; NULL: not wanted */
     ir_analyzer **analyzer; /* with `look`: made when NULL, the caller frees it */
+    /* Gets the decoded picture once the whole is prepared; its failure is the call's. NULL: none. */
+    int32_t (*on_pixels)(void *context, const ir_picture *pixels, imgret_error *error);
+    void *context;
 } ir_source_picture;
 
 /* Copies a caller's input of any size into `out` and checks that its kind and pointers make sense.
@@ -47,6 +54,10 @@ int32_t ir_source_read_input(imgret_input *out, const imgret_input *given, uint3
 int32_t ir_source_open(ir_source *out, const imgret_input *input, const imgret_limits *limits,
                        imgret_error *error);
 void ir_source_close(ir_source *source);
+
+/* Decodes for an extractor (NULL: for looking at it only). ir_picture_free. */
+int32_t ir_source_decode(const ir_source *source, const ir_extractor *extractor,
+                         const imgret_limits *limits, ir_picture *out, imgret_error *error);
 
 /* Decodes, looks at the picture when out->look is given, and prepares for `extractor` (NULL: does
  * not) into `prepared` (ir_extractor_input_bytes). */

@@ -15,7 +15,9 @@ static int compare_hits(const void *a, const void *b)
     const imgret_hit *x = a, *y = b;
     if (x->score != y->score)
         return x->score > y->score ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return x->region < y->region ? -1 : x->region > y->region;
 }
 
 void ir_stages_sort(imgret_results *results)
@@ -123,8 +125,10 @@ static int32_t fetch_vectors(imgret_results *results, ir_database *database, flo
         imgret_error reason = IMGRET_ERROR_INIT;
         if (ir_call_stopped(call))
             return ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
-        int32_t status = ir_get_vector(database, results->hits[i].id,
-                                       vectors + (size_t)kept * database->dimension, &reason);
+        int32_t status = ir_get_region_vector(database, results->hits[i].id,
+                                              results->hits[i].region,
+                                              vectors + (size_t)kept * database->dimension,
+                                              &reason);
         if (status && status != IMGRET_NOT_FOUND)
             return ir_fail(error, status, "%s", reason.message);
         if (!status)

@@ -85,7 +85,7 @@ static int32_t fill_rows(ir_database *database, const imgret_input *const *input
     int32_t status = ir_query_vectors(&work, error);
     for (uint32_t i = 0; i < count && !status; i++)
         if (inputs[i]->kind == IMGRET_INPUT_ID)
-            status = ir_get_vector(database, inputs[i]->id, asked[i].vector, error);
+            status = ir_get_asked_vector(database, inputs[i]->id, options, asked[i].vector, error);
     return status;
 }
 

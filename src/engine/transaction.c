@@ -27,6 +27,7 @@ static bool keep_one(ir_transaction *transaction, const ir_region_change *change
                      size_t vector_bytes)
 {
     ir_region_change kept = *change;
+    vector_bytes *= 1 + (size_t)change->objects_added;
     transaction->bytes += sizeof kept + (change->added ? vector_bytes : 0);
     if (transaction->bytes > BYTES_MAX || !make_room(transaction))
         return false;

@@ -11,7 +11,9 @@
 typedef struct ir_region_change {
     int64_t added;      /* 0: none */
     int64_t removed;    /* 0: none */
-    const void *vector; /* of `added`, as stored */
+    const void *vector; /* of `added`, as stored, and behind it those of its objects */
+    uint32_t objects_added; /* regions after `added`, and after `removed` */
+    uint32_t objects_removed;
 } ir_region_change;
 
 /* Belongs to the thread inside the catalogue's gate; all zeros is empty. */

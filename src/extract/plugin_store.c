@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "extract/plugin_needs.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -85,6 +86,9 @@ static int32_t enter(imgret_backend *out, void *handle, const char *path, imgret
 
 static int32_t open_file(void **handle, const char *path, imgret_error *error)
 {
+    int32_t status = ir_plugin_check_needs(path, error);
+    if (status)
+        return status;
     *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (*handle)
         return IMGRET_OK;

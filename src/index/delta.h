@@ -3,6 +3,7 @@
 #define IR_INDEX_DELTA_H
 
 #include "base/pool.h"
+#include "base/region.h"
 
 #include <imgret/imgret.h>
 #include <stdbool.h>
@@ -29,6 +30,9 @@ typedef struct ir_delta_query {
     const int64_t *allowed;
     uint64_t allowed_count;
     bool partial; /* when stopped: what was found by then, no error */
+    /* IR_REGION_*: only ids of these kinds, and none of the picture of excluded_id; 0: ids say
+     * nothing. */
+    uint32_t kinds;
 } ir_delta_query;
 
 /* `dimension` is 1 to 65,536, `metric` IMGRET_METRIC_*, `vector_type` IMGRET_VECTOR_*, else

@@ -121,7 +121,8 @@ static void consider(const delta_seeker *seeker, ir_best *best, const ir_delta_c
     }
     if (neighbor.score < seeker->query->score_min || !ir_best_wants(best, neighbor))
         return;
-    if (neighbor.id == seeker->query->excluded_id || atomic_load(&chunk->removed[row]) != 0)
+    if (!ir_region_is_wanted(neighbor.id, seeker->query->kinds, seeker->query->excluded_id) ||
+        atomic_load(&chunk->removed[row]) != 0)
         return;
     ir_best_keep(best, neighbor);
 }

@@ -29,19 +29,26 @@ void ir_centroid_squares(const float *centroids, uint32_t k, uint32_t dimension,
 }
 
 uint32_t ir_nearest_centroid(const float *row, const float *centroids, const float *squares,
-                             uint32_t k, uint32_t dimension)
+                             uint32_t k, uint32_t dimension, uint32_t *second)
 {
     const ir_code_kernels *kernels = ir_code_kernels_get();
-    uint32_t best = 0;
-    float best_score = INFINITY;
+    uint32_t best = 0, next = 0;
+    float best_score = INFINITY, next_score = INFINITY;
     for (uint32_t i = 0; i < k; i++) {
         float product = kernels->dot(row, centroids + (size_t)i * dimension, dimension);
         float score = squares[i] - 2 * product;
         if (score < best_score) {
+            next_score = best_score;
+            next = best;
             best_score = score;
             best = i;
+        } else if (score < next_score) {
+            next_score = score;
+            next = i;
         }
     }
+    if (second)
+        *second = next;
     return best;
 }
 
@@ -52,7 +59,7 @@ static void assign_part(void *context, uint32_t part)
     for (uint32_t i = part * PART_ROWS; i < end && i < work->count; i++)
         work->nearest[i] = ir_nearest_centroid(work->rows + (size_t)i * work->dimension,
                                                work->centroids, work->squares, work->k,
-                                               work->dimension);
+                                               work->dimension, NULL);
 }
 
 /* A seeded shuffle's first k rows. */

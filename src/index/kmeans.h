@@ -14,8 +14,9 @@ int32_t ir_kmeans(const float *rows, uint32_t count, uint32_t dimension, uint32_
 /* Squared lengths of centroids, for ir_nearest_centroid. */
 void ir_centroid_squares(const float *centroids, uint32_t k, uint32_t dimension, float *squares);
 
-/* The nearest centroid's index; Equal distances: the lower index. */
+/* The nearest centroid's index, and the second nearest's in *second (NULL: not wanted; with one
+ * centroid the same). Equal distances: the lower index. */
 uint32_t ir_nearest_centroid(const float *row, const float *centroids, const float *squares,
-                             uint32_t k, uint32_t dimension);
+                             uint32_t k, uint32_t dimension, uint32_t *second);
 
 #endif

@@ -283,7 +283,7 @@ static void choose_reads(ir_query *query)
 static uint64_t candidates_needed(const ir_query *query)
 {
     uint64_t effort = query->search->effort ? query->search->effort : EFFORT_DEFAULT;
-    uint64_t wanted = query->search->rows ? effort : query->width;
+    uint64_t wanted = query->search->rows || query->search->rare ? effort : query->width;
     return wanted / 2 > query->search->k ? wanted / 2 : query->search->k;
 }
 

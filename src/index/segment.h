@@ -141,6 +141,7 @@ typedef struct ir_search {
      * as they are rarer: what costs less. Never fewer than min(k, those that are there) results. */
     const int64_t *rows;
     uint64_t row_count;
+    bool rare; /* few ids may be allowed: a walk widens only until it met what `effort` asks for */
     bool (*stop)(void *context); /* asked now and then, from any thread; NULL: never */
     void *stop_context;
 } ir_search;

@@ -5,49 +5,26 @@
  * 3. All are read back in blocks and coded, for search and (8 bits) for building the graph.
  * 4. The graph is built; the sections follow the vectors; the file gets its name.
  *
+ * Where memory is short, the codes and rows of step 3 go to files block by block, and 4 links the
+ * rows shard by shard (graph_shards.h).
+ *
  * With a base (segment_merge.h), 1 takes its vectors in as well, 2 is taken over from it, 3 copies
  * its codes and makes only rows for the graph, and 4 inserts what is new.
  */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/random.h"
-#include "index/codes.h"
-#include "index/graph.h"
+#include "index/graph_shards.h"
 #include "index/kmeans.h"
-#include "index/segment.h"
-#include "index/segment_merge.h"
-#include "index/segment_pages.h"
+#include "index/segment_build_parts.h"
 #include "index/segment_state.h"
-#include "index/space.h"
 
 #include <math.h>
 #include <string.h>
 #include <time.h>
 
-enum { BLOCK_VECTORS = 2048, PART_VECTORS = 32, SAMPLE_FLOATS_MAX = 1 << 23, STOP_EVERY = 4096 };
-
-typedef struct build {
-    ir_segment_spec spec;
-    ir_segment_header header;
-    ir_page_writer *writer;
-    ir_space space;
-    ir_code_shape shape;
-    int64_t *ids;
-    uint64_t id_room;
-    double *sums;       /* of the loaded vectors */
-    double squared_max; /* longest vector's squared length */
-    float *mean;
-    float *centroids;
-    float *centroid_squares;
-    uint8_t *signs, *ranks;
-    uint32_t *group_of;
-    ir_graph_rows rows;
-    ir_graph graph;
-    ir_segment_merge merge; /* used with spec.base */
-    bool takes_over;        /* codes and graph of spec.base */
-    uint8_t *block; /* stored vectors being coded */
-    uint32_t block_first, block_count;
-} build;
+enum { BLOCK_VECTORS = 2048, PART_VECTORS = 32, SAMPLE_FLOATS_MAX = 1 << 23, STOP_EVERY = 4096,
+       WRITER_BYTES = 5 << 18 };
 
 static uint64_t now_us(void)
 {
@@ -56,7 +33,7 @@ static uint64_t now_us(void)
     return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }
 
-static bool stopped(const build *b, double done)
+bool ir_builder_stopped(const ir_builder *b, double done)
 {
     return b->spec.stop && b->spec.stop(b->spec.context, done);
 }
@@ -66,13 +43,13 @@ static int32_t interrupted(imgret_error *error)
     return ir_fail(error, IMGRET_INTERRUPTED, "building the index was stopped");
 }
 
-static int32_t out_of_memory(const build *b, imgret_error *error)
+int32_t ir_builder_out_of_memory(const ir_builder *b, imgret_error *error)
 {
     return ir_fail(error, IMGRET_NO_MEMORY, "no memory to index %llu vectors",
                    (unsigned long long)b->header.vector_count);
 }
 
-static int32_t read_spec(build *b, const ir_segment_spec *spec, imgret_error *error)
+static int32_t read_spec(ir_builder *b, const ir_segment_spec *spec, imgret_error *error)
 {
     b->spec = *spec;
     b->spec.code_bits = spec->code_bits ? spec->code_bits : 5;
@@ -118,7 +95,7 @@ static void lay_out_records(ir_segment_header *header, size_t record_bytes)
     }
 }
 
-static uint64_t record_offset(const ir_segment_header *header, uint64_t slot)
+uint64_t ir_builder_record_offset(const ir_segment_header *header, uint64_t slot)
 {
     uint64_t per_page = header->records_per_page;
     if (per_page == 0)
@@ -127,7 +104,7 @@ static uint64_t record_offset(const ir_segment_header *header, uint64_t slot)
     return page * IR_PAGE_BYTES + slot % per_page * header->record_stride;
 }
 
-static int32_t note_vector(build *b, int64_t id, const void *stored, float *loaded,
+static int32_t note_vector(ir_builder *b, int64_t id, const void *stored, float *loaded,
                            imgret_error *error)
 {
     uint64_t slot = b->header.vector_count;
@@ -138,7 +115,7 @@ static int32_t note_vector(build *b, int64_t id, const void *stored, float *load
         uint64_t room = b->id_room ? 2 * b->id_room : 1024;
         int64_t *grown = ir_realloc(b->ids, room * sizeof grown[0]);
         if (!grown)
-            return out_of_memory(b, error);
+            return ir_builder_out_of_memory(b, error);
         b->ids = grown;
         b->id_room = room;
     }
@@ -156,7 +133,7 @@ static int32_t note_vector(build *b, int64_t id, const void *stored, float *load
     return IMGRET_OK;
 }
 
-static int32_t take_vectors(build *b, ir_segment_next_fn next, void *next_context,
+static int32_t take_vectors(ir_builder *b, ir_segment_next_fn next, void *next_context,
                             imgret_error *error)
 {
     size_t bytes = ir_space_stored_bytes(&b->space);
@@ -168,12 +145,12 @@ static int32_t take_vectors(build *b, ir_segment_next_fn next, void *next_contex
         int32_t status = next(next_context, &id, &stored, error);
         if (status <= 0) {
             b->header.sections[IR_SECTION_VECTORS].bytes =
-                record_offset(&b->header, b->header.vector_count) - IR_PAGE_BYTES;
+                ir_builder_record_offset(&b->header, b->header.vector_count) - IR_PAGE_BYTES;
             return status ? status : ir_page_write_end(b->writer, error);
         }
-        if (b->header.vector_count % STOP_EVERY == 0 && stopped(b, 0))
+        if (b->header.vector_count % STOP_EVERY == 0 && ir_builder_stopped(b, 0))
             return interrupted(error);
-        uint64_t gap = record_offset(&b->header, b->header.vector_count) -
+        uint64_t gap = ir_builder_record_offset(&b->header, b->header.vector_count) -
                        ir_page_writer_offset(b->writer);
         status = note_vector(b, id, stored, loaded, error);
         if (!status)
@@ -187,20 +164,20 @@ static int32_t take_vectors(build *b, ir_segment_next_fn next, void *next_contex
 
 /* The unit is the root of the mean squared length of a sample, centred: codes then are of numbers
  * near 1, whatever the vectors' scale. */
-static int32_t take_sample(build *b, float **out, uint32_t *out_count, imgret_error *error)
+static int32_t take_sample(ir_builder *b, float **out, uint32_t *out_count, imgret_error *error)
 {
     uint32_t n = b->shape.dimension;
-    uint64_t count = b->header.vector_count, room = SAMPLE_FLOATS_MAX / n;
+    uint64_t count = b->header.vector_count, room = b->sample_floats_max / n;
     uint32_t taken = (uint32_t)(count < room ? count : room);
     float *sample = ir_malloc_array((size_t)taken * n, sizeof sample[0]);
     uint8_t stored[IR_DIMENSION_MAX * 4];
     float loaded[IR_DIMENSION_MAX];
     if (!sample)
-        return out_of_memory(b, error);
+        return ir_builder_out_of_memory(b, error);
     double squares = 0;
     for (uint32_t i = 0; i < taken; i++) {
         uint64_t slot = (uint64_t)((unsigned __int128)i * count / taken);
-        int32_t status = ir_page_read_back(b->writer, record_offset(&b->header, slot), stored,
+        int32_t status = ir_page_read_back(b->writer, ir_builder_record_offset(&b->header, slot), stored,
                                            ir_space_stored_bytes(&b->space), error);
         if (status) {
             ir_free(sample);
@@ -221,7 +198,7 @@ static int32_t take_sample(build *b, float **out, uint32_t *out_count, imgret_er
     return IMGRET_OK;
 }
 
-static uint32_t choose_centroid_count(const build *b, uint32_t sample_count)
+static uint32_t choose_centroid_count(const ir_builder *b, uint32_t sample_count)
 {
     uint32_t wanted = b->spec.centroid_count;
     if (wanted == 0)
@@ -230,7 +207,7 @@ static uint32_t choose_centroid_count(const build *b, uint32_t sample_count)
     return wanted < most ? wanted : most;
 }
 
-static int32_t find_centroids(build *b, imgret_error *error)
+static int32_t find_centroids(ir_builder *b, imgret_error *error)
 {
     uint64_t count = b->header.vector_count;
     for (uint32_t j = 0; j < b->space.dimension && count > 0; j++)
@@ -239,7 +216,7 @@ static int32_t find_centroids(build *b, imgret_error *error)
     b->centroids = ir_calloc(IR_CENTROIDS_MAX, b->shape.dimension * sizeof b->centroids[0]);
     b->centroid_squares = ir_calloc(IR_CENTROIDS_MAX, sizeof b->centroid_squares[0]);
     if (!b->centroids || !b->centroid_squares)
-        return out_of_memory(b, error);
+        return ir_builder_out_of_memory(b, error);
     if (count == 0)
         return IMGRET_OK;
     float *sample;
@@ -257,7 +234,7 @@ static int32_t find_centroids(build *b, imgret_error *error)
 }
 
 /* Codes of the base, as they are. */
-static void take_codes(build *b, uint32_t slot, uint32_t base_slot)
+static void take_codes(ir_builder *b, uint32_t slot, uint32_t base_slot)
 {
     const ir_segment *base = b->spec.base;
     size_t sign = b->shape.sign_stride, rank = b->shape.rank_stride;
@@ -268,7 +245,7 @@ static void take_codes(build *b, uint32_t slot, uint32_t base_slot)
                         b->header.centroid_count;
 }
 
-static void code_vector(build *b, uint32_t slot, const uint8_t *stored)
+static void code_vector(ir_builder *b, uint32_t slot, const uint8_t *stored)
 {
     float loaded[IR_DIMENSION_MAX], rotated[IR_DIMENSION_MAX];
     uint32_t n = b->shape.dimension;
@@ -280,24 +257,29 @@ static void code_vector(build *b, uint32_t slot, const uint8_t *stored)
     double extra = b->space.metric == IMGRET_METRIC_INNER_PRODUCT
                        ? sqrt(fmax(b->squared_max - squared, 0) / unit_squared)
                        : 0;
-    ir_graph_row_encode(rotated, n, (float)extra, b->rows.base + slot * b->rows.stride);
+    /* Where codes are spilled, there is room for a block's. */
+    uint32_t place = b->spilled ? slot - b->block_first : slot;
+    ir_graph_row_encode(rotated, n, (float)extra, b->rows.base + place * b->rows.stride);
     if (b->takes_over && b->merge.base_of[slot] != IR_MERGE_NONE) {
         take_codes(b, slot, b->merge.base_of[slot]);
         return;
     }
+    uint32_t second;
     uint32_t nearest = ir_nearest_centroid(rotated, b->centroids, b->centroid_squares,
-                                           b->header.centroid_count, n);
+                                           b->header.centroid_count, n, &second);
     const float *centroid = b->centroids + (size_t)nearest * n;
     for (uint32_t j = 0; j < n; j++)
         rotated[j] -= centroid[j];
     ir_code_source source = {rotated, centroid, nearest, ir_space_key_offset(&b->space, squared)};
     b->group_of[slot] = nearest;
-    ir_code_encode(&b->shape, &source, b->signs + slot * b->shape.sign_stride,
-                   b->ranks + slot * b->shape.rank_stride);
+    if (b->spilled)
+        b->second_of[slot] = (uint8_t)second;
+    ir_code_encode(&b->shape, &source, b->signs + place * b->shape.sign_stride,
+                   b->ranks + place * b->shape.rank_stride);
 }
 
 /* Mean, unit and centroids of the base: its codes hold no longer than these. */
-static int32_t take_centroids(build *b, imgret_error *error)
+static int32_t take_centroids(ir_builder *b, imgret_error *error)
 {
     const ir_segment *base = b->spec.base;
     uint32_t count = base->header.centroid_count;
@@ -306,7 +288,7 @@ static int32_t take_centroids(build *b, imgret_error *error)
     b->centroids = ir_calloc(count, b->shape.dimension * sizeof b->centroids[0]);
     b->centroid_squares = ir_calloc(count, sizeof b->centroid_squares[0]);
     if (!b->centroids || !b->centroid_squares)
-        return out_of_memory(b, error);
+        return ir_builder_out_of_memory(b, error);
     memcpy(b->mean, base->mean, b->space.dimension * sizeof b->mean[0]);
     memcpy(b->centroids, base->centroids, count * b->shape.dimension * sizeof b->centroids[0]);
     ir_centroid_squares(b->centroids, count, b->shape.dimension, b->centroid_squares);
@@ -315,55 +297,123 @@ static int32_t take_centroids(build *b, imgret_error *error)
 
 static void code_part(void *context, uint32_t part)
 {
-    build *b = context;
-    uint64_t first_offset = record_offset(&b->header, b->block_first);
+    ir_builder *b = context;
+    uint64_t first_offset = ir_builder_record_offset(&b->header, b->block_first);
     uint32_t end = (part + 1) * PART_VECTORS;
     for (uint32_t i = part * PART_VECTORS; i < end && i < b->block_count; i++) {
         uint32_t slot = b->block_first + i;
-        code_vector(b, slot, b->block + (record_offset(&b->header, slot) - first_offset));
+        code_vector(b, slot, b->block + (ir_builder_record_offset(&b->header, slot) - first_offset));
     }
 }
 
-static int32_t allocate_codes(build *b, imgret_error *error)
+static int32_t allocate_codes(ir_builder *b, imgret_error *error)
 {
-    uint64_t count = b->header.vector_count;
+    uint64_t count = b->header.vector_count, room = b->spilled ? b->block_vectors : count;
     b->rows.stride = ir_graph_row_bytes(b->shape.dimension);
     b->rows.count = (uint32_t)count;
     b->rows.dimension = b->shape.dimension;
-    b->rows.base = ir_malloc_array(count, b->rows.stride);
-    b->signs = ir_malloc_array(count, b->shape.sign_stride);
-    b->ranks = ir_malloc_array(count, b->shape.rank_stride);
+    b->rows.base = ir_malloc_array(room, b->rows.stride);
+    b->signs = ir_malloc_array(room, b->shape.sign_stride);
+    b->ranks = ir_malloc_array(room, b->shape.rank_stride);
     b->group_of = ir_malloc_array(count, sizeof b->group_of[0]);
+    b->second_of = ir_malloc_array(b->spilled ? count : 0, sizeof b->second_of[0]);
     /* Blocks begin with a record, not with a page: their pages' length at most. */
-    b->block = ir_malloc(record_offset(&b->header, BLOCK_VECTORS) + IR_PAGE_BYTES);
-    ir_advise_random(b->rows.base, count * b->rows.stride);
-    if (!b->rows.base || !b->signs || !b->ranks || !b->group_of || !b->block)
-        return out_of_memory(b, error);
+    b->block = ir_malloc(ir_builder_record_offset(&b->header, b->block_vectors) + IR_PAGE_BYTES);
+    if (!b->spilled)
+        ir_advise_random(b->rows.base, count * b->rows.stride);
+    if (!b->rows.base || !b->signs || !b->ranks || !b->group_of || !b->second_of || !b->block)
+        return ir_builder_out_of_memory(b, error);
     return IMGRET_OK;
 }
 
-static int32_t code_all(build *b, imgret_error *error)
+static int32_t spill_block(ir_builder *b, imgret_error *error)
+{
+    size_t count = b->block_count;
+    int32_t status =
+        ir_page_write(b->writer, b->signs, count * b->shape.sign_stride, error);
+    if (!status)
+        status = ir_spill_write(b->rank_spill, b->ranks, count * b->shape.rank_stride, error);
+    if (!status)
+        status = ir_spill_write(b->row_spill, b->rows.base, count * b->rows.stride, error);
+    return status;
+}
+
+static int32_t code_block(ir_builder *b, uint32_t first, imgret_error *error)
 {
     uint32_t count = (uint32_t)b->header.vector_count;
-    int32_t status = allocate_codes(b, error);
-    for (uint32_t first = 0; !status && first < count; first += BLOCK_VECTORS) {
-        if (stopped(b, 0.3 * first / count))
-            return interrupted(error);
-        b->block_first = first;
-        b->block_count = count - first < BLOCK_VECTORS ? count - first : BLOCK_VECTORS;
-        uint64_t offset = record_offset(&b->header, first);
-        uint64_t last = record_offset(&b->header, first + b->block_count - 1);
-        status = ir_page_read_back(b->writer, offset, b->block,
-                                   last - offset + ir_space_stored_bytes(&b->space), error);
+    b->block_first = first;
+    b->block_count = count - first < b->block_vectors ? count - first : b->block_vectors;
+    uint64_t offset = ir_builder_record_offset(&b->header, first);
+    uint64_t last = ir_builder_record_offset(&b->header, first + b->block_count - 1);
+    int32_t status = ir_page_read_back(b->writer, offset, b->block,
+                                       last - offset + ir_space_stored_bytes(&b->space), error);
+    if (status)
+        return status;
+    ir_pool_run(b->spec.pool, code_part, b, (b->block_count + PART_VECTORS - 1) / PART_VECTORS);
+    return b->spilled ? spill_block(b, error) : IMGRET_OK;
+}
+
+/* The spilled rank codes follow the sign codes, which went to the file at once. */
+static int32_t collect_codes(ir_builder *b, uint64_t signs_offset, imgret_error *error)
+{
+    ir_segment_section *sections = b->header.sections;
+    uint64_t count = b->header.vector_count, left = count * b->shape.rank_stride, done = 0;
+    uint64_t buffer_bytes = b->block_vectors * b->shape.rank_stride;
+    sections[IR_SECTION_SIGNS].offset = signs_offset;
+    sections[IR_SECTION_SIGNS].bytes = count * b->shape.sign_stride;
+    int32_t status = ir_page_write_end(b->writer, error);
+    sections[IR_SECTION_RANKS].offset = ir_page_writer_offset(b->writer);
+    sections[IR_SECTION_RANKS].bytes = left;
+    for (; !status && left > 0; left -= buffer_bytes) {
+        buffer_bytes = left < buffer_bytes ? left : buffer_bytes;
+        status = ir_spill_read(b->rank_spill, done, b->ranks, buffer_bytes, error);
         if (!status)
-            ir_pool_run(b->spec.pool, code_part, b,
-                        (b->block_count + PART_VECTORS - 1) / PART_VECTORS);
+            status = ir_page_write(b->writer, b->ranks, buffer_bytes, error);
+        done += buffer_bytes;
     }
+    return status ? status : ir_page_write_end(b->writer, error);
+}
+
+static void drop_block(ir_builder *b)
+{
+    ir_free(b->block);
+    b->block = NULL;
+    if (!b->spilled)
+        return;
+    ir_free(b->signs);
+    ir_free(b->ranks);
+    ir_free(b->rows.base);
+    b->signs = b->ranks = b->rows.base = NULL;
+    ir_spill_free(b->rank_spill);
+    b->rank_spill = NULL;
+}
+
+static int32_t code_all(ir_builder *b, imgret_error *error)
+{
+    uint32_t count = (uint32_t)b->header.vector_count;
+    uint64_t signs_offset = ir_page_writer_offset(b->writer);
+    int32_t status = allocate_codes(b, error);
+    if (!status && b->spilled)
+        status = ir_spill_create(&b->rank_spill, b->path, error);
+    if (!status && b->spilled)
+        status = ir_spill_create(&b->row_spill, b->path, error);
+    for (uint32_t first = 0; !status && first < count; first += b->block_vectors) {
+        if (ir_builder_stopped(b, 0.3 * first / count))
+            return interrupted(error);
+        status = code_block(b, first, error);
+    }
+    if (status)
+        return status;
+    if (b->spilled)
+        status = collect_codes(b, signs_offset, error);
+    else
+        status = ir_builder_write_codes(b, error);
+    drop_block(b);
     return status;
 }
 
 /* The graph of the base with the new vectors inserted. */
-static int32_t extend_graph(build *b, const ir_graph_spec *spec, imgret_error *error)
+static int32_t extend_graph(ir_builder *b, const ir_graph_spec *spec, imgret_error *error)
 {
     uint32_t count = b->rows.count, fresh_count = count - b->merge.taken_count;
     uint32_t *fresh = ir_malloc_array(fresh_count, sizeof fresh[0]);
@@ -374,18 +424,49 @@ static int32_t extend_graph(build *b, const ir_graph_spec *spec, imgret_error *e
         ir_segment_merge_edges(&b->merge, b->graph.edges, fresh);
         status = ir_graph_insert(&b->graph, spec, fresh, fresh_count, error);
     } else {
-        status = out_of_memory(b, error);
+        status = ir_builder_out_of_memory(b, error);
     }
     ir_free(fresh);
     return status;
 }
 
-static bool graph_stop(void *context, double done)
+/* What the base and the merge hold in RAM. */
+static uint64_t base_bytes(const ir_builder *b)
 {
-    return stopped(context, 0.3 + 0.7 * done);
+    if (!b->spec.base)
+        return 0;
+    const ir_segment_header *header = &b->spec.base->header;
+    uint64_t bytes = b->merge.room * 4ull + header->vector_count * 4;
+    for (uint32_t i = IR_SECTION_IDS; i < IR_SECTION_COUNT; i++)
+        bytes += header->sections[i].bytes;
+    return bytes;
 }
 
-static int32_t build_graph(build *b, imgret_error *error)
+/* A vector's share of a block. */
+static uint64_t block_bytes(const ir_builder *b)
+{
+    return b->header.record_stride + b->shape.sign_stride + b->shape.rank_stride +
+           ir_graph_row_bytes(b->shape.dimension);
+}
+
+/* Held all the while where codes are spilled: the writer, centroids, and what there is of each
+ * vector; up to the coding its id as well. */
+static uint64_t spilled_bytes(const ir_builder *b, bool with_ids)
+{
+    uint64_t each = sizeof b->group_of[0] + sizeof b->second_of[0] + 5; /* 5 to connect the graph */
+    uint64_t pages = b->header.vector_count * block_bytes(b) / IR_PAGE_BYTES + 64;
+    if (with_ids)
+        each += 2 * sizeof b->ids[0]; /* packed as well */
+    return b->header.vector_count * each + 2 * pages * sizeof(uint32_t) + WRITER_BYTES +
+           (2 * IR_CENTROIDS_MAX + 8) * 4ull * b->shape.dimension + base_bytes(b);
+}
+
+static bool graph_stop(void *context, double done)
+{
+    return ir_builder_stopped(context, 0.3 + 0.7 * done);
+}
+
+static int32_t build_graph(ir_builder *b, imgret_error *error)
 {
     ir_graph_spec spec = {
         .rows = &b->rows,
@@ -399,100 +480,18 @@ static int32_t build_graph(build *b, imgret_error *error)
         .stop = graph_stop,
         .context = b,
     };
+    if (b->spilled) {
+        uint64_t held = spilled_bytes(b, false);
+        ir_graph_shards shards = {.spec = &spec, .rows = b->row_spill, .second_of = b->second_of,
+                                  .held_bytes = held};
+        if (held < b->spec.memory_bytes_max)
+            shards.memory_bytes_max = b->spec.memory_bytes_max - held;
+        return ir_graph_build_shards(&b->graph, &shards, error);
+    }
     return b->takes_over ? extend_graph(b, &spec, error) : ir_graph_build(&b->graph, &spec, error);
 }
 
-static int32_t write_section(build *b, uint32_t section, const void *data, size_t bytes,
-                             imgret_error *error)
-{
-    b->header.sections[section].offset = ir_page_writer_offset(b->writer);
-    b->header.sections[section].bytes = bytes;
-    int32_t status = ir_page_write(b->writer, data, bytes, error);
-    return status ? status : ir_page_write_end(b->writer, error);
-}
-
-/* Appends the low `bits` bits of `value` at bit `at` of zeroed memory. */
-static void put_bits(uint8_t *out, uint64_t at, uint32_t bits, uint64_t value)
-{
-    for (uint32_t done = 0; done < bits;) {
-        uint32_t room = 8 - (uint32_t)((at + done) % 8);
-        uint32_t part = bits - done < room ? bits - done : room;
-        uint64_t piece = value >> done & ((1u << part) - 1);
-        out[(at + done) / 8] |= (uint8_t)(piece << ((at + done) % 8));
-        done += part;
-    }
-}
-
-static int32_t write_ids(build *b, imgret_error *error)
-{
-    uint64_t count = b->header.vector_count;
-    b->header.id_base = count ? b->ids[0] : 0;
-    uint64_t base = (uint64_t)b->header.id_base;
-    uint64_t most = count ? (uint64_t)b->ids[count - 1] - base - (count - 1) : 0;
-    uint32_t bits = ir_bits_for(most, 0);
-    b->header.id_bits = bits > 56 ? 64 : bits;
-    size_t bytes = b->header.id_bits ? (count * b->header.id_bits + 7) / 8 + 8 : 0;
-    uint8_t *packed = ir_calloc(1, bytes);
-    if (!packed)
-        return out_of_memory(b, error);
-    for (uint64_t slot = 0; slot < count; slot++)
-        put_bits(packed, slot * b->header.id_bits, b->header.id_bits,
-                 (uint64_t)b->ids[slot] - base - slot);
-    int32_t status = write_section(b, IR_SECTION_IDS, packed, bytes, error);
-    ir_free(packed);
-    return status;
-}
-
-static int32_t write_graph(build *b, imgret_error *error)
-{
-    uint64_t count = b->header.vector_count;
-    uint32_t degree = b->spec.degree;
-    b->header.degree = degree;
-    b->header.slot_bits = ir_bits_for(count ? count - 1 : 0, 1);
-    uint32_t stride = ir_graph_row_stride(&b->header);
-    uint32_t per_page = ir_graph_rows_per_page(&b->header);
-    uint8_t page[IR_PAGE_BYTES];
-    uint64_t start = ir_page_writer_offset(b->writer);
-    int32_t status = IMGRET_OK;
-    for (uint64_t first = 0; !status && first < count; first += per_page) {
-        memset(page, 0, sizeof page);
-        for (uint64_t slot = first; slot < first + per_page && slot < count; slot++)
-            for (uint32_t e = 0; e < degree; e++)
-                put_bits(page + (slot - first) * stride, (uint64_t)e * b->header.slot_bits,
-                         b->header.slot_bits, b->graph.edges[slot * degree + e]);
-        status = ir_page_write(b->writer, page, sizeof page, error);
-    }
-    b->header.sections[IR_SECTION_GRAPH].offset = start;
-    b->header.sections[IR_SECTION_GRAPH].bytes = ir_page_writer_offset(b->writer) - start;
-    return status ? status : ir_page_write_end(b->writer, error);
-}
-
-static int32_t write_sections(build *b, imgret_error *error)
-{
-    size_t count = b->header.vector_count;
-    int32_t status = write_ids(b, error);
-    if (!status)
-        status = write_section(b, IR_SECTION_MEAN, b->mean,
-                               b->space.dimension * sizeof b->mean[0], error);
-    if (!status)
-        status = write_section(b, IR_SECTION_CENTROIDS, b->centroids,
-                               (size_t)b->header.centroid_count * b->shape.dimension *
-                                   sizeof b->centroids[0],
-                               error);
-    if (!status)
-        status = write_section(b, IR_SECTION_SIGNS, b->signs, count * b->shape.sign_stride, error);
-    if (!status)
-        status = write_section(b, IR_SECTION_RANKS, b->ranks, count * b->shape.rank_stride, error);
-    if (!status)
-        status = write_graph(b, error);
-    b->header.entry_count = b->graph.entry_count;
-    if (!status)
-        status = write_section(b, IR_SECTION_ENTRIES, b->graph.entries,
-                               b->graph.entry_count * sizeof b->graph.entries[0], error);
-    return status;
-}
-
-static void fill_header(build *b)
+static void fill_header(ir_builder *b)
 {
     memcpy(b->header.magic, IR_SEGMENT_MAGIC, 8);
     b->header.version = IR_SEGMENT_VERSION;
@@ -507,20 +506,8 @@ static void fill_header(build *b)
     b->header.sections[IR_SECTION_VECTORS].offset = IR_PAGE_BYTES;
 }
 
-/* What the base and the merge hold in RAM. */
-static uint64_t base_bytes(const build *b)
-{
-    if (!b->spec.base)
-        return 0;
-    const ir_segment_header *header = &b->spec.base->header;
-    uint64_t bytes = b->merge.room * 4ull + header->vector_count * 4;
-    for (uint32_t i = IR_SECTION_IDS; i < IR_SECTION_COUNT; i++)
-        bytes += header->sections[i].bytes;
-    return bytes;
-}
-
 /* Inserting pays, and codes stay good, only while most vectors are there already. */
-static bool can_take_over(const build *b)
+static bool can_take_over(const ir_builder *b)
 {
     const ir_segment *base = b->spec.base;
     return base && 2 * b->merge.taken_count >= b->merge.count && b->merge.taken_count > 0 &&
@@ -529,7 +516,7 @@ static bool can_take_over(const build *b)
            base->graph_ram_pages * IR_PAGE_BYTES == base->header.sections[IR_SECTION_GRAPH].bytes;
 }
 
-static uint64_t memory_needed(const build *b)
+static uint64_t memory_needed(const ir_builder *b)
 {
     uint64_t count = b->header.vector_count;
     uint64_t codes = b->shape.sign_stride + b->shape.rank_stride + 2 * sizeof b->ids[0] + 4;
@@ -541,7 +528,32 @@ static uint64_t memory_needed(const build *b)
            ir_graph_build_bytes(&graph, count, b->shape.dimension) + base_bytes(b);
 }
 
-static void release(build *b)
+/* Decides whether all fits into memory, and else how large the sample and the blocks may be. */
+static int32_t plan_memory(ir_builder *b, ir_segment_report *report, imgret_error *error)
+{
+    uint64_t limit = b->spec.memory_bytes_max, count = b->header.vector_count;
+    b->sample_floats_max = SAMPLE_FLOATS_MAX;
+    b->block_vectors = BLOCK_VECTORS;
+    report->memory_bytes = memory_needed(b);
+    if (!limit || report->memory_bytes <= limit)
+        return IMGRET_OK;
+    b->spilled = true;
+    uint64_t each = block_bytes(b), held = spilled_bytes(b, true);
+    uint64_t least = held + 64 * each + 1024ull * b->shape.dimension * 4;
+    if (limit < least)
+        return ir_fail(error, IMGRET_LIMIT, "indexing %llu vectors takes at least %llu bytes of "
+                       "memory, the limit is %llu", (unsigned long long)count,
+                       (unsigned long long)least, (unsigned long long)limit);
+    uint64_t blocks = (limit - held) / each, floats = (limit - held) / sizeof(float);
+    if (blocks < b->block_vectors)
+        b->block_vectors = (uint32_t)blocks;
+    if (floats < b->sample_floats_max)
+        b->sample_floats_max = (uint32_t)floats;
+    report->memory_bytes = limit;
+    return IMGRET_OK;
+}
+
+static void release(ir_builder *b)
 {
     ir_page_writer_free(b->writer);
     ir_segment_merge_free(&b->merge);
@@ -555,18 +567,22 @@ static void release(build *b)
     ir_free(b->signs);
     ir_free(b->ranks);
     ir_free(b->group_of);
+    ir_free(b->second_of);
+    ir_spill_free(b->rank_spill);
+    ir_spill_free(b->row_spill);
     ir_free(b->rows.base);
     ir_free(b->block);
 }
 
-static int32_t run(build *b, const char *path, ir_segment_next_fn next, void *next_context,
+static int32_t run(ir_builder *b, const char *path, ir_segment_next_fn next, void *next_context,
                    ir_segment_report *report, imgret_error *error)
 {
     uint64_t start_us = now_us();
+    b->path = path;
     b->sums = ir_calloc(b->space.dimension, sizeof b->sums[0]);
     b->mean = ir_calloc(b->space.dimension, sizeof b->mean[0]);
     if (!b->sums || !b->mean)
-        return out_of_memory(b, error);
+        return ir_builder_out_of_memory(b, error);
     b->space.mean = b->mean;
     int32_t status = ir_page_writer_create(&b->writer, path, error);
     if (!status && b->spec.base)
@@ -576,15 +592,16 @@ static int32_t run(build *b, const char *path, ir_segment_next_fn next, void *ne
                               : take_vectors(b, next, next_context, error);
     if (status)
         return status;
-    report->memory_bytes = memory_needed(b);
-    if (b->spec.memory_bytes_max && report->memory_bytes > b->spec.memory_bytes_max)
-        return ir_fail(error, IMGRET_LIMIT, "indexing %llu vectors takes %llu bytes of memory, "
-                       "the limit is %llu", (unsigned long long)b->header.vector_count,
-                       (unsigned long long)report->memory_bytes,
-                       (unsigned long long)b->spec.memory_bytes_max);
-    b->takes_over = can_take_over(b);
+    status = plan_memory(b, report, error);
+    if (status)
+        return status;
+    b->takes_over = !b->spilled && can_take_over(b);
     report->taken_count = b->takes_over ? b->merge.taken_count : 0;
     status = b->takes_over ? take_centroids(b, error) : find_centroids(b, error);
+    if (!status)
+        status = ir_builder_write_first(b, error);
+    ir_free(b->ids);
+    b->ids = NULL;
     if (!status)
         status = code_all(b, error);
     uint64_t coded_us = now_us();
@@ -594,7 +611,7 @@ static int32_t run(build *b, const char *path, ir_segment_next_fn next, void *ne
     report->graph_us = now_us() - coded_us;
     fill_header(b);
     if (!status)
-        status = write_sections(b, error);
+        status = ir_builder_write_graph(b, error);
     if (!status)
         status = ir_page_writer_commit(b->writer, &b->header, error);
     report->vector_count = b->header.vector_count;
@@ -610,7 +627,7 @@ int32_t ir_segment_build(const char *path, const ir_segment_spec *spec, ir_segme
     if (!report)
         report = &unwanted;
     memset(report, 0, sizeof *report);
-    build *b = ir_calloc(1, sizeof *b);
+    ir_builder *b = ir_calloc(1, sizeof *b);
     if (!b)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to build an index");
     int32_t status = read_spec(b, spec, error);

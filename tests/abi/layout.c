@@ -47,7 +47,7 @@ FIELD(imgret_limits, dimension_max, 4);
 FIELD(imgret_limits, file_bytes_max, 8);
 FIELD(imgret_limits, pixel_count_max, 16);
 
-SIZE(imgret_open_options, 80);
+SIZE(imgret_open_options, 88);
 FIELD(imgret_open_options, size, 0);
 FIELD(imgret_open_options, flags, 4);
 FIELD(imgret_open_options, model, 8);
@@ -63,8 +63,9 @@ FIELD(imgret_open_options, batch_max, 60);
 FIELD(imgret_open_options, batch_delay_us, 64);
 FIELD(imgret_open_options, queue_max, 68);
 FIELD(imgret_open_options, feature_cache_bytes, 72);
+FIELD(imgret_open_options, regions, 80);
 
-SIZE(imgret_stats, 320);
+SIZE(imgret_stats, 328);
 FIELD(imgret_stats, size, 0);
 FIELD(imgret_stats, dimension, 4);
 FIELD(imgret_stats, metric, 8);
@@ -107,6 +108,7 @@ FIELD(imgret_stats, other_ram_bytes, 288);
 FIELD(imgret_stats, graph_disk_bytes, 296);
 FIELD(imgret_stats, io_kind, 304);
 FIELD(imgret_stats, io_reason, 312);
+FIELD(imgret_stats, regions, 320);
 
 SIZE(imgret_optimize_options, 32);
 FIELD(imgret_optimize_options, size, 0);
@@ -169,7 +171,14 @@ FIELD(imgret_ingest_options, user, 40);
 FIELD(imgret_ingest_options, commit_count, 48);
 FIELD(imgret_ingest_options, commit_ms, 52);
 
-SIZE(imgret_query_options, 144);
+SIZE(imgret_box, 20);
+FIELD(imgret_box, size, 0);
+FIELD(imgret_box, x, 4);
+FIELD(imgret_box, y, 8);
+FIELD(imgret_box, width, 12);
+FIELD(imgret_box, height, 16);
+
+SIZE(imgret_query_options, 160);
 FIELD(imgret_query_options, size, 0);
 FIELD(imgret_query_options, flags, 4);
 FIELD(imgret_query_options, min_score, 8);
@@ -194,6 +203,9 @@ FIELD(imgret_query_options, cursor, 112);
 FIELD(imgret_query_options, diversity, 120);
 FIELD(imgret_query_options, rerank, 128);
 FIELD(imgret_query_options, rerank_user, 136);
+FIELD(imgret_query_options, box, 144);
+FIELD(imgret_query_options, search, 152);
+FIELD(imgret_query_options, region, 156);
 
 SIZE(imgret_query_stats, 104);
 FIELD(imgret_query_stats, size, 0);
@@ -273,7 +285,7 @@ FIELD(imgret_param, text, 16);
 FIELD(imgret_param, integer, 24);
 FIELD(imgret_param, real, 32);
 
-SIZE(imgret_hit, 64);
+SIZE(imgret_hit, 104);
 FIELD(imgret_hit, size, 0);
 FIELD(imgret_hit, width, 4);
 FIELD(imgret_hit, height, 8);
@@ -284,6 +296,24 @@ FIELD(imgret_hit, uri, 32);
 FIELD(imgret_hit, metadata, 40);
 FIELD(imgret_hit, label, 48);
 FIELD(imgret_hit, label_score, 56);
+FIELD(imgret_hit, region, 64);
+FIELD(imgret_hit, box_x, 68);
+FIELD(imgret_hit, box_y, 72);
+FIELD(imgret_hit, box_width, 76);
+FIELD(imgret_hit, box_height, 80);
+FIELD(imgret_hit, region_reserved_zero, 84);
+FIELD(imgret_hit, region_score, 88);
+FIELD(imgret_hit, region_label, 96);
+
+SIZE(imgret_region, 40);
+FIELD(imgret_region, size, 0);
+FIELD(imgret_region, ordinal, 4);
+FIELD(imgret_region, x, 8);
+FIELD(imgret_region, y, 12);
+FIELD(imgret_region, width, 16);
+FIELD(imgret_region, height, 20);
+FIELD(imgret_region, score, 24);
+FIELD(imgret_region, label, 32);
 
 SIZE(imgret_record, 128);
 FIELD(imgret_record, size, 0);

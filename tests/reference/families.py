@@ -81,6 +81,15 @@ def _mobilenets(everything):
     yield _timm("mobilenetv3_small_100", 64, _timm_features, "mobilenet_v3_small")
 
 
+def _huggingface_cnns(everything):
+    yield _huggingface_cnn("MobileNetV1", 64, {}, "mobilenet_v1")
+    yield _huggingface_cnn("MobileNetV2", 64, {}, "mobilenet_v2")
+    yield _huggingface_cnn("EfficientNet", 64, dict(
+        width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280, image_size=224,
+        dropout_rate=0.2), "efficientnet_b0")
+    yield _huggingface_cnn("ResNet", 64, {}, "resnet50")
+
+
 def _efficientnets(everything):
     yield _torchvision("efficientnet_b0", 64, _features, "efficientnet_b0")
     yield _timm("efficientnet_b0", 64, _timm_features, "efficientnet_b0")
@@ -114,12 +123,16 @@ def _vits(everything):
     yield _timm("vit_base_patch32_clip_224", 224, _cls, depth=2)
     yield _huggingface("Dinov2", 56, dict(image_size=56, patch_size=14, hidden_size=128,
                                           num_attention_heads=2, num_hidden_layers=2))
+    yield _huggingface("Dinov2", 56, dict(image_size=56, patch_size=14, hidden_size=128,
+                                          num_attention_heads=2, num_hidden_layers=2,
+                                          use_swiglu_ffn=True), label=" SwiGLU")
+    yield _timm("vit_giant_patch14_dinov2", 56, _cls, depth=1, img_size=56)
     yield _huggingface("CLIPVision", 64, dict(
         image_size=64, patch_size=16, hidden_size=128, num_attention_heads=2,
         num_hidden_layers=2, intermediate_size=256, projection_dim=48))
 
 
-def _huggingface(name, side, config):
+def _huggingface(name, side, config, architecture="", label=""):
     def build():
         transformers = importlib.import_module("transformers")
         kind = getattr(transformers, name + "Config")(**config)
@@ -129,8 +142,23 @@ def _huggingface(name, side, config):
     def reference(model, x):
         out = model(pixel_values=x)
         return out.image_embeds if name == "CLIPVision" else out.last_hidden_state[:, 0], None
+    return Case("huggingface " + name + label, "transformers", build, reference, side,
+                "input=%d" % side, architecture)
+
+
+def _huggingface_cnn(name, side, config, architecture):
+    """With its classifier, as what is published has it; the embedding stands before it."""
+    def build():
+        transformers = importlib.import_module("transformers")
+        kind = getattr(transformers, name + "Config")(num_labels=7, **config)
+        return getattr(transformers, name + "ForImageClassification")(kind)
+
+    def reference(model, x):
+        out = model(pixel_values=x, output_hidden_states=True)
+        body = getattr(model, model.base_model_prefix)
+        return _mean(body(x).last_hidden_state), out.logits
     return Case("huggingface " + name, "transformers", build, reference, side,
-                "input=%d" % side)
+                "input=%d" % side, architecture)
 
 
 def _open_clip(name, config, side, options=""):
@@ -146,11 +174,12 @@ def _open_clip(name, config, side, options=""):
 def _clips(everything):
     small = dict(layers=2, width=128, patch_size=16)
     yield _open_clip("ViT", small, 64)
+    yield _open_clip("ResNet", dict(layers=(1, 2, 1, 1), width=64, head_width=64), 64)
     yield _open_clip("ViT quick", small, 64, ";activation=quick_gelu")
 
 
 def cases(everything):
-    return [case for family in (_resnets, _mobilenets, _efficientnets, _vggs, _vits, _clips)
+    return [case for family in (_resnets, _mobilenets, _huggingface_cnns, _efficientnets, _vggs, _vits, _clips)
             for case in family(everything)]
 
 

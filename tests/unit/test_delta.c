@@ -145,7 +145,7 @@ static void check_search(uint32_t metric, uint32_t type, size_t count, uint32_t 
     uint32_t first_count = 0, again_count = 0;
     for (uint32_t threads = 1; threads <= 4; threads++) {
         ir_pool *pool = make_pool(threads);
-        ir_delta_query ask = {query, k, -INFINITY, id_of(3), pool, NULL, NULL, NULL, 0, false};
+        ir_delta_query ask = {query, k, -INFINITY, id_of(3), pool, NULL, NULL, NULL, 0, false, 0};
         uint64_t scanned = 0;
         assert_int_equal(ir_delta_search(delta, &ask, again, &again_count, &scanned, NULL), 0);
         assert_int_equal(scanned, count);
@@ -185,7 +185,7 @@ static uint32_t search(const ir_delta *delta, const float *query, uint32_t k, do
                        ir_neighbor *out)
 {
     ir_pool *pool = make_pool(2);
-    ir_delta_query ask = {query, k, score_min, 0, pool, NULL, NULL, NULL, 0, false};
+    ir_delta_query ask = {query, k, score_min, 0, pool, NULL, NULL, NULL, 0, false, 0};
     uint32_t count = 0;
     assert_int_equal(ir_delta_search(delta, &ask, out, &count, NULL, NULL), IMGRET_OK);
     ir_pool_free(pool);
@@ -347,7 +347,7 @@ static void score_min_k_and_the_query_are_checked(void **state)
 
     ir_pool *pool = make_pool(1);
     const float broken[2] = {1, NAN};
-    ir_delta_query ask = {broken, 10, -INFINITY, 0, pool, NULL, NULL, NULL, 0, false};
+    ir_delta_query ask = {broken, 10, -INFINITY, 0, pool, NULL, NULL, NULL, 0, false, 0};
     imgret_error error = IMGRET_ERROR_INIT;
     uint32_t count = 99;
     assert_int_equal(ir_delta_search(delta, &ask, got, &count, NULL, &error),
@@ -490,7 +490,7 @@ static void search_stops_when_asked(void **state)
     for (uint32_t threads = 1; threads <= 3; threads++) {
         ir_pool *pool = make_pool(threads);
         atomic_int left = 3;
-        ir_delta_query ask = {vector, 5, -INFINITY, 0, pool, stop_after, &left, NULL, 0, false};
+        ir_delta_query ask = {vector, 5, -INFINITY, 0, pool, stop_after, &left, NULL, 0, false, 0};
         ir_neighbor got[5];
         uint32_t count;
         uint64_t scanned;
@@ -523,7 +523,7 @@ static bool build_and_search(ir_pool *pool, uint64_t fail_after)
     if (delta)
         assert_int_equal(ir_delta_count(delta), appended);
     if (status == IMGRET_OK) {
-        ir_delta_query ask = {vector, 5, -INFINITY, 0, pool, NULL, NULL, NULL, 0, false};
+        ir_delta_query ask = {vector, 5, -INFINITY, 0, pool, NULL, NULL, NULL, 0, false, 0};
         ir_neighbor got[5];
         uint32_t count;
         status = ir_delta_search(delta, &ask, got, &count, NULL, NULL);

@@ -79,7 +79,7 @@ static void *race_search(void *argument)
         int64_t removed_to = atomic_load(&race->removed_to);
         int64_t last = ir_delta_last_id(race->delta);
         uint32_t count = 0;
-        ir_delta_query ask = {query, 20, -INFINITY, 0, race->pool, NULL, NULL, NULL, 0, false};
+        ir_delta_query ask = {query, 20, -INFINITY, 0, race->pool, NULL, NULL, NULL, 0, false, 0};
         if (ir_delta_search(race->delta, &ask, got, &count, NULL, NULL) != IMGRET_OK ||
             ir_delta_count(race->delta) > RACE_COUNT)
             atomic_fetch_add(&race->failures, 1);

@@ -51,8 +51,8 @@ static void a_plugin_is_found_and_described(void **state)
     assert_string_equal(info->identity,
                         "fake=1;resize=shorter:4;crop=2x2;filter=bicubic;dimension=4");
     assert_int_equal(ir_extractor_input_bytes(extractor), 12);
-    assert_int_equal(info->decode_width_min, 8);
-    assert_int_equal(info->decode_height_min, 8);
+    assert_int_equal(info->decode_width_min, 16);
+    assert_int_equal(info->decode_height_min, 16);
     ir_extractor_close(extractor);
     ir_extractor_close(NULL);
 }

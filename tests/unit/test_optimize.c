@@ -2,6 +2,7 @@
 #include "pictures.h"
 
 #include "base/alloc.h"
+#include "base/half.h"
 
 #include <imgret/imgret.h>
 #include <math.h>
@@ -175,7 +176,7 @@ static void new_ones_are_found_beside_and_merged_later(void **state)
     assert_int_equal(stats_of(f->db).segment_count, 2);
     assert_int_equal(best(f->db, COUNT + 7, NULL), COUNT + 8);
     assert_int_equal(best(f->db, 7, NULL), 8);
-    add_many(f->db, COUNT + 40, 200); /* nearly half: everything is built anew */
+    add_many(f->db, COUNT + 40, 200); /* more than an eighth: all becomes one */
     optimize(f->db);
     imgret_stats stats = stats_of(f->db);
     assert_int_equal(stats.segment_count, 1);
@@ -342,6 +343,76 @@ static void a_transaction_and_an_optimize_do_not_mix(void **state)
     assert_healthy(f->db);
 }
 
+static int32_t note_progress(void *user, double done)
+{
+    double *last = user;
+    assert_true(done >= *last && done <= 1);
+    *last = done;
+    return 0;
+}
+
+static void progress_ends_at_one(void **state)
+{
+    fixture *f = *state;
+    add_many(f->db, 0, COUNT);
+    for (int round = 0; round < 2; round++) { /* built, then merged */
+        double last = 0;
+        imgret_optimize_options options = {.size = sizeof options,
+                                           .flags = IMGRET_OPTIMIZE_FORCE,
+                                           .on_progress = note_progress,
+                                           .user = &last};
+        assert_int_equal(imgret_optimize(f->db, &options, NULL), IMGRET_OK);
+        assert_true(last == 1);
+        assert_int_equal(stats_of(f->db).segment_count, 1);
+        add_many(f->db, COUNT, 100);
+    }
+}
+
+/* Whether the vector of `seed` lies, as it is stored, in the only segment file. */
+static bool lies_in_file(const fixture *f, const char *name, uint32_t seed)
+{
+    char path[400], *data;
+    float vector[DIMENSION];
+    uint16_t stored[DIMENSION];
+    fill_vector(vector, seed);
+    for (uint32_t i = 0; i < DIMENSION; i++)
+        stored[i] = ir_half_from_float(vector[i]);
+    snprintf(path, sizeof path, "%s/segments/%s", f->path, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    fseek(file, 0, SEEK_END);
+    size_t bytes = (size_t)ftell(file);
+    rewind(file);
+    data = malloc(bytes);
+    assert_int_equal(fread(data, 1, bytes, file), bytes);
+    fclose(file);
+    bool found = memmem(data, bytes, stored, sizeof stored) != NULL;
+    free(data);
+    return found;
+}
+
+static void a_merge_erases_what_was_removed(void **state)
+{
+    fixture *f = *state;
+    add_many(f->db, 0, COUNT);
+    optimize(f->db);
+    assert_true(lies_in_file(f, "000001.seg", 7));
+    for (int64_t id = 8; id <= 20; id++)
+        assert_int_equal(imgret_remove(f->db, id, NULL), IMGRET_OK);
+    add_many(f->db, COUNT, 60);
+    optimize(f->db);
+    assert_int_equal(stats_of(f->db).segment_count, 1);
+    assert_int_equal(stats_of(f->db).segment_vector_count, COUNT + 60 - 13);
+    for (uint32_t seed = 0; seed < COUNT + 60; seed += 5)
+        assert_int_equal(lies_in_file(f, "000002.seg", seed), seed < 7 || seed > 19);
+    assert_int_equal(best(f->db, COUNT + 7, NULL), COUNT + 8);
+    assert_int_equal(best(f->db, 300, NULL), 301);
+    assert_int_not_equal(best(f->db, 10, NULL), 11);
+    optimize(f->db); /* nothing to do: no empty segment appears */
+    assert_int_equal(stats_of(f->db).segment_count, 1);
+    assert_healthy(f->db);
+}
+
 /* ---- threads ---- */
 
 typedef struct traffic {
@@ -391,6 +462,8 @@ int main(void)
         TEST(it_stops_when_asked_and_does_nothing_without_need),
         TEST(a_backup_has_the_segments_too),
         TEST(a_transaction_and_an_optimize_do_not_mix),
+        TEST(progress_ends_at_one),
+        TEST(a_merge_erases_what_was_removed),
         TEST(queries_go_on_while_segments_are_replaced),
     };
     return cmocka_run_group_tests_name("optimize", tests, NULL, NULL);

@@ -143,15 +143,15 @@ static void steps_are_part_of_the_identity(void **state)
 {
     (void)state;
     check_identity("fake;grey=no;letterbox=no;reencode=no;denoise=no",
-                   "fake=1;resize=shorter:4;crop=2x2;filter=bicubic;dimension=4", 8);
+                   "fake=1;resize=shorter:4;crop=2x2;filter=bicubic;dimension=4", 16);
     check_identity("fake;grey=yes",
-                   "fake=1;resize=shorter:4;crop=2x2;filter=bicubic;grey=yes;dimension=4", 8);
+                   "fake=1;resize=shorter:4;crop=2x2;filter=bicubic;grey=yes;dimension=4", 16);
     check_identity("fake;letterbox=yes",
-                   "fake=1;resize=letterbox:2x2:0,0,0;filter=bicubic;dimension=4", 4);
+                   "fake=1;resize=letterbox:2x2:0,0,0;filter=bicubic;dimension=4", 8);
     check_identity("fake;act=letterbox", /* the model's own way */
-                   "fake=1;resize=letterbox:2x2:10,11,12:top_left;filter=bicubic;dimension=4", 4);
+                   "fake=1;resize=letterbox:2x2:10,11,12:top_left;filter=bicubic;dimension=4", 8);
     check_identity("fake;act=letterbox;letterbox=yes",
-                   "fake=1;resize=letterbox:2x2:0,0,0;filter=bicubic;dimension=4", 4);
+                   "fake=1;resize=letterbox:2x2:0,0,0;filter=bicubic;dimension=4", 8);
     check_identity("fake;reencode=60;denoise=3;letterbox=1,22,255", /* needs the file's own pixels */
                    "fake=1;resize=letterbox:2x2:1,22,255;filter=bicubic;denoise=3;reencode=60;"
                    "dimension=4", 0);

@@ -307,6 +307,135 @@ static void names_of_others_are_understood(void **state)
     }
 }
 
+static imgret_backend_inspection *look_into(const char *path)
+{
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_backend_inspection *found = NULL;
+    if (plugin()->inspect(&found, path, "", &error) != 0)
+        fail_msg("%s", error.message);
+    assert_non_null(found);
+    assert_int_equal(found->size, sizeof *found);
+    return found;
+}
+
+static void a_good_file_is_looked_into(void **state)
+{
+    fixture *f = *state;
+    imgret_backend_info info;
+    imgret_backend_model *model = load_model(f->path, "", 1, &info);
+    imgret_backend_inspection *found = look_into(f->path);
+    uint64_t values = 0;
+    for (int i = 0; i < f->file.count; i++)
+        values += f->file.tensors[i].count;
+    assert_int_equal(found->status, IMGRET_OK);
+    assert_string_equal(found->reason, "");
+    assert_string_equal(found->family, "vit");
+    assert_string_equal(found->naming, "timm");
+    assert_string_equal(found->architecture, info.architecture);
+    assert_string_equal(found->identity, info.identity);
+    assert_string_equal(found->missing, "");
+    assert_string_equal(found->left_over, "");
+    assert_string_equal(found->misshapen, "");
+    assert_null(found->class_names);
+    assert_int_equal(found->tensor_count, f->file.count);
+    assert_int_equal(found->parameter_count, values);
+    assert_int_equal(found->tensor_bytes, values * sizeof(float));
+    assert_int_equal(found->dimension, WIDTH);
+    assert_int_equal(found->class_count, CLASSES);
+    assert_int_equal(found->input_width, SIDE);
+    plugin()->end_inspection(found);
+    plugin()->unload(model);
+    plugin()->end_inspection(NULL);
+}
+
+/* torchvision's names; without one tensor, with one of another shape and one too many. */
+static void a_file_that_does_not_fit_is_looked_into(void **state)
+{
+    fixture *f = *state;
+    char path[64];
+    temporary_path(path);
+    st_writer writer = {0};
+    for (int i = 0; i < f->file.count; i++) {
+        tensor *t = &f->file.tensors[i];
+        if (strcmp(t->name, "blocks.1.norm2.bias") == 0)
+            continue;
+        if (strcmp(t->name, "blocks.0.norm1.weight") == 0)
+            st_add(&writer, "encoder.layers.encoder_layer_0.ln_1.weight", "F32", "[2,64]",
+                   t->values, t->count * sizeof(float));
+        else
+            add_renamed(&writer, t, 1);
+    }
+    st_add(&writer, "encoder.rope", "F32", "[2]", f->file.tensors[0].values, 2 * sizeof(float));
+    st_write(&writer, path);
+    imgret_backend_inspection *found = look_into(path);
+    assert_int_equal(found->status, IMGRET_BAD_MODEL);
+    assert_non_null(strstr(found->reason, "blocks.0.norm1.weight"));
+    assert_string_equal(found->naming, "torchvision");
+    assert_string_equal(found->identity, "");
+    assert_string_equal(found->missing, "encoder.layers.encoder_layer_1.ln_2.bias\n");
+    assert_string_equal(found->left_over, "encoder.rope\n");
+    assert_string_equal(found->misshapen,
+                        "encoder.layers.encoder_layer_0.ln_1.weight [2, 64], [128] is wanted\n");
+    assert_int_equal(found->missing_count + found->left_over_count + found->misshapen_count, 3);
+    assert_string_equal(found->architecture, "vit_w128d2_patch4_16");
+    assert_int_equal(found->dimension, WIDTH);
+    plugin()->end_inspection(found);
+    unlink(path);
+}
+
+static void what_is_no_network_is_said_to_be_none(void **state)
+{
+    (void)state;
+    char path[64];
+    temporary_path(path);
+    st_writer writer = {0};
+    float value = 1;
+    st_add(&writer, "alpha", "F32", "[1]", &value, sizeof value);
+    st_write(&writer, path);
+    imgret_backend_inspection *found = look_into(path);
+    assert_int_equal(found->status, IMGRET_BAD_MODEL);
+    assert_non_null(strstr(found->reason, "unknown architecture"));
+    assert_string_equal(found->family, "");
+    assert_string_equal(found->left_over, "");
+    assert_int_equal(found->tensor_count, 1);
+    plugin()->end_inspection(found);
+    unlink(path);
+    imgret_error error = IMGRET_ERROR_INIT;
+    assert_int_equal(plugin()->inspect(&found, path, "", &error), IMGRET_NOT_FOUND);
+    assert_null(found);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fputs("this is no safetensors file at all", file);
+    fclose(file);
+    assert_int_equal(plugin()->inspect(&found, path, "", &error), IMGRET_BAD_MODEL);
+    assert_null(found);
+    unlink(path);
+}
+
+static void names_of_classes_come_from_the_config(void **state)
+{
+    fixture *f = *state;
+    char config[80];
+    snprintf(config, sizeof config, "%.*s.json", (int)(strrchr(f->path, '.') - f->path), f->path);
+    for (int count = CLASSES - 1; count <= CLASSES; count++) {
+        FILE *file = fopen(config, "wb");
+        assert_non_null(file);
+        fputs("{\"id2label\": {", file);
+        for (int i = count - 1; i >= 0; i--)
+            fprintf(file, "\"%d\": \"class\\n%d\"%s", i, i, i ? ", " : "}}");
+        fclose(file);
+        imgret_backend_info info;
+        imgret_backend_model *model = load_model(f->path, "", 1, &info);
+        if (count == CLASSES) /* a line break in a name does not make two of it */
+            assert_string_equal(info.class_names, "class 0\nclass 1\nclass 2\nclass 3\nclass 4\n"
+                                                  "class 5\nclass 6\n");
+        else
+            assert_null(info.class_names);
+        plugin()->unload(model);
+    }
+    unlink(config);
+}
+
 static void normalisation_can_be_chosen(void **state)
 {
     fixture *f = *state;
@@ -474,6 +603,10 @@ int main(void)
         cmocka_unit_test(threads_may_share_a_picture),
         cmocka_unit_test(pools_agree_with_scalar_code),
         cmocka_unit_test(names_of_others_are_understood),
+        cmocka_unit_test(a_good_file_is_looked_into),
+        cmocka_unit_test(a_file_that_does_not_fit_is_looked_into),
+        cmocka_unit_test(what_is_no_network_is_said_to_be_none),
+        cmocka_unit_test(names_of_classes_come_from_the_config),
         cmocka_unit_test(normalisation_can_be_chosen),
         cmocka_unit_test(bf16_is_close),
         cmocka_unit_test(damaged_weights_are_named),
