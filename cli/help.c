@@ -68,7 +68,8 @@ static void help_on_all(void)
     fputs("\n  'imgret COMMAND --help' explains one, with its own flags.\n", stdout);
     print_global_flags();
     fputs("\nExit status: 0 found or done, 1 nothing found, 2 error, 3 some pictures cannot\n"
-          "be read or a search was stopped early, 130 interrupted. Results go to stdout, everything else to stderr.\n",
+          "be read or a search was stopped early, 130 interrupted. Results go to stdout,\n"
+          "everything else to stderr.\n",
           stdout);
 }
 

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "catalog/repair.h"
+#include "engine/effort.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -56,6 +57,7 @@ typedef struct plan {
     int64_t replaced[SEGMENTS_MAX + 1];
     uint32_t replaced_count;
     int64_t number; /* of the new file */
+    ir_effort_curves curves; /* of its searches */
 } plan;
 
 /* ---- one builder at a time ---- */
@@ -305,6 +307,22 @@ static int32_t open_base(plan *made, imgret_error *error)
     return status;
 }
 
+/* Opening it checks it, before anything depends on it; what its searches find is measured. */
+static int32_t try_segment(plan *made, const char *path, ir_segment_info *info,
+                           imgret_error *error)
+{
+    ir_segment *built = NULL;
+    int32_t status = ir_segment_open(&built, path, &(ir_segment_open_options){0}, error);
+    if (status)
+        return status;
+    ir_segment_get_info(built, info);
+    ir_calibration how = {.pool = made->database->pool, .stop = ir_call_stopped,
+                          .context = made->call};
+    status = ir_segment_calibrate(built, &how, &made->curves, error);
+    ir_segment_close(built);
+    return status;
+}
+
 static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgret_error *error)
 {
     ir_database *database = made->database;
@@ -326,14 +344,11 @@ static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgr
     ir_log(IMGRET_LOG_INFO, "%s: segment %lld: %llu vectors, %llu of them taken over",
            database->path, (long long)made->number, (unsigned long long)report.vector_count,
            (unsigned long long)report.taken_count);
-    ir_segment *built = NULL;
-    if (!status) /* opening it checks it, before anything depends on it */
-        status = ir_segment_open(&built, path, &(ir_segment_open_options){0}, error);
+    ir_segment_info info;
+    if (!status)
+        status = try_segment(made, path, &info, error);
     if (status)
         return status;
-    ir_segment_info info;
-    ir_segment_get_info(built, &info);
-    ir_segment_close(built);
     *out = (ir_catalog_segment){
         .id = made->number,
         .first_region = made->first_region,
@@ -368,6 +383,8 @@ static int32_t list_segment(plan *made, const ir_catalog_segment *built, imgret_
         return status;
     status = ir_catalog_replace_segments(database->catalog, built, made->replaced,
                                          made->replaced_count, made->removal_mark, error);
+    if (!status)
+        status = ir_effort_store(database->catalog, built->identity, &made->curves, error);
     if (status) {
         ir_database_rollback(database);
         return status;

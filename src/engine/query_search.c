@@ -80,7 +80,8 @@ static int32_t search_all(const ir_query_work *work, round_trip *trip, imgret_er
     ir_database *database = work->database;
     ir_segments_query *asked = &trip->asked;
     *asked = (ir_segments_query){.queries = trip->queries, .count = work->count,
-                                 .effort = work->options->effort};
+                                 .effort = work->options->effort,
+                                 .target_recall = work->options->target_recall};
     pthread_rwlock_rdlock(&database->segments.layout);
     int32_t status = ir_delta_search_many(database->delta, trip->queries, work->count,
                                           trip->in_delta, error);
@@ -176,7 +177,7 @@ static void fill_stats(const ir_query_work *work, const round_trip *trip, uint32
         .read_bytes = found->read_bytes,
         .cache_hits = found->hops > found->graph_reads ? found->hops - found->graph_reads : 0,
         .hops = found->hops,
-        .sign_distances = found->sign_estimates,
+        .sign_distances = delta->estimated + found->sign_estimates,
         .code_distances = found->rank_estimates,
         .exact_distances = delta->scanned + found->reranks,
         .scanned = delta->scanned,

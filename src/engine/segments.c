@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/effort.h"
 
 #include <string.h>
 
@@ -69,6 +70,7 @@ static int32_t open_one(ir_segments *segments, ir_catalog *catalog,
         ir_segment_info info;
         ir_segment_get_info(out->file, &info);
         out->listed = *listed;
+        out->code_bits = info.code_bits_in_ram;
         if (info.identity != listed->identity)
             status = ir_fail(error, IMGRET_CORRUPT, "%s is another segment than the catalogue lists",
                              path);
@@ -110,11 +112,16 @@ static int32_t open_list(ir_segments *segments, ir_catalog *catalog,
     for (uint32_t i = 0; i < count; i++)
         total += listed[i].vector_count;
     ir_open_segment *open = ir_calloc(count ? count : 1, sizeof *open);
+    char *curves = NULL;
     int32_t status =
-        open ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u segments", count);
-    for (uint32_t i = 0; i < count && !status; i++)
+        open ? ir_effort_load(catalog, &curves, error)
+             : ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u segments", count);
+    for (uint32_t i = 0; i < count && !status; i++) {
         status = open_one_or_stand_in(segments, catalog, &listed[i], total, missing_is_damage,
                                       &open[i], error);
+        ir_effort_find(curves, listed[i].identity, &open[i].curves);
+    }
+    ir_free(curves);
     if (status && open) {
         close_all(open, count);
         open = NULL;

@@ -20,6 +20,8 @@
 typedef struct ir_open_segment {
     ir_catalog_segment listed;
     ir_segment *file;
+    uint32_t code_bits; /* in RAM */
+    ir_effort_curves curves;
 } ir_open_segment;
 
 typedef struct ir_segments {
@@ -54,6 +56,7 @@ typedef struct ir_segments_query {
     float target_recall; /* above 0: chooses the effort */
     uint32_t effort_used; /* filled: the greatest */
     float expected_recall; /* filled: the least that was measured for it; 0: it was not */
+    bool any_searched;     /* filled */
 } ir_segments_query;
 
 /* Adds what the segments find to the neighbours that each of `found` has (room for the query's k),

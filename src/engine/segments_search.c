@@ -59,6 +59,30 @@ static allowed_here allowed_in(const ir_catalog_segment *listed, const ir_delta_
     return out;
 }
 
+enum { EFFORT_LEAST = 64 }; /* unless the caller says otherwise */
+
+static const float target_default = 0.99f;
+
+/* The caller's effort, or what was measured to reach the target. */
+static uint32_t choose_effort(const ir_open_segment *open, ir_segments_query *asked)
+{
+    float expected = 0;
+    uint32_t effort = asked->effort;
+    if (!effort) {
+        float target = asked->target_recall > 0 ? asked->target_recall : target_default;
+        effort = ir_effort_for(&open->curves, open->code_bits, asked->queries->k, target,
+                               &expected);
+        if ((!effort || !(asked->target_recall > 0)) && effort < EFFORT_LEAST)
+            effort = EFFORT_LEAST;
+    }
+    if (effort > asked->effort_used)
+        asked->effort_used = effort;
+    if (!asked->any_searched || expected < asked->expected_recall)
+        asked->expected_recall = expected;
+    asked->any_searched = true;
+    return effort;
+}
+
 static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_query *asked,
                           ir_search_result *out, imgret_error *error)
 {
@@ -78,8 +102,7 @@ static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_que
         ir_free(wishes);
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u queries", asked->count);
     }
-    if (asked->effort > asked->effort_used)
-        asked->effort_used = asked->effort;
+    uint32_t effort = choose_effort(open, asked);
     bool some_are_gone = ir_tombstones_count(segments->tombstones) > 0;
     for (uint32_t i = 0; i < asked->count; i++) {
         const ir_delta_query *query = &asked->queries[i];
@@ -88,7 +111,7 @@ static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_que
             .vector = query->vector,
             .k = query->k,
             .flags = asked->queries->partial ? IR_SEARCH_PARTIAL : 0,
-            .effort = asked->effort,
+            .effort = effort,
             .excluded_id = query->excluded_id,
             .allowed = some_are_gone || query->kinds ? is_wanted : NULL,
             .allowed_context = &wishes[i],

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "index/delta_codes.h"
 #include "index/delta_inside.h"
 
 #include <inttypes.h>
@@ -21,6 +22,8 @@
 #include <string.h>
 
 #define DIMENSION_MAX 65536u
+/* With fewer, comparing a vector takes no longer than its code. */
+#define CODED_DIMENSION_MIN 64u
 #define BLOCK 256u /* elements converted at a time through the stack */
 
 static size_t round_up(size_t bytes, size_t multiple)
@@ -66,6 +69,11 @@ int32_t ir_delta_create(ir_delta **out, uint32_t dimension, uint32_t metric, uin
         ir_free(delta);
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for the vectors");
     }
+    if (dimension >= CODED_DIMENSION_MIN && dimension <= IR_DIMENSION_MAX &&
+        ir_delta_coder_create(&delta->coder, dimension, metric, vector_type, NULL)) {
+        ir_delta_free(delta);
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for the vectors");
+    }
     atomic_store(&delta->ram_bytes,
                  sizeof *delta + delta->row_floats * sizeof delta->scratch[0]);
     *out = delta;
@@ -77,10 +85,15 @@ void ir_delta_free(ir_delta *delta)
     if (!delta)
         return;
     for (uint32_t shelf = 0; shelf < IR_DELTA_SHELVES_MAX && delta->shelves[shelf]; shelf++) {
-        for (uint32_t i = 0; i < IR_DELTA_SHELF_CHUNKS; i++)
-            ir_free_aligned(delta->shelves[shelf][i]);
+        for (uint32_t i = 0; i < IR_DELTA_SHELF_CHUNKS; i++) {
+            ir_delta_chunk *chunk = delta->shelves[shelf][i];
+            if (chunk)
+                ir_free_aligned(atomic_load(&chunk->codes));
+            ir_free_aligned(chunk);
+        }
         ir_free(delta->shelves[shelf]);
     }
+    ir_delta_coder_free(delta->coder);
     ir_free(delta->scratch);
     ir_free(delta);
 }
@@ -159,6 +172,9 @@ static ir_delta_chunk *make_chunk(const ir_delta *delta, size_t *bytes)
     chunk->norms_inverse = norms ? (double *)(void *)rest : NULL;
     rest += norms * sizeof(double);
     chunk->removed = (_Atomic uint8_t *)rest;
+    atomic_init(&chunk->codes, NULL);
+    atomic_init(&chunk->coding, 0);
+    chunk->centroid = 0;
     for (size_t row = 0; row < rows; row++)
         atomic_init(&chunk->removed[row], 0);
     return chunk;
@@ -316,6 +332,9 @@ static void swap_contents(ir_delta *a, ir_delta *b)
     swap_number(&a->row_count, &b->row_count);
     swap_number(&a->removed_count, &b->removed_count);
     swap_number(&a->ram_bytes, &b->ram_bytes);
+    ir_delta_coder *coder = a->coder;
+    a->coder = b->coder;
+    b->coder = coder;
 }
 
 int32_t ir_delta_drop(ir_delta *delta, int64_t id, imgret_error *error)
@@ -345,5 +364,5 @@ uint64_t ir_delta_count(const ir_delta *delta)
 
 uint64_t ir_delta_ram_bytes(const ir_delta *delta)
 {
-    return atomic_load(&delta->ram_bytes);
+    return atomic_load(&delta->ram_bytes) + ir_delta_coder_ram_bytes(delta->coder);
 }

@@ -1,4 +1,4 @@
-/* delta.h: the vectors not yet in a segment, in RAM, compared exactly. */
+/* delta.h: the vectors not yet in a segment, in RAM: passed over by their codes, or compared. */
 #ifndef IR_INDEX_DELTA_H
 #define IR_INDEX_DELTA_H
 
@@ -71,8 +71,9 @@ int64_t ir_delta_last_id(const ir_delta *delta); /* 0 when nothing was ever appe
 uint64_t ir_delta_count(const ir_delta *delta);  /* vectors that are searched */
 uint64_t ir_delta_ram_bytes(const ir_delta *delta);
 
-/* Exact k nearest by (score descending, id ascending) into `out` (room for k). *scanned (may be
- * NULL) counts compared vectors, removed ones included. Errors: INTERRUPTED when `stop` said so,
+/* The k nearest with exact scores, by (score descending, id ascending) into `out` (room for k). *scanned (may be
+ * NULL) counts compared vectors, removed ones included. A large delta is first looked through by
+ * codes of one bit a dimension, which lose one of the k nearest in some 30,000. Errors: INTERRUPTED when `stop` said so,
  * INVALID_ARGUMENT when k is 0, score_min NaN or the query not finite, NO_MEMORY; *out_count is
  * 0 then. Any thread. */
 int32_t ir_delta_search(const ir_delta *delta, const ir_delta_query *query, ir_neighbor *out,
@@ -81,7 +82,8 @@ int32_t ir_delta_search(const ir_delta *delta, const ir_delta_query *query, ir_n
 typedef struct ir_delta_result {
     ir_neighbor *neighbors; /* room for k, given by the caller */
     uint32_t count;
-    uint64_t scanned; /* vectors compared */
+    uint64_t scanned;   /* vectors compared */
+    uint64_t estimated; /* vectors looked at by their codes first */
     bool partial;     /* it was stopped, and the query allows that */
 } ir_delta_result;
 

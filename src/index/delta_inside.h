@@ -23,8 +23,13 @@ typedef struct ir_delta_chunk {
      * (its squares overflow or vanish). NULL unless the metric is cosine. */
     double *norms_inverse;
     _Atomic uint8_t *removed;
+    _Atomic(uint8_t *) codes; /* delta_codes.h; NULL: none yet */
+    _Atomic uint8_t coding;   /* some thread makes them, has made them or cannot */
+    uint32_t centroid;        /* of the codes */
     alignas(IR_DELTA_ROW_ALIGNMENT) unsigned char vectors[];
 } ir_delta_chunk;
+
+typedef struct ir_delta_coder ir_delta_coder;
 
 struct ir_delta {
     uint32_t dimension;
@@ -39,6 +44,7 @@ struct ir_delta {
     _Atomic uint64_t row_count;
     _Atomic uint64_t removed_count;
     _Atomic uint64_t ram_bytes;
+    ir_delta_coder *coder; /* NULL: too few or too many dimensions for codes */
     _Atomic int64_t floor_id; /* ids up to it were dropped: they will not come back */
     ir_delta_chunk **shelves[IR_DELTA_SHELVES_MAX];
 };

@@ -1,4 +1,4 @@
-/* delta_search.c: the exact k nearest of the delta, its chunks shared among threads and queries.
+/* delta_search.c: the k nearest of the delta, its chunks shared among threads and queries.
  *
  * The pool's parts are runs of chunks; each keeps its own k best of every query, and the best of
  * those are the results. A chunk is compared with all queries while it lies in the cache. Where only
@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/half.h"
 #include "index/best.h"
-#include "index/delta_inside.h"
+#include "index/delta_codes.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -30,6 +30,12 @@ typedef struct delta_seeker {
     float *vector; /* the query, row_floats long; scaled by a power of two unless L2 */
     double factor; /* what makes a score of an inner product with `vector` */
     _Atomic uint64_t scanned;
+    /* By codes: */
+    atomic_bool coded;         /* while it pays */
+    ir_delta_coded_query code;
+    _Atomic uint64_t estimated;
+    _Atomic uint64_t passed;   /* of them, rows that had to be compared */
+    _Atomic double score_bound; /* k rows are known to score at least this */
 } delta_seeker;
 
 typedef struct delta_scan {
@@ -38,6 +44,9 @@ typedef struct delta_scan {
     delta_seeker *seekers;
     uint32_t seeker_count;
     float *vectors; /* of the seekers */
+    char *code_memory;
+    uint32_t centroid_count; /* of codes that the seekers are prepared for */
+    _Atomic int32_t codable; /* chunks that this search still may code */
     uint64_t row_count;
     uint32_t part_count;
     ir_best *parts; /* part_count x seeker_count */
@@ -164,6 +173,87 @@ static void scan_chunk(delta_seeker *seeker, ir_best *best, const ir_delta_chunk
     count_scanned(seeker, row_count);
 }
 
+/* ---- The scan of coded rows ---- */
+
+/* More than one row in so many to be compared: the codes do not pay. */
+enum { PASSED_SHARE_MAX = 4, ESTIMATED_BEFORE_JUDGING = 4096 };
+
+/* At least so many full chunks before any is coded; then one in so many by each search. */
+enum { CODED_CHUNKS_MIN = 4, CHUNKS_PER_CODED = 16 };
+
+/* What a row must score to matter; -INFINITY: any may. */
+static double score_needed(delta_seeker *seeker, const ir_best *best)
+{
+    double needed = atomic_load_explicit(&seeker->score_bound, memory_order_relaxed);
+    if (seeker->query->score_min > needed)
+        needed = seeker->query->score_min;
+    if (best->count == best->capacity && best->items[0].score > needed)
+        needed = best->items[0].score;
+    return needed;
+}
+
+/* Tells the other parts what k rows of this one reach. */
+static void raise_bound(delta_seeker *seeker, const ir_best *best)
+{
+    if (best->count < seeker->query->k)
+        return;
+    double mine = best->items[0].score;
+    double old = atomic_load_explicit(&seeker->score_bound, memory_order_relaxed);
+    while (mine > old && !atomic_compare_exchange_weak(&seeker->score_bound, &old, mine))
+        ;
+}
+
+static void scan_coded(delta_seeker *seeker, ir_best *best, const ir_delta_chunk *chunk,
+                       const uint8_t *codes)
+{
+    const ir_delta *delta = seeker->delta;
+    bool l2 = delta->metric == IMGRET_METRIC_L2;
+    uint32_t places[RAWS], passed = 0;
+    for (uint32_t at = 0; at < delta->chunk_rows; at += RAWS) {
+        uint32_t count = delta->chunk_rows - at < RAWS ? delta->chunk_rows - at : RAWS;
+        uint32_t found = ir_delta_may_score(delta, &seeker->code,
+                                            codes + at * ir_delta_code_stride(delta), count,
+                                            score_needed(seeker, best), places);
+        for (uint32_t i = 0; i < found; i++) {
+            float raw;
+            uint32_t row = at + places[i];
+            ir_delta_compare(delta, seeker->vector, ir_delta_row(delta, chunk, row), 1, l2, &raw);
+            consider(seeker, best, chunk, row, raw);
+        }
+        passed += found;
+    }
+    count_scanned(seeker, passed);
+    uint64_t all_passed = atomic_fetch_add(&seeker->passed, passed) + passed;
+    uint64_t all = atomic_fetch_add(&seeker->estimated, delta->chunk_rows) + delta->chunk_rows;
+    if (all > ESTIMATED_BEFORE_JUDGING && all_passed * PASSED_SHARE_MAX > all)
+        atomic_store_explicit(&seeker->coded, false, memory_order_relaxed);
+}
+
+static void scan_any(const delta_scan *scan, delta_seeker *seeker, ir_best *best,
+                     const ir_delta_chunk *chunk, uint32_t row_count)
+{
+    const uint8_t *codes = NULL;
+    if (row_count == scan->delta->chunk_rows &&
+        atomic_load_explicit(&seeker->coded, memory_order_relaxed) &&
+        score_needed(seeker, best) > -INFINITY)
+        codes = ir_delta_codes(chunk, scan->centroid_count);
+    if (codes)
+        scan_coded(seeker, best, chunk, codes);
+    else
+        scan_chunk(seeker, best, chunk, row_count);
+    raise_bound(seeker, best);
+}
+
+/* Chunks are coded while they are in the cache, a few by each search: what is never searched is
+ * never coded, and no search is slow for it. */
+static void code_if_due(delta_scan *scan, ir_delta_chunk *chunk, uint32_t row_count)
+{
+    if (row_count == scan->delta->chunk_rows && !atomic_load(&chunk->coding) &&
+        atomic_load_explicit(&scan->codable, memory_order_relaxed) > 0 &&
+        atomic_fetch_sub(&scan->codable, 1) > 0)
+        ir_delta_code_chunk(scan->delta, chunk);
+}
+
 static uint64_t chunk_count(const delta_scan *scan)
 {
     return (scan->row_count + scan->delta->chunk_rows - 1) / scan->delta->chunk_rows;
@@ -183,12 +273,13 @@ static void scan_part(void *context, uint32_t part)
     uint64_t row = part_start(scan, part), end = part_start(scan, part + 1);
     for (; row < end; row += chunk_rows) {
         uint32_t count = end - row < chunk_rows ? (uint32_t)(end - row) : chunk_rows;
-        const ir_delta_chunk *chunk = ir_delta_chunk_at(scan->delta, row / chunk_rows);
+        ir_delta_chunk *chunk = ir_delta_chunk_at(scan->delta, row / chunk_rows);
         for (uint32_t i = 0; i < scan->seeker_count; i++) {
             if (stops(scan))
                 return;
-            scan_chunk(&scan->seekers[i], best_of(scan, part, i), chunk, count);
+            scan_any(scan, &scan->seekers[i], best_of(scan, part, i), chunk, count);
         }
+        code_if_due(scan, chunk, count);
     }
 }
 
@@ -344,6 +435,7 @@ static void free_scan(delta_scan *scan)
     ir_free(scan->items);
     ir_free(scan->parts);
     ir_free_aligned(scan->vectors);
+    ir_free_aligned(scan->code_memory);
     ir_free(scan->seekers);
 }
 
@@ -382,6 +474,29 @@ static int32_t share_items(delta_scan *scan, ir_delta_result *results, imgret_er
     return IMGRET_OK;
 }
 
+/* Makes the seekers ready for codes. Without the memory for it, all rows are compared. */
+static void prepare_codes(delta_scan *scan)
+{
+    const ir_delta *delta = scan->delta;
+    uint64_t full = scan->row_count / delta->chunk_rows;
+    if (!delta->coder || scan->shared->allowed || full < CODED_CHUNKS_MIN)
+        return;
+    atomic_store(&scan->codable, (int32_t)(1 + full / CHUNKS_PER_CODED));
+    scan->centroid_count = ir_delta_centroid_count(delta);
+    if (scan->centroid_count == 0)
+        return;
+    size_t each = ir_delta_coded_query_bytes(delta), bytes;
+    if (!ir_mul_size(scan->seeker_count, each, &bytes))
+        return;
+    scan->code_memory = ir_malloc_aligned(64, bytes);
+    for (uint32_t i = 0; i < scan->seeker_count && scan->code_memory; i++) {
+        delta_seeker *seeker = &scan->seekers[i];
+        atomic_store(&seeker->coded,
+                     ir_delta_prepare_coded(delta, seeker->query->vector, scan->centroid_count,
+                                            scan->code_memory + i * each, &seeker->code));
+    }
+}
+
 static int32_t prepare(delta_scan *scan, const ir_delta_query *queries, ir_delta_result *results,
                        imgret_error *error)
 {
@@ -401,6 +516,7 @@ static int32_t prepare(delta_scan *scan, const ir_delta_query *queries, ir_delta
         seeker->delta = scan->delta;
         seeker->query = &queries[i];
         seeker->vector = scan->vectors + i * scan->delta->row_floats;
+        atomic_init(&seeker->score_bound, -INFINITY);
         prepare_seeker(seeker);
     }
     return share_items(scan, results, error);
@@ -427,7 +543,7 @@ int32_t ir_delta_search_many(const ir_delta *delta, const ir_delta_query *querie
     int32_t status = IMGRET_OK;
     for (uint32_t i = 0; i < count; i++) {
         results[i].count = 0;
-        results[i].scanned = 0;
+        results[i].scanned = results[i].estimated = 0;
         results[i].partial = false;
         if (!status)
             status = check_query(delta, &queries[i], error);
@@ -440,10 +556,14 @@ int32_t ir_delta_search_many(const ir_delta *delta, const ir_delta_query *querie
         return IMGRET_OK;
     status = prepare(&scan, queries, results, error);
     if (status == IMGRET_OK)
+        prepare_codes(&scan);
+    if (status == IMGRET_OK)
         ir_pool_run(queries->pool, queries->allowed ? scan_allowed : scan_part, &scan,
                     scan.part_count);
-    for (uint32_t i = 0; i < count && scan.seekers; i++)
+    for (uint32_t i = 0; i < count && scan.seekers; i++) {
         results[i].scanned = atomic_load(&scan.seekers[i].scanned);
+        results[i].estimated = atomic_load(&scan.seekers[i].estimated);
+    }
     bool stopped = atomic_load(&scan.stopped);
     if (status == IMGRET_OK && stopped && !queries->partial)
         status = ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");

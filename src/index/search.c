@@ -86,7 +86,7 @@ void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *t
     ir_code_estimate_signs(&segment->shape, &query->code, &signs, tools->keys, tools->errors);
     query->stats.sign_estimates += count;
     uint32_t *passed = tools->fresh;
-    if (segment->ranks) {
+    if (segment->ranks && !(query->search->flags & IR_SEARCH_SIGNS_ONLY)) {
         uint32_t passed_count = 0;
         float worst = ir_beam_worst(&query->beam);
         passed = tools->passed;
@@ -210,9 +210,13 @@ static int32_t begin_walk(ir_query *query, const ir_segment *segment, ir_walk_to
         return status;
     ir_visited_clear(&query->visited);
     query->others_offered = false;
-    uint32_t count = choose_entries(query, segment, tools->fresh);
-    for (uint32_t i = 0; i < count; i++)
-        ir_visited_add(&query->visited, tools->fresh[i]);
+    uint32_t hidden = query->search->hidden_slot;
+    if (hidden)
+        ir_visited_add(&query->visited, hidden - 1);
+    uint32_t chosen = choose_entries(query, segment, tools->fresh), count = 0;
+    for (uint32_t i = 0; i < chosen; i++)
+        if (ir_visited_add(&query->visited, tools->fresh[i]))
+            tools->fresh[count++] = tools->fresh[i];
     ir_query_offer(query, segment, tools, count, coarse_slack);
     return IMGRET_OK;
 }

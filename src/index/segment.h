@@ -124,6 +124,7 @@ int32_t ir_segment_check(const char *path, bool (*problem)(void *context, const 
 
 /* Flags of a search. */
 #define IR_SEARCH_ESTIMATED 1u /* results certain to be in are not read: their scores are estimates */
+#define IR_SEARCH_SIGNS_ONLY 4u /* as if no more than one bit a dimension was in RAM */
 #define IR_SEARCH_PARTIAL 2u   /* when stopped: the best so far, some scores estimated, no error */
 
 typedef struct ir_search {
@@ -144,6 +145,7 @@ typedef struct ir_search {
     bool rare; /* few ids may be allowed: a walk widens only until it met what `effort` asks for */
     bool (*stop)(void *context); /* asked now and then, from any thread; NULL: never */
     void *stop_context;
+    uint32_t hidden_slot; /* 1 + the slot of a vector that the walk does not see; 0: none */
 } ir_search;
 
 typedef struct ir_search_stats {
@@ -176,5 +178,44 @@ int32_t ir_segment_search(ir_segment *segment, const ir_search *search, ir_neigh
 int32_t ir_segment_search_batch(ir_segment *segment, const ir_search *searches, uint32_t count,
                                 ir_search_result *results, ir_pool *pool, ir_search_stats *stats,
                                 imgret_error *error);
+
+/* ---- Effort and recall ---------------------------------------------------------------------- */
+
+enum { IR_CURVE_POINTS_MAX = 14, IR_CURVES_MAX = 3 };
+
+typedef struct ir_effort_point {
+    uint32_t effort;
+    float recall; /* of the k nearest */
+} ir_effort_point;
+
+/* What was measured for one k and number of code bits in RAM. */
+typedef struct ir_effort_curve {
+    uint32_t k;
+    uint32_t code_bits;
+    uint32_t count;
+    ir_effort_point points[IR_CURVE_POINTS_MAX]; /* by ascending effort */
+} ir_effort_curve;
+
+typedef struct ir_effort_curves {
+    uint32_t count; /* 0: nothing was measured */
+    ir_effort_curve curves[IR_CURVES_MAX];
+} ir_effort_curves;
+
+typedef struct ir_calibration {
+    ir_pool *pool;
+    bool (*stop)(void *context); /* from any thread; NULL: never */
+    void *context;
+} ir_calibration;
+
+/* Measures an open segment, best with all its code bits in RAM, by queries that it holds itself,
+ * each hidden from its own search. Errors: as of a search. */
+int32_t ir_segment_calibrate(ir_segment *segment, const ir_calibration *how, ir_effort_curves *out,
+                             imgret_error *error);
+
+/* The effort that finds `target` (0.5 to 0.9999) of the k nearest where `code_bits` bits are in RAM;
+ * *expected is the recall that was measured for it, below the target where that was never reached.
+ * 0, and 0 expected, when nothing was measured. */
+uint32_t ir_effort_for(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k,
+                       float target, float *expected);
 
 #endif

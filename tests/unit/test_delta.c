@@ -148,7 +148,7 @@ static void check_search(uint32_t metric, uint32_t type, size_t count, uint32_t 
         ir_delta_query ask = {query, k, -INFINITY, id_of(3), pool, NULL, NULL, NULL, 0, false, 0};
         uint64_t scanned = 0;
         assert_int_equal(ir_delta_search(delta, &ask, again, &again_count, &scanned, NULL), 0);
-        assert_int_equal(scanned, count);
+        assert_true(scanned <= count); /* codes spare some */
         if (threads == 1) {
             memcpy(first, again, again_count * sizeof *again);
             first_count = again_count;
@@ -546,8 +546,9 @@ static void failed_allocations_leave_all_in_order(void **state)
         assert_int_equal(ir_alloc_live_count(), before);
         fail_after++;
     }
-    /* The delta, its scratch, a shelf, three chunks; the query, its vector, parts and items. */
-    assert_int_equal(fail_after, 11);
+    /* The delta, its scratch, four for its coder, a shelf, three chunks; the query, its vector, parts
+     * and items. */
+    assert_int_equal(fail_after, 15);
     assert_int_equal(ir_alloc_live_count(), before);
     ir_pool_free(pool);
 }
