@@ -275,9 +275,12 @@ static void scan_part(void *context, uint32_t part)
         uint32_t count = end - row < chunk_rows ? (uint32_t)(end - row) : chunk_rows;
         ir_delta_chunk *chunk = ir_delta_chunk_at(scan->delta, row / chunk_rows);
         for (uint32_t i = 0; i < scan->seeker_count; i++) {
+            /* Each part begins with other queries: it then knows what their k best must score. */
+            uint32_t first = (uint32_t)((uint64_t)part * scan->seeker_count / scan->part_count);
+            uint32_t s = (first + i) % scan->seeker_count;
             if (stops(scan))
                 return;
-            scan_any(scan, &scan->seekers[i], best_of(scan, part, i), chunk, count);
+            scan_any(scan, &scan->seekers[s], best_of(scan, part, s), chunk, count);
         }
         code_if_due(scan, chunk, count);
     }

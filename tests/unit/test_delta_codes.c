@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { DIMENSION = 128, CHUNK_ROWS = 4096, ROWS = 9 * CHUNK_ROWS + 100, K = 10, QUERIES = 24 };
+enum { DIMENSION = 512, CHUNK_ROWS = 1024, ROWS = 9 * CHUNK_ROWS + 100, K = 10, QUERIES = 8 };
 
 typedef struct fixture {
     ir_pool *pool;
@@ -103,9 +103,9 @@ static void try_metric(const fixture *f, uint32_t metric)
     uint64_t ram = ir_delta_ram_bytes(delta);
     assert_true(assert_equal_to_all(f, delta, -INFINITY) == 1); /* nothing is coded yet */
     double share = 1;
-    for (int i = 0; i < 12; i++)
+    for (int i = 0; i < 10; i++)
         share = assert_equal_to_all(f, delta, -INFINITY);
-    assert_true(share < 0.3);
+    assert_true(share < 0.7); /* each of three threads may have compared a chunk to begin with */
     assert_true(ir_delta_ram_bytes(delta) > ram + ROWS * DIMENSION / 8);
     for (int64_t id = 100; id < ROWS; id += 3)
         assert_true(ir_delta_remove(delta, id));
@@ -113,8 +113,8 @@ static void try_metric(const fixture *f, uint32_t metric)
     append(delta, 2 * CHUNK_ROWS, 1);
     for (int i = 0; i < 3; i++)
         assert_equal_to_all(f, delta, -INFINITY);
-    double bound = metric == IMGRET_METRIC_COSINE ? 0.8 : metric == IMGRET_METRIC_L2 ? -3.5 : 40;
-    assert_true(assert_equal_to_all(f, delta, bound) < 0.4);
+    double bound = metric == IMGRET_METRIC_COSINE ? 0.8 : metric == IMGRET_METRIC_L2 ? -7 : 160;
+    assert_true(assert_equal_to_all(f, delta, bound) < 0.7);
     assert_int_equal(ir_delta_drop(delta, ROWS / 2, NULL), 0); /* codes go, and come again */
     for (int i = 0; i < 3; i++)
         assert_equal_to_all(f, delta, -INFINITY);
