@@ -120,6 +120,15 @@ static const cli_command commands[] = {
      "  TO must not exist. It appears when the copy is complete, and is a database\n"
      "  like any other: to restore it, use it, or copy it back.\n",
      cli_backup},
+    {"label", LABEL, 2, SIZE_MAX, "DB NAME IMAGE|ID... [--assign]",
+     "find the pictures that a few examples stand for, and label them",
+     "  imgret label photos.imgret cat 17 42 ~/Pictures/tom.jpg\n"
+     "  imgret label photos.imgret cat 17 42 ~/Pictures/tom.jpg --assign\n"
+     "  imgret search photos.imgret a.jpg --where \"label = 'cat' AND label_score > 0.9\"\n",
+     "  Learns from the examples and lists what they fit. With --assign that is stored\n"
+     "  as their label, and examples that are in the database count as certain, now\n"
+     "  and in later runs. A word of digits is an id; write ./42 for a file.\n",
+     cli_label},
     {"export", EXPORT, 1, 1, "DB TO", "write all of a database in forms that other programs read",
      "  imgret export photos.imgret photos-export\n"
      "  jq .uri photos-export/images.ndjson\n",
@@ -185,9 +194,9 @@ static const cli_flag flags[] = {
      "each picture once, with its best object"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
      "also write a contact sheet, one HTML page"},
-    {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW | COUNT, FIELD(where),
+    {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW | COUNT | LABEL, FIELD(where),
      "only pictures that match this SQL expression"},
-    {"param", 0, CLI_FLAG_LIST, "NAME=VALUE", 0, SEARCH | SHOW | COUNT, FIELD(params),
+    {"param", 0, CLI_FLAG_LIST, "NAME=VALUE", 0, SEARCH | SHOW | COUNT | LABEL, FIELD(params),
      "the value of :NAME in --where"},
     {"weight", 0, CLI_FLAG_LIST, "W", 0, SEARCH, FIELD(weights),
      "how much the first example counts; again for the next ones"},
@@ -205,6 +214,10 @@ static const cli_flag flags[] = {
      "pictures that --diversity and --color beside an example look at"},
     {"cursor", 0, CLI_FLAG_TEXT, "CURSOR", 0, SEARCH, FIELD(cursor),
      "print a page: 'first', then the cursor that the page before told"},
+    {"assign", 0, CLI_FLAG_SWITCH, NULL, 0, LABEL, FIELD(assign),
+     "store the label of the pictures that it fits"},
+    {"confidence", 0, CLI_FLAG_NUMBER, "C", 0, LABEL, FIELD(confidence),
+     "the least that fits, 0 to 1 (default 0.8)"},
     {"failed", 0, CLI_FLAG_SWITCH, NULL, 0, SHOW, FIELD(failed),
      "only pictures that cannot be read, with the reason"},
     {"output", 'o', CLI_FLAG_TEXT, "FILE", 0, EXTRACT | PCA, FIELD(output), "write to FILE"},
