@@ -72,10 +72,12 @@ static const cli_command commands[] = {
      "  imgret remove photos.imgret 42\n"
      "  imgret remove photos.imgret ~/Pictures/cat.jpg\n",
      "  A word of digits is an id; write ./42 for a file of that name.\n", cli_remove},
-    {"optimize", OPTIMIZE, 0, 0, "DB [--force]", "index what was added, so that searches stay fast",
-     "  imgret optimize photos.imgret\n",
-     "  Moves vectors from memory into an index on disk, merges such indexes and erases\n"
-     "  what was removed. Does nothing while there is too little to pay.\n",
+    {"optimize", OPTIMIZE, 0, 0, "DB [--force] [--memory MIB]",
+     "index what was added, so that searches stay fast",
+     "  imgret optimize photos.imgret\n"
+     "  imgret optimize photos.imgret --force --memory 500\n",
+     "  Moves vectors from memory into an index on disk, merges such indexes and\n"
+     "  erases what was removed. Does nothing while there is too little to pay.\n",
      cli_optimize},
     {"stats", STATS, 0, 0, "DB", "show how much there is, and the database's settings",
      "  imgret stats photos.imgret\n", "", cli_stats},
@@ -156,6 +158,8 @@ static const cli_flag flags[] = {
     {"stats", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(stats), "also say what the search did"},
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
      "also when it would hardly pay"},
+    {"memory", 0, CLI_FLAG_COUNT, "MIB", UINT32_MAX, OPTIMIZE, FIELD(memory_mib),
+     "memory that building may take; with less, it takes longer"},
     {"repair", 0, CLI_FLAG_SWITCH, NULL, 0, CHECK, FIELD(repair),
      "make damaged parts of the index anew, then check"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
