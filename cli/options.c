@@ -159,7 +159,7 @@ static const cli_flag flags[] = {
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
      "also when it would hardly pay"},
     {"memory", 0, CLI_FLAG_COUNT, "MIB", UINT32_MAX, OPTIMIZE, FIELD(memory_mib),
-     "memory that building may take; with less, it takes longer"},
+     "most memory to take; less is slower"},
     {"repair", 0, CLI_FLAG_SWITCH, NULL, 0, CHECK, FIELD(repair),
      "make damaged parts of the index anew, then check"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
