@@ -76,10 +76,12 @@ static const cli_command commands[] = {
      "  imgret remove photos.imgret 42\n"
      "  imgret remove photos.imgret ~/Pictures/cat.jpg\n",
      "  A word of digits is an id; write ./42 for a file of that name.\n", cli_remove},
-    {"optimize", OPTIMIZE, 0, 0, "DB [--force]", "index what was added, so that searches stay fast",
-     "  imgret optimize photos.imgret\n",
-     "  Moves vectors from memory into an index on disk, merges such indexes and erases\n"
-     "  what was removed. Does nothing while there is too little to pay.\n",
+    {"optimize", OPTIMIZE, 0, 0, "DB [--force] [--memory MIB]",
+     "index what was added, so that searches stay fast",
+     "  imgret optimize photos.imgret\n"
+     "  imgret optimize photos.imgret --force --memory 500\n",
+     "  Moves vectors from memory into an index on disk, merges such indexes and\n"
+     "  erases what was removed. Does nothing while there is too little to pay.\n",
      cli_optimize},
     {"stats", STATS, 0, 0, "DB", "show how much there is, and the database's settings",
      "  imgret stats photos.imgret\n", "", cli_stats},
@@ -180,6 +182,8 @@ static const cli_flag flags[] = {
      "also when it would hardly pay"},
     {"drop-missing", 0, CLI_FLAG_SWITCH, NULL, 0, REEMBED, FIELD(drop_missing),
      "record pictures that cannot be read as failed"},
+    {"memory", 0, CLI_FLAG_COUNT, "MIB", UINT32_MAX, OPTIMIZE, FIELD(memory_mib),
+     "most memory to take; less is slower"},
     {"repair", 0, CLI_FLAG_SWITCH, NULL, 0, CHECK, FIELD(repair),
      "make damaged parts of the index anew, then check"},
     {"box", 0, CLI_FLAG_TEXT, "X,Y,W,H", 0, SEARCH, FIELD(box),

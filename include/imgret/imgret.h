@@ -739,7 +739,8 @@ typedef int32_t (*imgret_optimize_fn)(void *user, double done);
 typedef struct imgret_optimize_options {
     uint32_t size;  /* sizeof(imgret_optimize_options) */
     uint32_t flags; /* IMGRET_OPTIMIZE_* */
-    uint64_t memory_bytes_max; /* that building may take; default no limit */
+    uint64_t memory_bytes_max; /* that building may allocate; default no limit. With less than all at
+                                * once takes, it works in parts, with files in the database's folder */
     imgret_optimize_fn on_progress; /* may be NULL */
     void *user;
 } imgret_optimize_options;
