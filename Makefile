@@ -450,8 +450,8 @@ check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 # A static program without cmocka: the whole of it runs under emulation.
 ARM64_CC ?= aarch64-linux-gnu-gcc
 ARM64_SOURCES := tests/arm64/kernels_main.c src/base/log.c \
-                 $(filter-out src/kernels/code_%,$(sort $(wildcard src/kernels/*.c)))
-$(BUILD)/arm64/kernels: $(ARM64_SOURCES) tests/unit/kernels_compare.h $(wildcard src/kernels/*.h)
+                 $(filter-out %avx2.c %avx512.c,$(sort $(wildcard src/kernels/*.c)))
+$(BUILD)/arm64/kernels: $(ARM64_SOURCES) $(wildcard tests/unit/*_compare.h) $(wildcard src/kernels/*.h)
 	@mkdir -p $(@D)
 	$(call say,ARM64,$@)
 	$(Q)$(ARM64_CC) -std=c17 -O2 $(WARNINGS) -D_GNU_SOURCE -ffp-contract=off -Iinclude -Isrc \

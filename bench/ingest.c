@@ -3,7 +3,8 @@
  * `bench-ingest FOLDER [--model SPEC] [--threads N] [--copies N] [--runs N] [--json]` ingests
  * FOLDER into a fresh database `runs` times (median counts); with --copies each file is added under
  * N names, by links, so that a small folder gives a long enough run. "extract" is imgret_extract on
- * the same files: reading, decoding, preparing and the model, without the catalogue.
+ * the same files: reading, decoding, preparing and the model, without the catalogue. "network" is the
+ * model alone, on as many pictures that are prepared already; the last figure is ingest over network.
  */
 #include "common.h"
 
@@ -109,6 +110,45 @@ static double extract_once(bench *b)
     return seconds;
 }
 
+static double network_once(bench *b)
+{
+    imgret_extractor_options options = {.size = sizeof options, .threads = b->threads};
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_extractor *extractor;
+    if (imgret_extractor_open(&extractor, b->model, &options, &error) != IMGRET_OK)
+        bench_die("%s", error.message);
+    imgret_extractor_info info = {.size = sizeof info};
+    imgret_extractor_get_info(extractor, &info, NULL);
+    size_t bytes = (size_t)3 * info.input_width * info.input_height;
+    uint8_t *pixels = malloc(bytes);
+    imgret_input *inputs = calloc(b->file_count, sizeof *inputs);
+    float *rows = malloc((size_t)b->file_count * info.dimension * sizeof *rows);
+    if (!pixels || !inputs || !rows)
+        bench_die("no memory");
+    for (size_t i = 0; i < bytes; i++)
+        pixels[i] = (uint8_t)(i * 2654435761u >> 24);
+    for (uint32_t i = 0; i < b->file_count; i++)
+        inputs[i] = (imgret_input){.size = sizeof *inputs,
+                                   .kind = IMGRET_INPUT_PIXELS,
+                                   .data = pixels,
+                                   .data_bytes = bytes,
+                                   .width = info.input_width,
+                                   .height = info.input_height};
+    imgret_extraction wanted = {.size = sizeof wanted,
+                                .flags = IMGRET_EXTRACT_PREPARED,
+                                .vectors = rows,
+                                .vector_floats = (uint64_t)b->file_count * info.dimension};
+    double started = bench_seconds();
+    if (imgret_extract_with(extractor, inputs, b->file_count, &wanted, &error) != IMGRET_OK)
+        bench_die("%s", error.message);
+    double seconds = bench_seconds() - started;
+    free(rows);
+    free(inputs);
+    free(pixels);
+    imgret_extractor_close(extractor);
+    return seconds;
+}
+
 static int compare_doubles(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -134,23 +174,29 @@ int main(int argc, char **argv)
     if (mkdir(pictures, 0700) != 0)
         bench_die("cannot make a folder in %s", b.scratch);
     gather(&b, folder, copies);
-    double ingest[RUNS_MAX], extract[RUNS_MAX];
+    double ingest[RUNS_MAX], extract[RUNS_MAX], network[RUNS_MAX];
     for (uint32_t i = 0; i < runs; i++) {
         ingest[i] = ingest_once(&b, i);
         extract[i] = extract_once(&b);
+        network[i] = network_once(&b);
     }
     qsort(ingest, runs, sizeof ingest[0], compare_doubles);
     qsort(extract, runs, sizeof extract[0], compare_doubles);
+    qsort(network, runs, sizeof network[0], compare_doubles);
     double per_second = b.file_count / ingest[runs / 2];
     double extract_per_second = b.file_count / extract[runs / 2];
+    double network_per_second = b.file_count / network[runs / 2];
     if (bench_flag(argc, argv, "--json"))
         printf("{\"bench\":\"ingest\",\"model\":\"%s\",\"pictures\":%u,\"runs\":%u,"
-               "\"ingest_images_per_s\":%.1f,\"extract_images_per_s\":%.1f}\n",
-               b.model, b.file_count, runs, per_second, extract_per_second);
+               "\"ingest_images_per_s\":%.1f,\"extract_images_per_s\":%.1f,"
+               "\"network_images_per_s\":%.1f}\n",
+               b.model, b.file_count, runs, per_second, extract_per_second, network_per_second);
     else
-        printf("%-30s %9s %12s %12s\n%-30.30s %9u %10.1f/s %10.1f/s   (median of %u runs)\n",
-               "model", "pictures", "ingest", "extract", b.model, b.file_count, per_second,
-               extract_per_second, runs);
+        printf("%-30s %9s %12s %12s %12s\n"
+               "%-30.30s %9u %10.1f/s %10.1f/s %10.1f/s %6.2f   (median of %u runs)\n",
+               "model", "pictures", "ingest", "extract", "network", b.model, b.file_count,
+               per_second, extract_per_second, network_per_second,
+               per_second / network_per_second, runs);
     bench_remove_folder(b.scratch);
     return 0;
 }

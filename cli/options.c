@@ -27,6 +27,7 @@ enum {
     LABEL = 1u << 25,
     EXPORT = 1u << 26,
     IMPORT = 1u << 27,
+    REEMBED = 1u << 28,
     ALL = 0xFFFFFFFFu
 };
 
@@ -85,8 +86,8 @@ static const cli_command commands[] = {
     {"check", CHECK, 0, 0, "DB [--repair]", "read the whole database and report what is wrong",
      "  imgret check photos.imgret\n"
      "  imgret check photos.imgret --repair\n",
-     "  --repair makes damaged parts of the index anew. A picture whose vector is lost is\n"
-     "  read again, or listed and recorded as failed.\n",
+     "  --repair makes damaged parts of the index anew. A picture whose vector is\n"
+     "  lost is read again, or listed and recorded as failed.\n",
      cli_check},
     {"extract", EXTRACT, 0, SIZE_MAX, "IMAGE... --output FILE | --json",
      "write the vectors of pictures, without a database",
@@ -126,6 +127,13 @@ static const cli_command commands[] = {
     {"import", IMPORT, 1, 1, "DB FROM", "make a new database of what 'export' wrote",
      "  imgret import copy.imgret photos-export\n",
      "  DB must not exist. It appears when all is imported and checked.\n", cli_import},
+    {"reembed", REEMBED, 0, 0, "DB --model SPEC [--drop-missing]",
+     "move a database to another model",
+     "  imgret reembed photos.imgret --model dinov2.safetensors\n",
+     "  Reads every picture again; meanwhile the database answers with the old model.\n"
+     "  The same command goes on after an interrupt. Where pictures cannot be read any\n"
+     "  more it lists them and changes nothing, unless --drop-missing says otherwise.\n",
+     cli_reembed},
     {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
      "", NULL},
 };
@@ -163,6 +171,8 @@ static const cli_flag flags[] = {
     {"stats", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(stats), "also say what the search did"},
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
      "also when it would hardly pay"},
+    {"drop-missing", 0, CLI_FLAG_SWITCH, NULL, 0, REEMBED, FIELD(drop_missing),
+     "record pictures that cannot be read as failed"},
     {"repair", 0, CLI_FLAG_SWITCH, NULL, 0, CHECK, FIELD(repair),
      "make damaged parts of the index anew, then check"},
     {"box", 0, CLI_FLAG_TEXT, "X,Y,W,H", 0, SEARCH, FIELD(box),

@@ -160,6 +160,12 @@ typedef struct imgret imgret;
 #define IMGRET_OPEN_READ_ONLY 1u /* nothing is written; the database must exist */
 #define IMGRET_OPEN_EXISTING 2u  /* IMGRET_NOT_FOUND instead of creating */
 #define IMGRET_OPEN_NEW 4u       /* IMGRET_EXISTS instead of opening */
+/* The handle starts a thread of its own that looks about once a second whether an optimize pays, by the
+ * rules of imgret_optimize, and then does it on that one thread within 512 MiB of memory (a collection
+ * that needs more is left to imgret_optimize). Queries and writers go on meanwhile; an optimize,
+ * backup, export or repair of this handle goes first, one of another process is told BUSY while it
+ * builds. Failures go to the log. imgret_close ends it; imgret_interrupt does not stop it. */
+#define IMGRET_OPEN_MAINTAIN 8u
 
 #define IMGRET_METRIC_COSINE 1        /* score = cosine of the angle, -1..1 (default) */
 #define IMGRET_METRIC_INNER_PRODUCT 2 /* score = inner product */
@@ -231,6 +237,15 @@ IMGRET_API void imgret_close(imgret *db);
 /* Makes every call that is running on `db` return IMGRET_INTERRUPTED soon; what they committed
  * stays. Calls that start later are not affected. Any thread; also from a signal handler. */
 IMGRET_API void imgret_interrupt(imgret *db);
+
+/* Stops one call and no other: the calls that this thread begins on databases from now on, until it
+ * sets another word or NULL, return IMGRET_INTERRUPTED soon after *stop has become other than 0, also
+ * when it was that before; what they committed stays. Any thread, a signal handler too, may store
+ * there, atomically. `stop` must live until it is replaced; it is remembered for this thread alone,
+ * whose callbacks are under it as well. Returns the one before, NULL at first: put that back
+ * afterwards. A host whose threads are not its own, like Go's, sets and puts back around each call,
+ * in C. imgret_open, imgret_import, extraction without a database and imgret_commit do not heed it. */
+IMGRET_API const uint32_t *imgret_set_stop(const uint32_t *stop);
 
 typedef struct imgret_stats {
     uint32_t size;              /* sizeof(imgret_stats), set by the caller */
@@ -1068,6 +1083,43 @@ IMGRET_API const imgret_model_report *
 imgret_inspection_report(const imgret_inspection *inspection);
 
 IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
+
+#define IMGRET_REEMBED_DROP_MISSING 1u /* pictures that cannot be had become failures */
+
+typedef struct imgret_reembed_options {
+    uint32_t size;     /* sizeof(imgret_reembed_options) */
+    uint32_t flags;    /* IMGRET_REEMBED_* */
+    const char *model; /* as in imgret_open_options, without ";pca=" */
+    imgret_ingest_item_fn on_item;  /* each picture that cannot be had: outcome IMGRET_FAILED */
+    imgret_transfer_fn on_progress; /* pictures done, of all there are */
+    void *user;
+    uint64_t memory_bytes_max; /* that building the segment may take; default no limit */
+} imgret_reembed_options;
+
+typedef struct imgret_reembed_report {
+    uint32_t size; /* sizeof(imgret_reembed_report), set by the caller */
+    uint32_t reserved_zero;
+    uint64_t embedded_count; /* by this call */
+    uint64_t resumed_count;  /* that an earlier call had done */
+    uint64_t missing_count;  /* whose pictures cannot be had */
+} imgret_reembed_report;
+
+/* Moves the database to another model: extracts every picture anew from the file that its uri names,
+ * while queries, adds and removals go on and are answered with the old model, and exchanges
+ * vectors and settings in one transaction at the end. Call it on a thread of its own. What is done is
+ * kept in "reembed.imgret-partial" in the database's folder, so that a call with the same model goes on
+ * after a stop, a failure or a kill; until the end nothing of the database is changed.
+ * A picture cannot be had when its file is gone or changed, or when it was added from memory. Then the call
+ * fails at the end with NOT_FOUND, unless IMGRET_REEMBED_DROP_MISSING turns such images into failures
+ * that keep id, uri, metadata and label, and come back when they are added again.
+ * After success every handle that has the database open, in any process, this one too, answers
+ * IMGRET_MISMATCH to whatever needs vectors: close it and open it again. With the model that the
+ * database has already it does nothing. `report` may be NULL. Not for databases of ready vectors, with
+ * principal components or with regions inside pictures.
+ * Errors: NOT_FOUND, BAD_MODEL, INVALID_ARGUMENT, UNSUPPORTED, BUSY (somebody else moves, optimizes or
+ * copies it: what is done is kept), INTERRUPTED, READ_ONLY, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_reembed(imgret *db, const imgret_reembed_options *options,
+                                  imgret_reembed_report *report, imgret_error *error);
 
 /* ---- Principal components ------------------------------------------------------------------------ */
 

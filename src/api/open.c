@@ -9,7 +9,8 @@
 
 static int32_t check_options(const imgret_open_options *options, imgret_error *error)
 {
-    const uint32_t known = IMGRET_OPEN_READ_ONLY | IMGRET_OPEN_EXISTING | IMGRET_OPEN_NEW;
+    const uint32_t known = IMGRET_OPEN_READ_ONLY | IMGRET_OPEN_EXISTING | IMGRET_OPEN_NEW |
+                           IMGRET_OPEN_MAINTAIN;
     if (options->flags & ~known)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_open_options.flags is 0x%x",
                        options->flags);
@@ -17,6 +18,9 @@ static int32_t check_options(const imgret_open_options *options, imgret_error *e
         (options->flags & (IMGRET_OPEN_READ_ONLY | IMGRET_OPEN_EXISTING)))
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "IMGRET_OPEN_NEW does not go with READ_ONLY or EXISTING");
+    if ((options->flags & IMGRET_OPEN_MAINTAIN) && (options->flags & IMGRET_OPEN_READ_ONLY))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "IMGRET_OPEN_MAINTAIN does not go with READ_ONLY");
     if (options->metric > IMGRET_METRIC_L2)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_open_options.metric is %u",
                        options->metric);
@@ -64,6 +68,11 @@ void imgret_close(imgret *db)
     else
         ir_database_abandon(db->database);
     ir_free(db);
+}
+
+const uint32_t *imgret_set_stop(const uint32_t *stop)
+{
+    return ir_call_set_stop(stop);
 }
 
 void imgret_interrupt(imgret *db)

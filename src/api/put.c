@@ -136,7 +136,7 @@ int32_t imgret_optimize(imgret *db, const imgret_optimize_options *options, imgr
         return status;
     ir_call call;
     ir_call_begin(&call, &db->database->interrupts);
-    status = ir_optimize(db->database, &wanted, &call, error);
+    status = ir_optimize(db->database, &wanted, NULL, &call, error);
     ir_call_end(&call);
     return status;
 }

@@ -16,9 +16,13 @@ typedef struct ir_sha256 {
     uint32_t state[8];
     uint64_t byte_count;
     uint8_t block[64];
+    void (*compress)(uint32_t state[8], const uint8_t *blocks, size_t count);
 } ir_sha256;
 
 void ir_sha256_start(ir_sha256 *hash);
+
+/* The same in plain C, whatever the processor can: what the other is compared with. */
+void ir_sha256_start_plain(ir_sha256 *hash);
 void ir_sha256_feed(ir_sha256 *hash, const void *data, size_t bytes);
 void ir_sha256_finish(ir_sha256 *hash, uint8_t out[32]);
 

@@ -53,3 +53,27 @@ int32_t ir_catalog_lose_vector(ir_catalog *catalog, int64_t region, int32_t fail
                      *image, failure_code, failure, NULL, error);
     return status;
 }
+
+int32_t ir_catalog_drop_vectors(ir_catalog *catalog, imgret_error *error)
+{
+    int32_t status = ir_catalog_may_write(catalog, error);
+    if (!status)
+        status = run(catalog, "DELETE FROM pending_vectors", 0, 0, NULL, NULL, error);
+    if (!status)
+        status = run(catalog, "DELETE FROM segments", 0, 0, NULL, NULL, error);
+    return status;
+}
+
+int32_t ir_catalog_put_vector(ir_catalog *catalog, int64_t region, const void *vector,
+                              size_t vector_bytes, imgret_error *error)
+{
+    int32_t status = ir_catalog_may_write(catalog, error);
+    if (status)
+        return status;
+    imgret_error failure = IMGRET_ERROR_INIT;
+    ir_statement statement;
+    ir_statement_start(&statement, &catalog->writer, IR_SQL_INSERT_VECTOR, "storing a vector");
+    ir_statement_bind_int(&statement, region);
+    ir_statement_bind_blob(&statement, vector, vector_bytes);
+    return ir_catalog_note_write(catalog, ir_statement_run(&statement, &failure), &failure, error);
+}

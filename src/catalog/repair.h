@@ -16,4 +16,11 @@ int32_t ir_catalog_lose_vector(ir_catalog *catalog, int64_t region, int32_t fail
  * transaction. */
 int32_t ir_catalog_tidy(ir_catalog *catalog, imgret_error *error);
 
+/* Forgets every vector and every segment, so that others can take their place. Within a transaction. */
+int32_t ir_catalog_drop_vectors(ir_catalog *catalog, imgret_error *error);
+
+/* Stores the vector of a region that has none. Within a transaction. */
+int32_t ir_catalog_put_vector(ir_catalog *catalog, int64_t region, const void *vector,
+                              size_t vector_bytes, imgret_error *error);
+
 #endif

@@ -121,6 +121,8 @@ static int32_t extract_picture(ir_database *database, const ir_source *source,
     image->height = picture.height;
     image->format = picture.format ? picture.format : "";
     image->attributes = ir_look_attributes(look);
+    image->label = look->label[0] ? look->label : NULL;
+    image->label_score = (double)look->label_score;
     image->objects = objects->items;
     image->object_count = objects->count;
     return status;

@@ -6,12 +6,14 @@
 #include <stddef.h>
 
 static _Thread_local ir_call *current;
+static _Thread_local const uint32_t *stop_of_thread;
 
 void ir_call_begin(ir_call *call, const atomic_uint_fast64_t *interrupts)
 {
     call->interrupts = interrupts;
     call->interrupts_at_start = atomic_load(interrupts);
     call->deadline_us = 0;
+    call->stop = stop_of_thread;
     call->outer = current;
     current = call;
 }
@@ -21,10 +23,19 @@ void ir_call_end(ir_call *call)
     current = call->outer;
 }
 
+const uint32_t *ir_call_set_stop(const uint32_t *stop)
+{
+    const uint32_t *before = stop_of_thread;
+    stop_of_thread = stop;
+    return before;
+}
+
 static bool is_interrupted(const ir_call *call)
 {
+    /* The caller's word is no _Atomic: C++ and other languages could not declare it. */
     return atomic_load_explicit(call->interrupts, memory_order_relaxed) !=
-           call->interrupts_at_start;
+               call->interrupts_at_start ||
+           (call->stop && __atomic_load_n(call->stop, __ATOMIC_RELAXED) != 0);
 }
 
 bool ir_call_stopped(void *call)

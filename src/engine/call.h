@@ -12,12 +12,17 @@ typedef struct ir_call {
     const atomic_uint_fast64_t *interrupts;
     uint_fast64_t interrupts_at_start;
     uint64_t deadline_us; /* of ir_clock_us; 0: none */
+    const uint32_t *stop; /* of imgret_set_stop when the call began; NULL: none */
     struct ir_call *outer; /* the call in whose callback this one was made */
 } ir_call;
 
 /* Makes `call` the thread's current one; ends come in reverse order. */
 void ir_call_begin(ir_call *call, const atomic_uint_fast64_t *interrupts);
 void ir_call_end(ir_call *call);
+
+/* Calls that this thread begins from now on are interrupted once *stop, read atomically, is not 0;
+ * NULL: by nothing but the database's counter. Returns the one before. */
+const uint32_t *ir_call_set_stop(const uint32_t *stop);
 
 /* Whether `call` (an ir_call, any thread) was interrupted, or its deadline has passed; fits the stop
  * callbacks of the rooms. */

@@ -63,6 +63,26 @@ static int32_t absolute_spec(ir_model_spec *spec, char **out, char **pca, imgret
     return status;
 }
 
+int32_t ir_database_absolute_model(const char *text, char **out, bool *projects,
+                                   imgret_error *error)
+{
+    ir_model_spec spec;
+    char *pca = NULL;
+    *out = NULL;
+    *projects = false;
+    int32_t status = ir_model_spec_parse(&spec, text, error);
+    if (status)
+        return status;
+    if (spec.vectors_dimension > 0)
+        status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s extracts nothing", text);
+    else
+        status = absolute_spec(&spec, out, &pca, error);
+    *projects = pca != NULL;
+    ir_free(pca);
+    ir_model_spec_free(&spec);
+    return status;
+}
+
 /* Sets model, identity and dimension from what the host asked for; loads the extractor. */
 static int32_t take_wanted_model(ir_database *database, const char *text, imgret_error *error)
 {
@@ -134,6 +154,17 @@ static int32_t write_settings(ir_database *database, imgret_error *error)
     if (!status)
         status = ir_catalog_set_setting(catalog, SETTING_IDENTITY, database->identity, error);
     return status ? status : ir_regions_write_settings(database, error);
+}
+
+int32_t ir_database_write_model(ir_database *database, const char *model, const char *identity,
+                                uint32_t dimension, imgret_error *error)
+{
+    int32_t status = write_number(database, SETTING_DIMENSION, dimension, error);
+    if (!status)
+        status = ir_catalog_set_setting(database->catalog, SETTING_MODEL, model, error);
+    if (!status)
+        status = ir_catalog_set_setting(database->catalog, SETTING_IDENTITY, identity, error);
+    return status;
 }
 
 /* A copy of the principal components in the database's folder: they are small, and learned, so that
@@ -310,13 +341,28 @@ static int32_t on_vector(void *context, int64_t region, const void *vector, size
     return ir_delta_append(database->delta, region, vector, error);
 }
 
+/* What is in memory is of the model that the handle was opened with. */
+static int32_t check_identity(ir_database *database, imgret_error *error)
+{
+    char *identity;
+    int32_t status = ir_catalog_get_setting(database->catalog, SETTING_IDENTITY, &identity, error);
+    if (!status && (!identity || strcmp(identity, database->identity) != 0))
+        status = ir_fail(error, IMGRET_MISMATCH,
+                         "%s was moved to another model while it was open: close it and open it again "
+                         "(%s)", database->path, identity ? identity : "none");
+    ir_free(identity);
+    return status;
+}
+
 /* Under delta_lock. The list of segments and the pending vectors are read one after the other: when
  * something was committed in between (vectors may have moved from one to the other), once more. */
 static int32_t follow_catalog(ir_database *database, int64_t version, imgret_error *error)
 {
     for (;;) {
-        int32_t status = ir_segments_follow(&database->segments, database->catalog,
-                                            database->delta, error);
+        int32_t status = check_identity(database, error);
+        if (!status)
+            status = ir_segments_follow(&database->segments, database->catalog, database->delta,
+                                        error);
         if (!status)
             status = ir_catalog_changes(database->catalog, ir_delta_last_id(database->delta),
                                         &database->removal_mark, on_removal, on_vector, database,
@@ -604,6 +650,8 @@ int32_t ir_database_open(ir_database **out, const char *path, const imgret_open_
         status = prepare_handle(database, path, options, error);
     if (!status)
         status = open_catalog(database, path, options, error);
+    if (!status && options->flags & IMGRET_OPEN_MAINTAIN)
+        status = ir_maintenance_start(&database->maintenance, database, error);
     if (status) {
         ir_database_close(database);
         return status;
@@ -616,6 +664,7 @@ void ir_database_close(ir_database *database)
 {
     if (!database)
         return;
+    ir_maintenance_stop(database->maintenance);
     ir_catalog_close(database->catalog);
     ir_transaction_clear(&database->transaction);
     ir_extractor_close(database->extractor);

@@ -19,6 +19,7 @@
 #include "catalog/catalog.h"
 #include "engine/call.h"
 #include "engine/feature_cache.h"
+#include "engine/maintain.h"
 #include "engine/regions.h"
 #include "engine/segments.h"
 #include "engine/transaction.h"
@@ -45,7 +46,7 @@ typedef struct ir_query_totals {
     atomic_uint_fast64_t exact_distances;
 } ir_query_totals;
 
-typedef struct ir_database {
+struct ir_database {
     ir_catalog *catalog;
     ir_delta *delta;
     ir_segments segments;
@@ -75,13 +76,14 @@ typedef struct ir_database {
     int64_t removal_mark;
 
     pthread_mutex_t optimize_lock; /* one thread builds at a time */
+    ir_maintenance *maintenance;   /* NULL: the host did not ask for it */
     /* The host's transaction: both fields belong to the thread inside the catalogue's gate. */
     bool transaction_open;
     ir_transaction transaction;
 
     atomic_uint_fast64_t interrupts;
     ir_query_totals totals;
-} ir_database;
+};
 
 /* `options` has passed ir_options_read. */
 int32_t ir_database_open(ir_database **out, const char *path, const imgret_open_options *options,
@@ -101,6 +103,16 @@ int32_t ir_database_load_model(ir_database *database, const char *model, imgret_
 
 /* Lets go of the extractor until it is needed again. */
 void ir_database_unload_model(ir_database *database);
+
+/* A model's specification with its paths absolute, in fresh memory; *projects is whether it names
+ * principal components. */
+int32_t ir_database_absolute_model(const char *text, char **out, bool *projects,
+                                   imgret_error *error);
+
+/* Records another model. Within a transaction, together with its vectors: every open handle, this one
+ * too, answers IMGRET_MISMATCH afterwards, until it is opened again. */
+int32_t ir_database_write_model(ir_database *database, const char *model, const char *identity,
+                                uint32_t dimension, imgret_error *error);
 
 /* Brings the delta up to what is committed, by this process and others. Cheap when nothing is. */
 int32_t ir_database_sync(ir_database *database, imgret_error *error);

@@ -17,6 +17,9 @@ typedef struct ir_feature_picture {
     uint32_t width; /* pixels, upright, as encoded */
     uint32_t height;
     const char *format; /* static text */
+    bool has_label;     /* the rest is filled */
+    uint32_t label;     /* index of the class */
+    float label_score;
 } ir_feature_picture;
 
 typedef struct ir_feature_counts {

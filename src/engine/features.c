@@ -34,7 +34,8 @@ ir_feature_key ir_features_key(const ir_database *database, const ir_source *sou
 }
 
 static int32_t extract(ir_database *database, ir_extractor *extractor, const ir_source *source,
-                       float *vector, ir_source_picture *picture, imgret_error *error)
+                       float *vector, ir_label *label, ir_source_picture *picture,
+                       imgret_error *error)
 {
     uint8_t *prepared = ir_malloc(ir_extractor_input_bytes(extractor));
     if (!prepared)
@@ -45,6 +46,7 @@ static int32_t extract(ir_database *database, ir_extractor *extractor, const ir_
         .prepared = prepared,
         .count = 1,
         .out = vector,
+        .labels = label,
         .stop = ir_call_current_stopped,
     };
     if (!status)
@@ -60,13 +62,24 @@ static void fill(ir_source_picture *picture, const ir_feature_picture *known)
     picture->format = known->format;
 }
 
-/* What is remembered is the vector alone. */
+/* What is remembered is the vector and the class alone. */
 static int32_t look_again(ir_database *database, const ir_source *source,
-                          ir_source_picture *picture, imgret_error *error)
+                          const ir_feature_picture *known, ir_source_picture *picture,
+                          imgret_error *error)
 {
     if (!picture || !picture->look)
         return IMGRET_OK;
-    return ir_source_prepare(source, NULL, &database->limits, NULL, picture, error);
+    int32_t status = ir_source_prepare(source, NULL, &database->limits, NULL, picture, error);
+    ir_extractor *extractor;
+    if (status || !known->has_label)
+        return status;
+    status = ir_database_extractor(database, &extractor, error);
+    if (status)
+        return status;
+    ir_label label = {known->label, known->label_score};
+    ir_look_set_label(picture->look, extractor, &label);
+    ir_extractor_close(extractor);
+    return IMGRET_OK;
 }
 
 int32_t ir_features_of(ir_database *database, const ir_source *source, float *vector,
@@ -77,16 +90,26 @@ int32_t ir_features_of(ir_database *database, const ir_source *source, float *ve
     if (ir_feature_cache_find(database->features, &key, vector, database->dimension, &known)) {
         if (picture)
             fill(picture, &known);
-        return look_again(database, source, picture, error);
+        return look_again(database, source, &known, picture, error);
     }
     ir_extractor *extractor;
     int32_t status = ir_database_extractor(database, &extractor, error);
     if (status)
         return status;
     ir_source_picture found = picture ? *picture : (ir_source_picture){0};
-    status = extract(database, extractor, source, vector, &found, error);
+    ir_label label = {0};
+    bool has_labels = ir_extractor_get_info(extractor)->has_labels;
+    status = extract(database, extractor, source, vector, has_labels ? &label : NULL, &found,
+                     error);
     if (!status) {
-        known = (ir_feature_picture){found.width, found.height, found.format};
+        known = (ir_feature_picture){.width = found.width,
+                                     .height = found.height,
+                                     .format = found.format,
+                                     .has_label = has_labels,
+                                     .label = label.index,
+                                     .label_score = label.score};
+        if (has_labels && found.look)
+            ir_look_set_label(found.look, extractor, &label);
         ir_feature_cache_keep(database->features, &key, vector, database->dimension, &known);
     }
     if (picture)

@@ -74,6 +74,8 @@ static ir_catalog_image image_of(const ingest *run, item *given)
         .vector = given->stored,
         .vector_bytes = ir_delta_vector_bytes(run->database->delta),
         .attributes = given->stored ? ir_look_attributes(&file->look) : NULL,
+        .label = given->stored && file->look.label[0] ? file->look.label : NULL,
+        .label_score = (double)file->look.label_score,
         .spaced = run->database->regions != NULL,
         .objects = file->objects.items,
         .object_count = given->stored ? file->objects.count : 0,

@@ -27,8 +27,10 @@ static int32_t prepare_parts(void *context, const ir_picture *pixels, imgret_err
 
 /* Runs the whole and its objects as one request. */
 static int32_t run_all(ir_extractor *extractor, const uint8_t *whole, const ir_objects *objects,
-                       float **vectors, imgret_error *error)
+                       float **vectors, ir_look *look, imgret_error *error)
 {
+    ir_label labels[1 + IR_REGION_OBJECTS_MAX];
+    bool has_labels = look && ir_extractor_get_info(extractor)->has_labels;
     uint32_t count = 1 + objects->count;
     size_t bytes = ir_extractor_input_bytes(extractor);
     const uint8_t *pictures[1 + IR_REGION_OBJECTS_MAX];
@@ -43,9 +45,13 @@ static int32_t run_all(ir_extractor *extractor, const uint8_t *whole, const ir_o
         .pictures = pictures,
         .count = count,
         .out = *vectors,
+        .labels = has_labels ? labels : NULL,
         .stop = ir_call_current_stopped,
     };
-    return ir_extractor_run_job(extractor, &job, error);
+    int32_t status = ir_extractor_run_job(extractor, &job, error);
+    if (!status && has_labels)
+        ir_look_set_label(look, extractor, &labels[0]); /* of the whole picture */
+    return status;
 }
 
 static int32_t extract_with_parts(ir_database *database, const ir_source *source, float **vectors,
@@ -64,7 +70,7 @@ static int32_t extract_with_parts(ir_database *database, const ir_source *source
                                           error)
                       : ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
     if (!status)
-        status = run_all(extractor, prepared, objects, vectors, error);
+        status = run_all(extractor, prepared, objects, vectors, picture->look, error);
     ir_free(prepared);
     ir_objects_free_pixels(objects);
     ir_extractor_close(extractor);

@@ -40,6 +40,7 @@ enum {
 typedef struct plan {
     ir_database *database;
     const imgret_optimize_options *options;
+    ir_pool *pool;
     ir_call *call;
     int64_t *ids; /* regions of the new segment, ascending */
     uint64_t id_count;
@@ -296,9 +297,24 @@ static bool stop_or_report(void *context, double done)
            made->options->on_progress(made->options->user, done) != 0;
 }
 
+/* Codes and graph of the base are held in RAM: they may take half of the memory that is allowed.
+ * Beyond that all is built anew, part by part. */
+static bool base_fits(const plan *made)
+{
+    const ir_segments *segments = &made->database->segments;
+    uint64_t limit = made->options->memory_bytes_max;
+    for (uint32_t i = 0; i < segments->count && limit; i++) {
+        const ir_catalog_segment *listed = &segments->open[i].listed;
+        uint64_t vectors = listed->vector_count * ir_delta_vector_bytes(made->database->delta);
+        if (listed->id == made->base && (listed->file_bytes - vectors) * 2 > limit)
+            return false;
+    }
+    return true;
+}
+
 static int32_t open_base(plan *made, imgret_error *error)
 {
-    if (!made->base)
+    if (!made->base || !base_fits(made))
         return IMGRET_OK;
     char *path = ir_segments_path(made->database->catalog, made->base);
     int32_t status = path ? ir_segment_open(&made->opened, path, &(ir_segment_open_options){0}, error)
@@ -307,15 +323,18 @@ static int32_t open_base(plan *made, imgret_error *error)
     return status;
 }
 
-/* Opening it checks it, before anything depends on it; what its searches find is measured. */
-static int32_t try_segment(plan *made, const char *path, ir_segment_info *info,
-                           imgret_error *error)
+/* Opening a segment checks it, before anything depends on it, and what its searches find is
+ * measured; with as much of it in RAM as memory allows, and not at all where that is too little. */
+static int32_t try_segment(plan *made, const char *path, imgret_error *error)
 {
     ir_segment *built = NULL;
-    int32_t status = ir_segment_open(&built, path, &(ir_segment_open_options){0}, error);
+    imgret_error reason = IMGRET_ERROR_INIT;
+    ir_segment_open_options options = {.ram_bytes_max = made->options->memory_bytes_max};
+    int32_t status = ir_segment_open(&built, path, &options, &reason);
+    if (status == IMGRET_LIMIT)
+        return IMGRET_OK;
     if (status)
-        return status;
-    ir_segment_get_info(built, info);
+        return ir_fail(error, status, "%s", reason.message);
     ir_calibration how = {.pool = made->database->pool, .stop = ir_call_stopped,
                           .context = made->call};
     status = ir_segment_calibrate(built, &how, &made->curves, error);
@@ -332,7 +351,7 @@ static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgr
         .vector_type = database->vector_type,
         .seed = 1,
         .memory_bytes_max = made->options->memory_bytes_max,
-        .pool = database->pool,
+        .pool = made->pool,
         .stop = stop_or_report,
         .context = made,
         .base = made->opened,
@@ -344,18 +363,17 @@ static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgr
     ir_log(IMGRET_LOG_INFO, "%s: segment %lld: %llu vectors, %llu of them taken over",
            database->path, (long long)made->number, (unsigned long long)report.vector_count,
            (unsigned long long)report.taken_count);
-    ir_segment_info info;
     if (!status)
-        status = try_segment(made, path, &info, error);
+        status = try_segment(made, path, error);
     if (status)
         return status;
     *out = (ir_catalog_segment){
         .id = made->number,
         .first_region = made->first_region,
         .last_region = made->last_region,
-        .vector_count = info.vector_count,
-        .file_bytes = info.file_bytes,
-        .identity = info.identity,
+        .vector_count = report.vector_count,
+        .file_bytes = report.file_bytes,
+        .identity = report.identity,
     };
     return IMGRET_OK;
 }
@@ -411,9 +429,12 @@ static int32_t carry_out(plan *made, imgret_error *error)
 }
 
 static int32_t optimize_locked(ir_database *database, const imgret_optimize_options *options,
-                               ir_call *call, imgret_error *error)
+                               ir_pool *pool, ir_call *call, bool *built, imgret_error *error)
 {
-    plan made = {.database = database, .options = options, .call = call};
+    plan made = {.database = database,
+                 .options = options,
+                 .pool = pool ? pool : database->pool,
+                 .call = call};
     int32_t status = ir_database_sync(database, error);
     bool pays = false;
     if (!status) {
@@ -421,6 +442,7 @@ static int32_t optimize_locked(ir_database *database, const imgret_optimize_opti
         pays = make_plan(&made);
         pthread_mutex_unlock(&database->delta_lock);
     }
+    *built = pays;
     if (pays) {
         status = list_regions(&made, error);
         if (!status)
@@ -434,8 +456,8 @@ static int32_t optimize_locked(ir_database *database, const imgret_optimize_opti
     return status;
 }
 
-int32_t ir_optimize(ir_database *database, const imgret_optimize_options *options, ir_call *call,
-                    imgret_error *error)
+int32_t ir_optimize(ir_database *database, const imgret_optimize_options *options, ir_pool *pool,
+                    ir_call *call, imgret_error *error)
 {
     if (database->read_only)
         return ir_fail(error, IMGRET_READ_ONLY, "%s is open for reading only", database->path);
@@ -447,25 +469,33 @@ int32_t ir_optimize(ir_database *database, const imgret_optimize_options *option
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "%s cannot be optimized within this thread's transaction", database->path);
     int lock;
+    bool built = false;
     int32_t status = ir_optimize_pause(database, &lock, error);
     if (status)
         return status;
-    status = optimize_locked(database, options, call, error);
+    status = optimize_locked(database, options, pool, call, &built, error);
     ir_optimize_resume(database, lock);
     imgret_error untidy = IMGRET_ERROR_INIT; /* no reason to call the whole a failure */
-    if (!status && ir_catalog_tidy(database->catalog, &untidy))
+    built = built || (options->flags & IMGRET_OPTIMIZE_FORCE) != 0;
+    if (!status && built && ir_catalog_tidy(database->catalog, &untidy))
         ir_log(IMGRET_LOG_WARNING, "%s", untidy.message);
     return status;
 }
 
 int32_t ir_optimize_pause(ir_database *database, int *lock, imgret_error *error)
 {
-    if (pthread_mutex_trylock(&database->optimize_lock) != 0)
-        return ir_fail(error, IMGRET_BUSY, "%s is being optimized by another thread",
-                       database->path);
-    int32_t status = lock_folder(database, lock, error);
-    if (status)
+    bool maintained;
+    ir_maintenance_yield(database->maintenance, &maintained);
+    int failed = pthread_mutex_trylock(&database->optimize_lock);
+    if (failed && maintained) /* it stops soon */
+        failed = pthread_mutex_lock(&database->optimize_lock);
+    int32_t status = failed ? ir_fail(error, IMGRET_BUSY, "%s is being optimized by another thread",
+                                      database->path)
+                            : lock_folder(database, lock, error);
+    if (status && !failed)
         pthread_mutex_unlock(&database->optimize_lock);
+    if (status)
+        ir_maintenance_resume(database->maintenance);
     return status;
 }
 
@@ -473,4 +503,5 @@ void ir_optimize_resume(ir_database *database, int lock)
 {
     close(lock);
     pthread_mutex_unlock(&database->optimize_lock);
+    ir_maintenance_resume(database->maintenance);
 }

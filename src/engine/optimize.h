@@ -4,12 +4,12 @@
 
 #include "engine/database.h"
 
-/* `options` has passed ir_options_read. */
-int32_t ir_optimize(ir_database *database, const imgret_optimize_options *options, ir_call *call,
-                    imgret_error *error);
+/* `options` has passed ir_options_read. `pool` builds; NULL: the database's. */
+int32_t ir_optimize(ir_database *database, const imgret_optimize_options *options, ir_pool *pool,
+                    ir_call *call, imgret_error *error);
 
 /* Keeps segments from being replaced, by any process, until ir_optimize_resume: for who copies them.
- * IMGRET_BUSY while some thread or process builds, or copies. */
+ * IMGRET_BUSY while some thread or process builds, or copies; maintenance of this handle gives way. */
 int32_t ir_optimize_pause(ir_database *database, int *lock, imgret_error *error);
 void ir_optimize_resume(ir_database *database, int lock);
 

@@ -20,9 +20,10 @@ typedef struct batch {
     ir_extractor *extractor;
     uint32_t batch_max;
     uint32_t dimension;
-    uint32_t room; /* pictures that fit into the next two */
+    uint32_t room; /* pictures that fit into the next three */
     const uint8_t **pictures;
     float *vectors;
+    ir_label *labels; /* NULL while there is no room for any, and where the model has none */
     uint32_t count;
     ir_pipe_slot *slots[IR_PIPE_BATCH_MAX];
 } batch;
@@ -62,9 +63,13 @@ static bool reserve(batch *here, uint32_t count)
         return true;
     ir_free(here->vectors);
     ir_free(here->pictures);
+    ir_free(here->labels);
+    bool has_labels = ir_extractor_get_info(here->extractor)->has_labels;
+    here->labels = has_labels ? ir_malloc_array(count, sizeof *here->labels) : NULL;
     here->vectors = ir_malloc_array((size_t)count * here->dimension, sizeof *here->vectors);
     here->pictures = ir_malloc_array(count, sizeof *here->pictures);
-    here->room = here->vectors && here->pictures ? count : 0;
+    bool good = here->vectors && here->pictures && (here->labels || !has_labels);
+    here->room = good ? count : 0;
     return here->room > 0;
 }
 
@@ -95,6 +100,7 @@ static int32_t extract_part(batch *here, uint32_t first, uint32_t count)
         .pictures = here->pictures,
         .count = total,
         .out = here->vectors,
+        .labels = here->labels,
         .background = true,
         .stop = ir_call_stopped,
         .stop_context = here->pipe->call,
@@ -111,6 +117,7 @@ static int32_t extract_part(batch *here, uint32_t first, uint32_t count)
         return status;
     }
     const float *vectors = here->vectors;
+    const ir_label *labels = here->labels;
     for (uint32_t i = 0; i < count; i++) {
         ir_pipe_slot *slot = here->slots[first + i];
         if (status) {
@@ -120,6 +127,10 @@ static int32_t extract_part(batch *here, uint32_t first, uint32_t count)
         uint32_t pictures = pictures_in(slot);
         keep_vectors(here, slot, vectors);
         vectors += (size_t)pictures * here->dimension;
+        if (labels) {
+            ir_look_set_label(&slot->file.look, here->extractor, labels); /* the whole's */
+            labels += pictures;
+        }
     }
     return IMGRET_OK;
 }
@@ -232,5 +243,6 @@ void *ir_pipe_extract_main(void *argument)
     ir_extractor_close(here.extractor);
     ir_free(here.vectors);
     ir_free(here.pictures);
+    ir_free(here.labels);
     return NULL;
 }

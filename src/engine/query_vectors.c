@@ -35,6 +35,8 @@ typedef struct picture_set {
     uint32_t slice_count;
     int32_t slice_status[SET_MAX];
     imgret_error slice_failure[SET_MAX];
+    bool has_labels;         /* what is remembered has its class, too: it may be added later */
+    ir_label labels[SET_MAX];
 } picture_set;
 
 int32_t ir_query_fail(const ir_query_work *work, uint32_t index, const imgret_error *reason,
@@ -82,6 +84,7 @@ static void extract_slice(void *context, uint32_t part)
         .pictures = pictures,
         .count = end - first,
         .out = set->rows + (size_t)first * set->work->database->dimension,
+        .labels = set->has_labels ? set->labels + first : NULL,
         .stop = ir_call_stopped,
         .stop_context = set->work->call,
     };
@@ -107,7 +110,12 @@ static int32_t extract_fresh(picture_set *set, imgret_error *error)
         float *vector = set->work->asked[one->index].vector;
         memcpy(vector, set->rows + (size_t)i * database->dimension,
                database->dimension * sizeof vector[0]);
-        ir_feature_picture about = {one->about.width, one->about.height, one->about.format};
+        ir_feature_picture about = {.width = one->about.width,
+                                    .height = one->about.height,
+                                    .format = one->about.format,
+                                    .has_label = set->has_labels,
+                                    .label = set->labels[i].index,
+                                    .label_score = set->labels[i].score};
         ir_feature_cache_keep(database->features, &one->key, vector, database->dimension, &about);
     }
     return IMGRET_OK;
@@ -144,7 +152,8 @@ static int32_t extract_pictures(const ir_query_work *work, ir_extractor *extract
         status = ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare pictures");
     else
         *set = (picture_set){.work = work, .extractor = extractor, .prepared_bytes = bytes,
-                             .prepared = prepared, .rows = rows};
+                             .prepared = prepared, .rows = rows,
+                             .has_labels = ir_extractor_get_info(extractor)->has_labels};
     for (uint32_t i = 0; i < work->count && !status;) {
         set->count = 0;
         for (; i < work->count && set->count < SET_MAX; i++)

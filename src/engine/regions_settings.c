@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 
 #include <string.h>
 
@@ -38,6 +39,27 @@ int32_t ir_regions_write_settings(ir_database *database, imgret_error *error)
                                            database->regions_wanted, error);
 }
 
+/* The same regions under another specification (a detector or labels that moved): remember it.
+ * Failing to is no reason to refuse the database. */
+static void remember(ir_database *database, const char *recorded)
+{
+    const char *spec = ir_regions_spec(database->regions);
+    if (database->read_only || strcmp(recorded, spec) == 0)
+        return;
+    imgret_error error = IMGRET_ERROR_INIT;
+    int32_t status = ir_catalog_begin(database->catalog, &error);
+    if (!status) {
+        status = ir_catalog_set_setting(database->catalog, SETTING_REGIONS, spec, &error);
+        if (!status)
+            status = ir_catalog_commit(database->catalog, NULL, NULL, &error);
+        else
+            ir_catalog_rollback(database->catalog);
+    }
+    if (status)
+        ir_log(IMGRET_LOG_WARNING, "%s: the detector's new place is not recorded: %s",
+               database->path, error.message);
+}
+
 static int32_t agree(ir_database *database, const char *spec, char **identity,
                      imgret_error *error)
 {
@@ -47,6 +69,8 @@ static int32_t agree(ir_database *database, const char *spec, char **identity,
                        "%s was made with the regions %s, not with %s (needed: %s; given: %s)",
                        database->path, spec ? spec : "none", ir_regions_spec(database->regions),
                        recorded, wanted);
+    if (wanted && spec)
+        remember(database, spec);
     if (wanted || !spec)
         return IMGRET_OK;
     int32_t status =

@@ -8,6 +8,7 @@
 #include "decode/decode.h"
 #include "engine/prepare.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The first version of the struct: a caller never has less. */
@@ -109,6 +110,13 @@ const imgret_attributes *ir_look_attributes(ir_look *look)
     attributes->camera_make = exif->make[0] ? exif->make : NULL;
     attributes->camera_model = exif->model[0] ? exif->model : NULL;
     return attributes;
+}
+
+void ir_look_set_label(ir_look *look, const ir_extractor *extractor, const ir_label *label)
+{
+    const char *name = ir_extractor_label(extractor, label->index);
+    snprintf(look->label, sizeof look->label, "%s", name ? name : "");
+    look->label_score = label->score;
 }
 
 static int32_t look_at(const ir_source *source, const ir_picture *picture,

@@ -23,15 +23,21 @@ typedef struct ir_source {
     uint32_t zoom_rows;
 } ir_source;
 
-/* What a picture looks like, and what its camera wrote. May be copied as it is. */
+/* What a picture looks like, what its camera wrote, and what the model's head says that it is. May be
+ * copied as it is. */
 typedef struct ir_look {
-    bool there; /* the rest is filled */
+    bool there; /* the next two are filled */
     imgret_attributes attributes;
     ir_exif exif;
+    char label[IR_LABEL_BYTES_MAX + 1]; /* "": none */
+    float label_score;
 } ir_look;
 
 /* The attributes, their texts pointing into `look`; NULL when it is not filled. */
 const imgret_attributes *ir_look_attributes(ir_look *look);
+
+/* Writes down what `extractor`, which has labels, says of the picture. */
+void ir_look_set_label(ir_look *look, const ir_extractor *extractor, const ir_label *label);
 
 /* What became known of a picture on its way to the model. */
 typedef struct ir_source_picture {

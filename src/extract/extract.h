@@ -85,6 +85,8 @@ int32_t ir_extractor_clean(const ir_extractor *extractor, ir_picture *picture,
 int32_t ir_extractor_prepare(const ir_extractor *extractor, const ir_picture *picture,
                              uint8_t *out, imgret_error *error);
 
+#define IR_LABEL_BYTES_MAX 1024u /* of a class's name, without its NUL */
+
 /* What a classification head says of a picture. */
 typedef struct ir_label {
     uint32_t index; /* of the class: ir_extractor_label */

@@ -2,10 +2,11 @@
 #ifndef IR_EXTRACT_LABELS_H
 #define IR_EXTRACT_LABELS_H
 
+#include "extract/extract.h"
+
 #include <imgret/imgret.h>
 #include <stddef.h>
 
-#define IR_LABEL_BYTES_MAX 1024u
 #define IR_LABEL_COUNT_MAX 65536u
 #define IR_LABEL_FILE_BYTES_MAX ((uint64_t)16 << 20)
 

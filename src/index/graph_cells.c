@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEADERS_MAX = 128, BLOCK_ROWS = 32, LEVELS_MAX = 24 };
+enum { LEADERS_MAX = 32, BLOCK_ROWS = 32, LEVELS_MAX = 24 };
 
 #define DISSOLVED 0xFFFFFFFFu
 

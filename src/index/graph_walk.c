@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRUNE_BLOCK = 8 };
+enum { PRUNE_BLOCK = 16, PRUNE_CHOSEN = 8 };
 
 size_t ir_graph_row_bytes(uint32_t dimension)
 {
@@ -31,7 +31,7 @@ int32_t ir_graph_scratch_create(ir_graph_scratch *out, const ir_graph_spec *spec
     out->beam.entries = ir_malloc_array(spec->beam, sizeof out->beam.entries[0]);
     out->candidates = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->candidates[0]);
     out->ids = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->ids[0]);
-    out->products = ir_malloc_array(PRUNE_BLOCK * (PRUNE_BLOCK + 128), sizeof out->products[0]);
+    out->products = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->products[0]);
     out->distances = ir_malloc_array(IR_GRAPH_CANDIDATES_MAX, sizeof out->distances[0]);
     if (!out->query || !out->beam.entries || !out->candidates || !out->ids || !out->products ||
         !out->distances || !ir_visited_reserve(&out->visited, 4096))
@@ -124,55 +124,101 @@ void ir_graph_walk(ir_graph_scratch *scratch, const ir_graph_draft *draft, uint3
     ir_graph_sort_candidates(scratch);
 }
 
-/* Squared distances of a block of candidates to what is chosen already, and among one another. */
-static void measure_block(ir_graph_scratch *scratch, const ir_graph_rows *rows, const uint32_t *block,
-                          uint32_t block_count, const uint32_t *chosen, uint32_t chosen_count)
+/* A pruning under way. */
+typedef struct pruning {
+    const ir_graph_rows *rows;
+    float alpha_squared;
+    uint32_t *chosen;
+    uint32_t chosen_count;
+    ir_graph_tail tails[128]; /* of the chosen */
+    const ir_beam_entry *block[PRUNE_BLOCK]; /* candidates that may yet be chosen */
+    uint32_t block_count;
+    int32_t *products;
+} pruning;
+
+/* Whether a chosen row is so much nearer to the candidate that the way leads over it. */
+static inline bool hides(const pruning *p, const ir_graph_tail *chosen,
+                         const ir_beam_entry *candidate, int32_t product)
 {
-    const ir_code_kernels *kernels = ir_code_kernels_get();
-    ir_code_rows left = {rows->base, rows->stride, block, block_count};
-    ir_code_rows right = {rows->base, rows->stride, chosen, chosen_count};
-    if (chosen_count > 0)
-        kernels->bytes_gram(&left, &right, rows->dimension, scratch->products);
-    kernels->bytes_gram(&left, &left, rows->dimension,
-                        scratch->products + block_count * chosen_count);
+    ir_graph_tail tail = ir_graph_tail_of(p->rows, candidate->slot);
+    return p->alpha_squared * ir_graph_distance(&tail, chosen, product) <= candidate->key;
+}
+
+static void block_products(pruning *p, const uint32_t *others, uint32_t count)
+{
+    uint32_t ids[PRUNE_BLOCK];
+    for (uint32_t i = 0; i < p->block_count; i++)
+        ids[i] = p->block[i]->slot;
+    ir_code_rows left = {p->rows->base, p->rows->stride, ids, p->block_count};
+    ir_code_rows right = {p->rows->base, p->rows->stride, others ? others : ids,
+                          others ? count : p->block_count};
+    ir_code_kernels_get()->bytes_gram(&left, &right, p->rows->dimension, p->products);
+}
+
+/* Leaves of the block what none of the chosen hides. The nearest of them hide most: they are
+ * compared first, a few at a time. */
+static void drop_hidden(pruning *p)
+{
+    for (uint32_t first = 0; first < p->chosen_count && p->block_count > 0; first += PRUNE_CHOSEN) {
+        uint32_t left = p->chosen_count - first, kept = 0;
+        uint32_t count = left < PRUNE_CHOSEN ? left : PRUNE_CHOSEN;
+        block_products(p, p->chosen + first, count);
+        for (uint32_t i = 0; i < p->block_count; i++) {
+            bool hidden = false;
+            for (uint32_t c = 0; c < count && !hidden; c++)
+                hidden = hides(p, &p->tails[first + c], p->block[i], p->products[i * count + c]);
+            if (!hidden)
+                p->block[kept++] = p->block[i];
+        }
+        p->block_count = kept;
+    }
+}
+
+/* Chooses from the block, nearest first, what those chosen before from it do not hide. */
+static void choose_from_block(pruning *p, uint32_t degree)
+{
+    uint32_t settled = p->chosen_count, place_of[PRUNE_BLOCK];
+    if (p->block_count > 1)
+        block_products(p, NULL, 0);
+    for (uint32_t i = 0; i < p->block_count && p->chosen_count < degree; i++) {
+        bool hidden = false;
+        for (uint32_t c = settled; c < p->chosen_count && !hidden; c++)
+            hidden = hides(p, &p->tails[c], p->block[i],
+                           p->products[i * p->block_count + place_of[c - settled]]);
+        if (hidden)
+            continue;
+        place_of[p->chosen_count - settled] = i;
+        p->tails[p->chosen_count] = ir_graph_tail_of(p->rows, p->block[i]->slot);
+        p->chosen[p->chosen_count++] = p->block[i]->slot;
+    }
+}
+
+/* A node among near duplicates would be left with one neighbour: the nearest that were passed
+ * over keep it connected. */
+static void fill_half(const ir_graph_scratch *scratch, pruning *p, uint32_t degree)
+{
+    uint32_t settled = p->chosen_count, next = 0; /* chosen ones stand in the candidates' order */
+    for (uint32_t i = 0; i < scratch->candidate_count && p->chosen_count < degree / 2; i++) {
+        uint32_t slot = scratch->candidates[i].slot;
+        if (next < settled && p->chosen[next] == slot)
+            next++;
+        else
+            p->chosen[p->chosen_count++] = slot;
+    }
 }
 
 uint32_t ir_graph_prune(ir_graph_scratch *scratch, const ir_graph_spec *spec, uint32_t *out)
 {
-    const ir_beam_entry *candidates = scratch->candidates;
-    const ir_graph_rows *rows = spec->rows;
-    uint32_t passed[128], passed_count = 0, chosen = 0;
-    ir_graph_tail tails[128];
-    float alpha_squared = spec->alpha * spec->alpha;
-    for (uint32_t first = 0; first < scratch->candidate_count && chosen < spec->degree;
+    pruning p = {.rows = spec->rows, .alpha_squared = spec->alpha * spec->alpha, .chosen = out,
+                 .products = scratch->products};
+    for (uint32_t first = 0; first < scratch->candidate_count && p.chosen_count < spec->degree;
          first += PRUNE_BLOCK) {
-        uint32_t block[PRUNE_BLOCK], count = 0, settled = chosen;
-        uint32_t place_of[PRUNE_BLOCK]; /* in the block, of those chosen from it */
-        for (; count < PRUNE_BLOCK && first + count < scratch->candidate_count; count++)
-            block[count] = candidates[first + count].slot;
-        measure_block(scratch, rows, block, count, out, settled);
-        const int32_t *among = scratch->products + count * settled;
-        for (uint32_t i = 0; i < count && chosen < spec->degree; i++) {
-            ir_graph_tail tail = ir_graph_tail_of(rows, block[i]);
-            float key = candidates[first + i].key;
-            bool hidden = false;
-            for (uint32_t c = 0; c < chosen && !hidden; c++) {
-                int32_t product = c < settled ? scratch->products[i * settled + c]
-                                              : among[i * count + place_of[c - settled]];
-                hidden = alpha_squared * ir_graph_distance(&tail, &tails[c], product) <= key;
-            }
-            if (!hidden) {
-                place_of[chosen - settled] = i;
-                tails[chosen] = tail;
-                out[chosen++] = block[i];
-            } else if (passed_count < spec->degree / 2) {
-                passed[passed_count++] = block[i];
-            }
-        }
+        p.block_count = 0;
+        for (uint32_t i = first; i < first + PRUNE_BLOCK && i < scratch->candidate_count; i++)
+            p.block[p.block_count++] = &scratch->candidates[i];
+        drop_hidden(&p);
+        choose_from_block(&p, spec->degree);
     }
-    /* A node among near duplicates would be left with one neighbour: the nearest that were passed
-     * over keep it connected. */
-    for (uint32_t i = 0; i < passed_count && chosen < spec->degree / 2; i++)
-        out[chosen++] = passed[i];
-    return chosen;
+    fill_half(scratch, &p, spec->degree);
+    return p.chosen_count;
 }

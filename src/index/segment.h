@@ -24,7 +24,8 @@ typedef struct ir_segment_spec {
     float alpha;             /* of the pruning; 0: 1.05 */
     uint32_t centroid_count; /* 1 to 256; 0: by the number of vectors */
     uint64_t seed;
-    uint64_t memory_bytes_max; /* 0: no limit */
+    uint64_t memory_bytes_max; /* of allocations; 0: no limit. Where all at once takes more, parts
+                                * of the work go to unnamed files in the folder of the segment */
     ir_pool *pool;
     /* Called now and then on the calling thread with the share that is done; true stops with
      * IMGRET_INTERRUPTED. NULL: never. */
@@ -49,11 +50,13 @@ typedef struct ir_segment_report {
     uint64_t file_bytes;
     uint64_t memory_bytes; /* most that building took */
     uint64_t encode_us, graph_us, total_us;
+    uint64_t identity;    /* as in ir_segment_info */
     uint64_t taken_count; /* of vectors whose codes and edges came from the base */
 } ir_segment_report;
 
 /* Builds the file `path`; until it is durable it has the name `path`.tmp. Equal vectors, ids, spec
- * and seed give the same file, whatever the number of threads. `report` may be NULL.
+ * and seed give the same file, whatever the number of threads; where memory_bytes_max makes it build
+ * in parts, what threads take of it counts as well. `report` may be NULL.
  * Errors: INVALID_ARGUMENT (not finite, ids not ascending), LIMIT (memory: names the least that
  * works), INTERRUPTED, FULL, IO, NO_MEMORY, and what `next` returned. */
 int32_t ir_segment_build(const char *path, const ir_segment_spec *spec, ir_segment_next_fn next,

@@ -615,6 +615,7 @@ static int32_t run(ir_builder *b, const char *path, ir_segment_next_fn next, voi
     if (!status)
         status = ir_page_writer_commit(b->writer, &b->header, error);
     report->vector_count = b->header.vector_count;
+    report->identity = b->header.checks_hash;
     report->file_bytes = b->header.page_count * IR_PAGE_BYTES;
     report->total_us = now_us() - start_us;
     return status;

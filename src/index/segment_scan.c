@@ -17,6 +17,10 @@ struct ir_segment_scan {
 
 int32_t ir_segment_scan_create(ir_segment_scan **out, ir_segment *segment, imgret_error *error)
 {
+    *out = NULL;
+    int32_t refused = ir_segment_refuse_damaged(segment, error); /* it is not empty */
+    if (refused)
+        return refused;
     ir_segment_scan *scan = ir_calloc(1, sizeof *scan);
     if (scan)
         scan->pages = ir_malloc_aligned(IR_PAGE_BYTES, SCAN_PAGES * IR_PAGE_BYTES);

@@ -19,6 +19,10 @@ const ir_code_kernels *ir_code_kernels_named(const char *name)
         __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512vnni"))
         return &ir_code_avx512;
 #endif
+#if defined(__aarch64__)
+    if (strcmp(name, "neon") == 0)
+        return &ir_code_neon;
+#endif
     return NULL;
 }
 
@@ -30,6 +34,8 @@ static const ir_code_kernels *choose(void)
         found = ir_code_kernels_named("avx512");
     if (!found)
         found = ir_code_kernels_named("avx2");
+    if (!found)
+        found = ir_code_kernels_named("neon");
     return found ? found : &ir_code_scalar;
 }
 

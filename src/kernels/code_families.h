@@ -9,5 +9,8 @@ extern const ir_code_kernels ir_code_scalar;
 extern const ir_code_kernels ir_code_avx2;
 extern const ir_code_kernels ir_code_avx512;
 #endif
+#if defined(__aarch64__)
+extern const ir_code_kernels ir_code_neon;
+#endif
 
 #endif

@@ -508,4 +508,20 @@ FIELD(imgret_repair_report, vectors_kept, 8);
 FIELD(imgret_repair_report, images_extracted, 16);
 FIELD(imgret_repair_report, images_lost, 24);
 
+SIZE(imgret_reembed_options, 48);
+FIELD(imgret_reembed_options, size, 0);
+FIELD(imgret_reembed_options, flags, 4);
+FIELD(imgret_reembed_options, model, 8);
+FIELD(imgret_reembed_options, on_item, 16);
+FIELD(imgret_reembed_options, on_progress, 24);
+FIELD(imgret_reembed_options, user, 32);
+FIELD(imgret_reembed_options, memory_bytes_max, 40);
+
+SIZE(imgret_reembed_report, 32);
+FIELD(imgret_reembed_report, size, 0);
+FIELD(imgret_reembed_report, reserved_zero, 4);
+FIELD(imgret_reembed_report, embedded_count, 8);
+FIELD(imgret_reembed_report, resumed_count, 16);
+FIELD(imgret_reembed_report, missing_count, 24);
+
 #endif

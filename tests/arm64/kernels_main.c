@@ -1,4 +1,5 @@
 /* kernels_main.c: the kernels' checks as a plain program, to be run under an arm64 emulator. */
+#include "code_compare.h"
 #include "kernels_compare.h"
 
 int main(void)
@@ -22,5 +23,12 @@ int main(void)
         }
         printf("%s: as the reference\n", names[i]);
     }
-    return strcmp(ir_kernels_get()->name, "neon") != 0;
+    const ir_code_kernels *neon = ir_code_kernels_named("neon");
+    if (!neon || !compare_code_kernels(neon)) {
+        fprintf(stderr, "neon: kernels over codes differ from the reference\n");
+        return 1;
+    }
+    printf("neon over codes: as the reference\n");
+    return strcmp(ir_kernels_get()->name, "neon") != 0 ||
+           strcmp(ir_code_kernels_get()->name, "neon") != 0;
 }

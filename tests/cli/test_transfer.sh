@@ -50,4 +50,12 @@ run "$IMGRET" check t.imgret
 check "then it is sound" '[ $status -eq 0 ]'
 run "$IMGRET" search t.imgret "$(first_of city pics)"
 check "and searches work" '[ $status -eq 0 ] && [ -s out ]'
+
+run "$IMGRET" reembed t.imgret
+check "reembed wants a model" '[ $status -eq 2 ] && grep -q -e --model err'
+run "$IMGRET" reembed t.imgret --model classic --json
+check "reembed to the same model does nothing" \
+    '[ $status -eq 0 ] && grep -q "\"embedded_count\":0" out'
+run "$IMGRET" reembed t.imgret --model no-such-model
+check "reembed names an unknown model" '[ $status -eq 2 ] && grep -q no-such-model err'
 finish

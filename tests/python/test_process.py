@@ -263,6 +263,7 @@ class CtrlCTest(ProcessCase):
         folder = self.pictures(30)
         code = (
             "import imgret, os, signal, sys\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it\n"
             "with imgret.open(sys.argv[1]) as db:\n"
             "    for n, item in enumerate(db.ingest(sys.argv[2], commit_count=1)):\n"
             "        if n == 4: os.kill(os.getpid(), signal.SIGINT)\n"

@@ -125,6 +125,26 @@ static void sha256_matches_its_standard(void **state)
     assert_string_equal(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
+static void sha256_is_the_same_by_instructions(void **state)
+{
+    (void)state;
+    uint8_t data[700], digest[32], plain[32];
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 151 + (i >> 3));
+    for (size_t bytes = 0; bytes <= sizeof data; bytes += bytes < 130 ? 1 : 57)
+        for (size_t first = 0; first <= bytes; first += 61) { /* in two parts, odd addresses */
+            ir_sha256 hash;
+            ir_sha256_start(&hash);
+            ir_sha256_feed(&hash, data, first);
+            ir_sha256_feed(&hash, data + first, bytes - first);
+            ir_sha256_finish(&hash, digest);
+            ir_sha256_start_plain(&hash);
+            ir_sha256_feed(&hash, data, bytes);
+            ir_sha256_finish(&hash, plain);
+            assert_memory_equal(digest, plain, sizeof plain);
+        }
+}
+
 static void paths_become_absolute(void **state)
 {
     (void)state;
@@ -198,6 +218,7 @@ int main(void)
         cmocka_unit_test(half_round_trips_every_value),
         cmocka_unit_test(half_rounds_to_nearest_even),
         cmocka_unit_test(sha256_matches_its_standard),
+        cmocka_unit_test(sha256_is_the_same_by_instructions),
         cmocka_unit_test(paths_become_absolute),
         cmocka_unit_test(reading_refuses_what_is_no_file),
         cmocka_unit_test(pool_runs_every_part_once),

@@ -1,143 +1,27 @@
 /* test_codes.c: kernels over codes against the scalar ones; estimates unbiased and within bounds. */
 #include "testing.h"
 
+#include "code_compare.h"
+
 #include "base/random.h"
 #include "index/codes.h"
 #include "index/rotate.h"
 
 #include <math.h>
 
-static float normal(uint64_t *seed)
-{
-    double sum = 0;
-    for (int i = 0; i < 12; i++)
-        sum += ir_random_unit(seed);
-    return (float)(sum - 6);
-}
-
 /* ---- Kernels ---------------------------------------------------------------------------------- */
-
-enum { ROWS = 9, N_MAX = 1040 };
-
-typedef struct codes {
-    uint8_t rows[ROWS * N_MAX];
-    uint8_t rests[ROWS * N_MAX];
-    uint8_t planes[4 * 256];
-    int8_t bytes[N_MAX + IR_CODE_SLACK_BYTES];
-    uint32_t ids[ROWS];
-} codes;
-
-static void fill(codes *c, uint64_t seed)
-{
-    uint8_t *all = (uint8_t *)c;
-    for (size_t i = 0; i < offsetof(codes, ids); i++)
-        all[i] = (uint8_t)ir_random_next(&seed);
-    for (uint32_t i = 0; i < ROWS; i++)
-        c->ids[i] = (uint32_t)ir_random_below(&seed, ROWS);
-}
-
-static void compare_family(const ir_code_kernels *family, const codes *c, uint32_t n)
-{
-    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
-    ir_code_operand query = {c->planes, 256, c->bytes, n};
-    int32_t expected[ROWS], found[ROWS];
-    ir_code_rows rows = {c->rows, n / 8 + 3, c->ids, ROWS};
-    scalar->bits_dot(&query, &rows, expected);
-    family->bits_dot(&query, &rows, found);
-    assert_memory_equal(expected, found, sizeof found);
-    for (uint32_t bits = 2; bits <= IR_CODE_BITS_MAX; bits++) {
-        ir_code_rows rests = {c->rests, n * (bits - 1) / 8 + 1, c->ids, ROWS};
-        scalar->levels_dot(&query, &rows, &rests, bits, expected);
-        family->levels_dot(&query, &rows, &rests, bits, found);
-        assert_memory_equal(expected, found, sizeof found);
-    }
-    ir_code_rows whole = {c->rests, N_MAX, NULL, ROWS};
-    scalar->bytes_dot(c->bytes, n, &whole, expected);
-    family->bytes_dot(c->bytes, n, &whole, found);
-    assert_memory_equal(expected, found, sizeof found);
-    /* Any number of rows on either side, by name and in order. */
-    int32_t expected_all[ROWS * ROWS], found_all[ROWS * ROWS];
-    for (uint32_t count = 1; count <= ROWS; count++) {
-        ir_code_rows left = {c->rests, N_MAX, NULL, count};
-        ir_code_rows right = {c->rests, N_MAX, c->ids, ROWS + 1 - count};
-        memset(expected_all, 0, sizeof expected_all);
-        memset(found_all, 0, sizeof found_all);
-        scalar->bytes_gram(&left, &right, n, expected_all);
-        family->bytes_gram(&left, &right, n, found_all);
-        assert_memory_equal(expected_all, found_all, sizeof found_all);
-    }
-}
-
-static void compare_floats(const ir_code_kernels *family, uint32_t n)
-{
-    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
-    static float a[4096], b[4096];
-    uint64_t seed = n;
-    for (uint32_t j = 0; j < n; j++)
-        a[j] = b[j] = normal(&seed);
-    float expected = scalar->dot(a, b, n);
-    assert_true(fabsf(expected - family->dot(a, b, n)) <= 1e-4f * expected);
-    for (uint32_t block = 1; block <= n; block *= 2) {
-        scalar->fht(a, block);
-        family->fht(b, block);
-        for (uint32_t j = 0; j < block; j++)
-            assert_true(fabsf(a[j] - b[j]) <= 1e-5f * (float)(block * block));
-        memcpy(a, b, sizeof a);
-        for (uint32_t j = 0; j < block; j++)
-            a[j] = b[j] = b[j] / sqrtf((float)block);
-    }
-}
-
-static void compare_encoding(const ir_code_kernels *family, uint32_t n)
-{
-    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
-    static float values[N_MAX], other[N_MAX];
-    uint8_t expected[N_MAX], found[N_MAX];
-    float expected_sums[3], found_sums[3];
-    uint64_t seed = n;
-    for (uint32_t j = 0; j < n; j++) {
-        values[j] = normal(&seed);
-        other[j] = normal(&seed);
-    }
-    for (uint32_t bits = 1; bits <= IR_CODE_BITS_MAX; bits++) {
-        float inverse = 0.3f * (float)(1u << bits);
-        scalar->grid(values, other, n, inverse, bits, expected, expected_sums);
-        family->grid(values, other, n, inverse, bits, found, found_sums);
-        assert_memory_equal(expected, found, n);
-        for (int i = 0; i < 3; i++)
-            assert_true(fabsf(expected_sums[i] - found_sums[i]) <=
-                        1e-5f * (expected_sums[1] + (float)n));
-        family->grid(values, NULL, n, inverse, bits, NULL, found_sums);
-        assert_true(found_sums[2] == 0);
-    }
-    int32_t expected_bytes[2], found_bytes[2];
-    assert_true(scalar->bytes_from_floats(values, n, expected, expected_bytes) ==
-                family->bytes_from_floats(values, n, found, found_bytes));
-    assert_memory_equal(expected, found, n);
-    assert_memory_equal(expected_bytes, found_bytes, sizeof found_bytes);
-    memset(values, 0, sizeof values);
-    assert_true(family->bytes_from_floats(values, n, found, found_bytes) == 0);
-    assert_true(found[0] == 128 && found_bytes[0] == 0 && found_bytes[1] == 0);
-}
 
 static void families_agree_with_scalar(void **state)
 {
     (void)state;
-    const char *names[] = {"avx2", "avx512"};
-    static codes c;
-    for (size_t i = 0; i < 2; i++) {
+    const char *names[] = {"avx2", "avx512", "neon"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const ir_code_kernels *family = ir_code_kernels_named(names[i]);
         if (!family) {
             print_message("%s: not on this machine\n", names[i]);
             continue;
         }
-        for (uint32_t n = 8; n <= N_MAX; n += 8) {
-            fill(&c, n);
-            compare_family(family, &c, n);
-            compare_encoding(family, n);
-        }
-        compare_floats(family, 4096);
-        compare_floats(family, 37);
+        assert_true(compare_code_kernels(family));
     }
     assert_null(ir_code_kernels_named("none"));
 }

@@ -7,6 +7,8 @@
 #include <imgret/imgret.h>
 #include <limits.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 /* ---- suppression ---- */
@@ -418,6 +420,29 @@ static void a_file_of_labels_names_the_classes(void **state)
     imgret_close(db);
 }
 
+static void labels_that_moved_are_remembered(void **state)
+{
+    const fixture *here = *state;
+    static uint8_t rgb[3 * SIDE_PX * SIDE_PX];
+    char labels[320], spec[400];
+    int64_t id;
+    imgret *db = open_finder(here, "detector:finder?nms=0.2");
+    imgret_close(db);
+    snprintf(labels, sizeof labels, "%s/labels", here->folder);
+    snprintf(spec, sizeof spec, "detector:finder?nms=0.2&labels=%s", labels);
+    write_text(labels, "a\nb\nc\n");
+    db = open_finder(here, spec);
+    imgret_close(db);
+    db = open_finder(here, NULL);
+    draw_two(rgb);
+    assert_int_equal(try_add(db, rgb, SIDE_PX, SIDE_PX, &id), IMGRET_OK);
+    assert_region(db, id, 1, 0, 0, 64, 64, "b", 1.0);
+    imgret_stats stats = {.size = sizeof stats};
+    assert_int_equal(imgret_get_stats(db, &stats, NULL), IMGRET_OK);
+    assert_non_null(strstr(stats.regions, labels));
+    imgret_close(db);
+}
+
 static void another_detector_is_a_mismatch(void **state)
 {
     const fixture *here = *state;
@@ -493,6 +518,74 @@ static void a_detector_that_fails_fails_the_picture(void **state)
     }
 }
 
+/* ---- threads ---- */
+
+enum { THREADS = 4, ROUNDS = 6 };
+
+typedef struct {
+    imgret *db;
+    int number;
+    atomic_int *failures;
+} crew;
+
+/* Adds pictures with one object each, and asks with it: by the picture, then by its id. */
+static void *add_and_ask(void *argument)
+{
+    const crew *me = argument;
+    uint8_t *rgb = calloc(3, SIDE_PX * SIDE_PX);
+    for (int i = 0; rgb && i < ROUNDS; i++) {
+        uint32_t cell = (uint32_t)(me->number * ROUNDS + i) % 16;
+        memset(rgb, me->number * ROUNDS + i + 1, (size_t)3 * SIDE_PX * SIDE_PX);
+        paint(rgb, SIDE_PX, cell % 4 * 32, cell / 4 * 32, 32, me->number % 3, 255);
+        imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = rgb,
+                              .data_bytes = (uint64_t)3 * SIDE_PX * SIDE_PX, .width = SIDE_PX,
+                              .height = SIDE_PX};
+        imgret_add_result added = {.size = sizeof added};
+        int32_t status = imgret_add(me->db, &input, NULL, &added, NULL);
+        imgret_input id = {.size = sizeof id, .kind = IMGRET_INPUT_ID, .id = added.id};
+        imgret_query_options options = {.size = sizeof options, .k = 50,
+                                        .flags = IMGRET_QUERY_MAIN_OBJECT |
+                                                 IMGRET_QUERY_INCLUDE_SELF | IMGRET_QUERY_GROUP,
+                                        .search = IMGRET_SEARCH_OBJECTS};
+        for (int way = 0; way < 2 && !status; way++) {
+            imgret_results *results;
+            bool found = false;
+            status = imgret_query(&results, me->db, way ? &id : &input, &options, NULL);
+            for (uint64_t n = 0; n < imgret_results_count(results); n++)
+                found = found || imgret_results_at(results, n)->id == added.id;
+            if (!found)
+                status = IMGRET_INTERNAL;
+            imgret_results_free(results);
+        }
+        if (status)
+            atomic_fetch_add(me->failures, 1);
+    }
+    free(rgb);
+    return NULL;
+}
+
+static void threads_share_a_detector(void **state)
+{
+    imgret *db = open_finder(*state, "detector:finder");
+    imgret_close(db);
+    db = open_finder(*state, NULL); /* not loaded yet: all come at once */
+    pthread_t threads[THREADS];
+    crew crews[THREADS];
+    atomic_int failures = 0;
+    for (int i = 0; i < THREADS; i++) {
+        crews[i] = (crew){db, i, &failures};
+        assert_int_equal(pthread_create(&threads[i], NULL, add_and_ask, &crews[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(failures, 0);
+    imgret_stats stats = {.size = sizeof stats};
+    assert_int_equal(imgret_get_stats(db, &stats, NULL), IMGRET_OK);
+    assert_int_equal(stats.image_count, THREADS * ROUNDS);
+    assert_int_equal(stats.vector_count, 2 * THREADS * ROUNDS);
+    imgret_close(db);
+}
+
 /* The folder of the torch plugin; skips the test when it was not built. */
 static void find_torch(char folder[PATH_MAX])
 {
@@ -565,9 +658,11 @@ int main(void)
         detector_test(the_main_object_is_asked_with),
         detector_test(a_filter_chooses_among_objects),
         detector_test(a_file_of_labels_names_the_classes),
+        detector_test(labels_that_moved_are_remembered),
         detector_test(another_detector_is_a_mismatch),
         detector_test(what_a_backend_may_not_say),
         detector_test(a_detector_that_fails_fails_the_picture),
+        detector_test(threads_share_a_detector),
         detector_test(yolox_finds_the_pets_in_the_photo),
     };
     return cmocka_run_group_tests_name("detector", tests, NULL, NULL);

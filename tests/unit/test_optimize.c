@@ -368,6 +368,27 @@ static void progress_ends_at_one(void **state)
     }
 }
 
+static void it_works_with_little_memory(void **state)
+{
+    fixture *f = *state;
+    add_many(f->db, 0, COUNT);
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_optimize_options options = {.size = sizeof options,
+                                       .flags = IMGRET_OPTIMIZE_FORCE,
+                                       .memory_bytes_max = 1000};
+    assert_int_equal(imgret_optimize(f->db, &options, &error), IMGRET_LIMIT);
+    assert_non_null(strstr(error.message, "at least"));
+    options.memory_bytes_max = 8u << 20; /* all at once takes more than 32 MiB */
+    for (uint32_t round = 0; round < 2; round++) {
+        assert_int_equal(imgret_optimize(f->db, &options, NULL), IMGRET_OK);
+        assert_int_equal(stats_of(f->db).segment_count, 1);
+        assert_int_equal(best(f->db, 7, NULL), 8);
+        assert_healthy(f->db);
+        add_many(f->db, COUNT + 60 * round, 60);
+    }
+    assert_int_equal(best(f->db, COUNT + 7, NULL), COUNT + 8);
+}
+
 /* Whether the vector of `seed` lies, as it is stored, in the only segment file. */
 static bool lies_in_file(const fixture *f, const char *name, uint32_t seed)
 {
@@ -463,6 +484,7 @@ int main(void)
         TEST(a_backup_has_the_segments_too),
         TEST(a_transaction_and_an_optimize_do_not_mix),
         TEST(progress_ends_at_one),
+        TEST(it_works_with_little_memory),
         TEST(a_merge_erases_what_was_removed),
         TEST(queries_go_on_while_segments_are_replaced),
     };

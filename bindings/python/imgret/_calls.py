@@ -25,6 +25,8 @@ Step = Callable[[Pointer, Any], Any]
 # How long an interrupted call is waited for before it is left to itself.
 _STOP_TRIES = 10
 _STOP_TRY_S = 0.02
+# A signal that comes just before the main thread goes to sleep does not wake it: it looks again.
+_LOOK_S = 0.25
 _ERROR_SIZE = ctypes.sizeof(_abi.Error)
 
 
@@ -201,7 +203,8 @@ def patiently(function: Callable[[], T], stop: Callable[[], bool], abandon: bool
         except IndexError:
             worker = _Worker()
         worker.jobs.put(job)
-        job.done.acquire()
+        while not job.done.acquire(timeout=_LOOK_S):
+            pass
     except BaseException:
         if job.claim.acquire(blocking=False):
             raise  # it never began

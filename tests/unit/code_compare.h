@@ -1,0 +1,142 @@
+/* code_compare.h: one family of kernels over codes checked against the scalar one; needs no test
+ * library: test_codes.c uses it, and tests/arm64/kernels_main.c, which runs under an emulator. */
+#ifndef IR_TESTS_CODE_COMPARE_H
+#define IR_TESTS_CODE_COMPARE_H
+
+#include "base/random.h"
+#include "kernels/code_kernels.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+static inline float normal(uint64_t *seed)
+{
+    double sum = 0;
+    for (int i = 0; i < 12; i++)
+        sum += ir_random_unit(seed);
+    return (float)(sum - 6);
+}
+
+enum { ROWS = 9, N_MAX = 1040 };
+
+typedef struct codes {
+    uint8_t rows[ROWS * N_MAX];
+    uint8_t rests[ROWS * N_MAX];
+    uint8_t planes[4 * 256];
+    int8_t bytes[N_MAX + IR_CODE_SLACK_BYTES];
+    uint32_t ids[ROWS];
+} codes;
+
+static inline void fill(codes *c, uint64_t seed)
+{
+    uint8_t *all = (uint8_t *)c;
+    for (size_t i = 0; i < offsetof(codes, ids); i++)
+        all[i] = (uint8_t)ir_random_next(&seed);
+    for (uint32_t i = 0; i < ROWS; i++)
+        c->ids[i] = (uint32_t)ir_random_below(&seed, ROWS);
+}
+
+static inline bool compare_family(const ir_code_kernels *family, const codes *c, uint32_t n)
+{
+    bool same = true;
+    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
+    ir_code_operand query = {c->planes, 256, c->bytes, n};
+    int32_t expected[ROWS], found[ROWS];
+    ir_code_rows rows = {c->rows, n / 8 + 3, c->ids, ROWS};
+    scalar->bits_dot(&query, &rows, expected);
+    family->bits_dot(&query, &rows, found);
+    same = same && memcmp(expected, found, sizeof found) == 0;
+    for (uint32_t bits = 2; bits <= 8; bits++) {
+        ir_code_rows rests = {c->rests, n * (bits - 1) / 8 + 1, c->ids, ROWS};
+        scalar->levels_dot(&query, &rows, &rests, bits, expected);
+        family->levels_dot(&query, &rows, &rests, bits, found);
+        same = same && memcmp(expected, found, sizeof found) == 0;
+    }
+    ir_code_rows whole = {c->rests, N_MAX, NULL, ROWS};
+    scalar->bytes_dot(c->bytes, n, &whole, expected);
+    family->bytes_dot(c->bytes, n, &whole, found);
+    same = same && memcmp(expected, found, sizeof found) == 0;
+    /* Any number of rows on either side, by name and in order. */
+    int32_t expected_all[ROWS * ROWS], found_all[ROWS * ROWS];
+    for (uint32_t count = 1; count <= ROWS; count++) {
+        ir_code_rows left = {c->rests, N_MAX, NULL, count};
+        ir_code_rows right = {c->rests, N_MAX, c->ids, ROWS + 1 - count};
+        memset(expected_all, 0, sizeof expected_all);
+        memset(found_all, 0, sizeof found_all);
+        scalar->bytes_gram(&left, &right, n, expected_all);
+        family->bytes_gram(&left, &right, n, found_all);
+        same = same && memcmp(expected_all, found_all, sizeof found_all) == 0;
+    }
+    return same;
+}
+
+static inline bool compare_floats(const ir_code_kernels *family, uint32_t n)
+{
+    bool same = true;
+    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
+    static float a[4096], b[4096];
+    uint64_t seed = n;
+    for (uint32_t j = 0; j < n; j++)
+        a[j] = b[j] = normal(&seed);
+    float expected = scalar->dot(a, b, n);
+    same = same && fabsf(expected - family->dot(a, b, n)) <= 1e-4f * expected;
+    for (uint32_t block = 1; block <= n; block *= 2) {
+        scalar->fht(a, block);
+        family->fht(b, block);
+        for (uint32_t j = 0; j < block; j++)
+            same = same && fabsf(a[j] - b[j]) <= 1e-5f * (float)(block * block);
+        memcpy(a, b, sizeof a);
+        for (uint32_t j = 0; j < block; j++)
+            a[j] = b[j] = b[j] / sqrtf((float)block);
+    }
+    return same;
+}
+
+static inline bool compare_encoding(const ir_code_kernels *family, uint32_t n)
+{
+    bool same = true;
+    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
+    static float values[N_MAX], other[N_MAX];
+    uint8_t expected[N_MAX], found[N_MAX];
+    float expected_sums[3], found_sums[3];
+    uint64_t seed = n;
+    for (uint32_t j = 0; j < n; j++) {
+        values[j] = normal(&seed);
+        other[j] = normal(&seed);
+    }
+    for (uint32_t bits = 1; bits <= 8; bits++) {
+        float inverse = 0.3f * (float)(1u << bits);
+        scalar->grid(values, other, n, inverse, bits, expected, expected_sums);
+        family->grid(values, other, n, inverse, bits, found, found_sums);
+        same = same && memcmp(expected, found, n) == 0;
+        for (int i = 0; i < 3; i++)
+            same = same && fabsf(expected_sums[i] - found_sums[i]) <=
+                        1e-5f * (expected_sums[1] + (float)n);
+        family->grid(values, NULL, n, inverse, bits, NULL, found_sums);
+        same = same && found_sums[2] == 0;
+    }
+    int32_t expected_bytes[2], found_bytes[2];
+    same = same && scalar->bytes_from_floats(values, n, expected, expected_bytes) ==
+                family->bytes_from_floats(values, n, found, found_bytes);
+    same = same && memcmp(expected, found, n) == 0;
+    same = same && memcmp(expected_bytes, found_bytes, sizeof found_bytes) == 0;
+    memset(values, 0, sizeof values);
+    same = same && family->bytes_from_floats(values, n, found, found_bytes) == 0;
+    same = same && found[0] == 128 && found_bytes[0] == 0 && found_bytes[1] == 0;
+    return same;
+}
+
+static inline bool compare_code_kernels(const ir_code_kernels *family)
+{
+    static codes c;
+    bool same = true;
+    for (uint32_t n = 8; n <= N_MAX && same; n += 8) {
+        fill(&c, n);
+        same = compare_family(family, &c, n) && compare_encoding(family, n);
+    }
+    return same && compare_floats(family, 4096) && compare_floats(family, 37);
+}
+
+#endif
