@@ -177,6 +177,8 @@ static const cli_flag flags[] = {
      "find this share of the nearest, 0.5 to 0.9999"},
     {"deadline", 0, CLI_FLAG_COUNT, "MS", UINT32_MAX, SEARCH, FIELD(deadline_ms),
      "print what is found after so many milliseconds"},
+    {"estimated", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(estimated),
+     "spare reads: scores may be estimates"},
     {"stats", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(stats), "also say what the search did"},
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
      "also when it would hardly pay"},

@@ -86,6 +86,7 @@ struct cli_options {
     double target_recall; /* NaN: not given */
     uint32_t effort;
     bool stats;
+    bool estimated;
     const char *color; /* "#c03020:2,white" */
     double color_weight; /* NaN: not given, as the next */
     double diversity;
