@@ -61,8 +61,8 @@ static int32_t prepare_trip(const ir_query_work *work, uint32_t k, round_trip *t
             .excluded_id =
                 options->flags & IMGRET_QUERY_INCLUDE_SELF ? 0 : work->asked[i].region,
             .pool = work->database->pool,
-            .allowed = work->allowed.ids,
-            .allowed_count = work->allowed.count,
+            .allowed = work->allowed ? work->allowed->ids : NULL,
+            .allowed_count = work->allowed ? work->allowed->count : 0,
             .kinds = work->kinds,
             .stop = ir_call_stopped,
             .stop_context = work->call,
@@ -237,8 +237,8 @@ int32_t ir_query_search(const ir_query_work *work, const ir_database_view *view,
 {
     bool grouped = work->kinds && (work->options->flags & IMGRET_QUERY_GROUP);
     uint64_t there = ir_query_vectors_at_most(work->database);
-    if (work->allowed.ids && work->allowed.count < there)
-        there = work->allowed.count;
+    if (work->allowed && work->allowed->count < there)
+        there = work->allowed->count;
     uint32_t k = work->options->k < there ? work->options->k : (uint32_t)there;
     k = k ? k : 1;
     for (uint32_t asked = k;;) {
