@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { DIMENSION = 24, IN_SEGMENT = 700, IN_DELTA = 300, QUERIES = 60 };
+enum { DIMENSION = 24, IN_SEGMENT = 700, IN_DELTA = 300, QUERIES = 28 };
 
 typedef struct fixture {
     char folder[256];
@@ -223,7 +223,7 @@ static void larger_inputs_are_read(void **state)
 
 /* ---- deadlines and statistics ---- */
 
-enum { LONG = 60000 };
+enum { LONG = 30000 };
 
 static imgret_input *long_batch(void)
 {
