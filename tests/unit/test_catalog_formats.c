@@ -94,6 +94,54 @@ static void what_it_holds_can_be_changed_afterwards(void **state)
     imgret_close(db);
 }
 
+static void assert_golden_2(imgret *db)
+{
+    imgret_records *records;
+    assert_int_equal(imgret_list(&records, db, NULL, NULL), IMGRET_OK);
+    assert_int_equal(imgret_records_count(records), 4);
+    const imgret_record *first = imgret_records_at(records, 0);
+    assert_string_equal(first->uri, "/pictures/1.jpg");
+    assert_string_equal(first->metadata, "{\"rating\": 4}");
+    assert_non_null(first->attributes);
+    assert_string_equal(first->attributes->taken_at, "2005-07-29 14:34:56");
+    assert_true(first->attributes->brightness > 46.4573 && first->attributes->brightness < 46.4574);
+    assert_int_equal(first->attributes->perceptual_hash, 5280428287395584571);
+    assert_string_equal(imgret_records_at(records, 1)->label, "beach");
+    assert_true(imgret_records_at(records, 1)->label_score == 0.75);
+    assert_int_equal(imgret_records_at(records, 3)->state, IMGRET_STATE_FAILED);
+    imgret_records_free(records);
+    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_ID, .id = 2};
+    imgret_query_options options = {.size = sizeof options, .flags = IMGRET_QUERY_INCLUDE_SELF};
+    imgret_results *results;
+    assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_OK);
+    assert_int_equal(imgret_results_count(results), 3);
+    assert_int_equal(imgret_results_at(results, 0)->id, 2);
+    imgret_results_free(results);
+    uint64_t problems = 1;
+    assert_int_equal(imgret_check(db, NULL, NULL, &problems, NULL), IMGRET_OK);
+    assert_int_equal(problems, 0);
+}
+
+static void format_2_moves_on(void **state)
+{
+    const catalog_fixture *fixture = *state;
+    make_golden(fixture, "catalog-2.sql");
+    for (int round = 0; round < 2; round++) {
+        imgret *db = open_database(fixture, 0);
+        assert_golden_2(db);
+        imgret_close(db);
+    }
+    char moved[600]; /* closed, it is a folder like any other */
+    snprintf(moved, sizeof moved, "%s-moved", fixture->path);
+    assert_int_equal(rename(fixture->path, moved), 0);
+    imgret *db;
+    imgret_open_options options = {.size = sizeof options, .flags = IMGRET_OPEN_READ_ONLY};
+    assert_int_equal(imgret_open(&db, moved, &options, NULL), IMGRET_OK);
+    assert_golden_2(db);
+    imgret_close(db);
+    assert_int_equal(rename(moved, fixture->path), 0);
+}
+
 static void a_read_only_handle_says_what_to_do(void **state)
 {
     const catalog_fixture *fixture = *state;
@@ -109,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         catalog_test(format_1_moves_on),
+        catalog_test(format_2_moves_on),
         catalog_test(what_it_holds_can_be_changed_afterwards),
         catalog_test(a_read_only_handle_says_what_to_do),
     };
