@@ -35,6 +35,11 @@ static int32_t rerank(void *user, const imgret_hit *hits, uint64_t count, double
     return imgretGoRerank((uintptr_t)user, (imgret_hit *)hits, count, scores);
 }
 
+static int32_t tell_label(void *user, const imgret_label_item *item)
+{
+    return imgretGoLabel((uintptr_t)user, (imgret_label_item *)item);
+}
+
 static void tell_log(void *user, int32_t level, const char *message)
 {
     (void)user;
@@ -186,6 +191,20 @@ int32_t imgret_go_set_label(imgret *db, int64_t id, const char *label, double sc
 {
     const uint32_t *before = imgret_set_stop(stop);
     int32_t status = imgret_set_label(db, id, label, score, error);
+    imgret_set_stop(before);
+    return status;
+}
+
+int32_t imgret_go_label_examples(imgret *db, const imgret_label_options *options, uintptr_t user,
+                                 const uint32_t *stop, imgret_label_report *report,
+                                 imgret_error *error)
+{
+    imgret_label_options wanted = *options;
+    wanted.on_item = tell_label;
+    wanted.user = (void *)user;
+    report->size = sizeof *report;
+    const uint32_t *before = imgret_set_stop(stop);
+    int32_t status = imgret_label_examples(db, &wanted, report, error);
     imgret_set_stop(before);
     return status;
 }

@@ -45,6 +45,9 @@ int32_t imgret_go_set_metadata(imgret *db, int64_t id, const char *metadata, con
                                imgret_error *error);
 int32_t imgret_go_set_label(imgret *db, int64_t id, const char *label, double score,
                             const uint32_t *stop, imgret_error *error);
+int32_t imgret_go_label_examples(imgret *db, const imgret_label_options *options, uintptr_t user,
+                                 const uint32_t *stop, imgret_label_report *report,
+                                 imgret_error *error);
 int32_t imgret_go_begin(imgret *db, const uint32_t *stop, imgret_error *error);
 
 /* With callbacks; `user` is where to find them. */
@@ -75,6 +78,7 @@ int32_t imgretGoShare(uintptr_t user, double done);
 int32_t imgretGoDone(uintptr_t user, uint64_t done, uint64_t total);
 int32_t imgretGoProblem(uintptr_t user, char *message);
 int32_t imgretGoRerank(uintptr_t user, imgret_hit *hits, uint64_t count, double *scores);
+int32_t imgretGoLabel(uintptr_t user, imgret_label_item *item);
 void imgretGoLog(int32_t level, char *message);
 
 #endif

@@ -18,6 +18,7 @@ type callbacks struct {
 	done     func(done, total uint64) error
 	problem  func(string) error
 	rerank   func([]Hit, []float64) error
+	label    func(LabelItem) error
 
 	err      error
 	panicked any
@@ -98,6 +99,16 @@ func imgretGoProblem(user C.uintptr_t, message *C.char) C.int32_t {
 func imgretGoRerank(user C.uintptr_t, first *C.imgret_hit, count C.uint64_t, scores *C.double) C.int32_t {
 	return told(user, func(c *callbacks) error {
 		return c.rerank(hitsOf(first, int(count)), unsafe.Slice((*float64)(scores), int(count)))
+	})
+}
+
+//export imgretGoLabel
+func imgretGoLabel(user C.uintptr_t, item *C.imgret_label_item) C.int32_t {
+	return told(user, func(c *callbacks) error {
+		if c.label == nil {
+			return nil
+		}
+		return c.label(labelItemOf(item))
 	})
 }
 

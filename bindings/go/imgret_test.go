@@ -440,6 +440,40 @@ func TestChanges(t *testing.T) {
 	wantCode(t, err, NotFound)
 }
 
+func TestLabelsFromExamples(t *testing.T) {
+	db := open(t, "sides.imgret", &Options{Model: "vectors:4"})
+	for i := 0; i < 60; i++ {
+		side := []float32{10, 0.1 * float32(i), 1, 0}
+		if i%2 == 0 {
+			side = []float32{0.1 * float32(i), 10, 0, 1}
+		}
+		_, err := db.Add(ctx, Vector(side), &AddOptions{URI: fmt.Sprint(i)})
+		must(t, err)
+	}
+	told := 0
+	report, err := db.LabelExamples(ctx, "odd", []Input{ID(2), Vector([]float32{10, 1, 1, 0})}, &LabelOptions{
+		Assign: true, OnItem: func(item LabelItem) error {
+			if item.ID%2 != 0 {
+				t.Errorf("%+v", item)
+			}
+			told++
+			return nil
+		}})
+	must(t, err)
+	record, err := db.Get(ctx, 2)
+	must(t, err)
+	if told == 0 || report.FittingCount != uint64(told) || report.AssignedCount == 0 || record.Label != "odd" {
+		t.Fatalf("%+v, %d", report, told)
+	}
+	_, err = db.LabelExamples(ctx, "odd", nil, nil)
+	wantCode(t, err, InvalidArgument)
+	results, err := db.Query(ctx, ID(1), &QueryOptions{Estimated: true})
+	must(t, err)
+	if results.Stats.Estimates { // nothing is in a segment
+		t.Fatalf("%+v", results.Stats)
+	}
+}
+
 func TestTransactions(t *testing.T) {
 	db := vectors(t, 1)
 	tx, err := db.Begin(ctx)

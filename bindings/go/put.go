@@ -107,6 +107,52 @@ func (db *DB) SetLabel(ctx context.Context, id int64, label string, score float6
 	})
 }
 
+// LabelOptions tell how to label by examples; the zero value, and nil, are the defaults.
+type LabelOptions struct {
+	Assign        bool    // store the label of the pictures that it fits; else only tell them
+	ConfidenceMin float64 // the least that fits, 0..1; default 0.8
+	Filter        Filter  // only pictures that match
+	OnItem        func(LabelItem) error
+}
+
+// LabelExamples learns from a few examples what a label looks like, and finds the pictures that it
+// fits. With Assign, examples given by ID get the label with a score of 1, and pictures that it fits
+// with the confidence, unless the label they have has a greater score. What an interrupted call has
+// labelled stays.
+func (db *DB) LabelExamples(ctx context.Context, label string, examples []Input, options *LabelOptions) (LabelReport, error) {
+	if options == nil {
+		options = &LabelOptions{}
+	}
+	var a arena
+	defer a.free()
+	wanted := C.imgret_label_options{
+		label:          a.string(label, "a label"),
+		example_count:  C.uint64_t(len(examples)),
+		confidence_min: C.double(options.ConfidenceMin),
+	}
+	wanted.size = C.uint32_t(unsafe.Sizeof(wanted))
+	if options.Assign {
+		wanted.flags = C.IMGRET_LABEL_ASSIGN
+	}
+	a.filter(&options.Filter, &wanted.where, &wanted.params, &wanted.param_count, &wanted.where_ms_max)
+	if len(examples) > 0 {
+		inputs, err := a.inputs(examples)
+		if err != nil {
+			return LabelReport{}, err
+		}
+		wanted.examples = inputs
+	}
+	if a.err != nil {
+		return LabelReport{}, a.err
+	}
+	var report C.imgret_label_report
+	calls := &callbacks{label: options.OnItem}
+	err := db.long(ctx, calls, func(user C.uintptr_t, stop *C.uint32_t, why *C.imgret_error) C.int32_t {
+		return C.imgret_go_label_examples(db.c, &wanted, user, stop, &report, why)
+	})
+	return labelReportOf(&report), err
+}
+
 // IngestOptions tell how to ingest; the zero value, and nil, are the defaults.
 type IngestOptions struct {
 	NoRecursion bool          // do not enter folders inside the given ones

@@ -80,6 +80,7 @@ type QueryOptions struct {
 	Region     int  // or, of an ID, with that object
 	Search     Search
 	Group      bool // one result an image: its best region
+	Estimated  bool // scores of results in segments may be estimates, for fewer reads
 }
 
 func (a *arena) filter(f *Filter, where **C.char, params **C.imgret_param, count, max *C.uint32_t) {
@@ -189,6 +190,9 @@ func (o *QueryOptions) flags() (flags C.uint32_t) {
 	}
 	if o.Group {
 		flags |= C.IMGRET_QUERY_GROUP
+	}
+	if o.Estimated {
+		flags |= C.IMGRET_QUERY_ESTIMATED
 	}
 	if o.MainObject {
 		flags |= C.IMGRET_QUERY_MAIN_OBJECT

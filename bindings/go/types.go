@@ -77,6 +77,7 @@ func resultsOf(from *C.imgret_go_answer) *Results {
 // QueryStats is what one query did.
 type QueryStats struct {
 	Partial        bool // stopped before its end: there may be better results
+	Estimates      bool // scores of some results are estimates
 	ElapsedUS      uint64
 	WaitUS         uint64
 	Reads          uint64
@@ -95,6 +96,7 @@ type QueryStats struct {
 func queryStatsOf(row *C.imgret_query_stats) QueryStats {
 	return QueryStats{
 		Partial:        row.flags&C.IMGRET_QUERY_PARTIAL != 0,
+		Estimates:      row.flags&C.IMGRET_QUERY_HAS_ESTIMATES != 0,
 		ElapsedUS:      uint64(row.elapsed_us),
 		WaitUS:         uint64(row.wait_us),
 		Reads:          uint64(row.reads),
@@ -345,6 +347,32 @@ func progressOf(row *C.imgret_ingest_progress) IngestProgress {
 		BytesRead:      uint64(row.bytes_read),
 		ElapsedUS:      uint64(row.elapsed_us),
 	}
+}
+
+// LabelItem is a picture that a label fits; the LabelBefore is what it has.
+type LabelItem struct {
+	ID          int64
+	Confidence  float64 // 0..1
+	URI         string
+	LabelBefore string
+}
+
+func labelItemOf(row *C.imgret_label_item) LabelItem {
+	return LabelItem{int64(row.id), float64(row.confidence), goString(row.uri), goString(row.label_before)}
+}
+
+// LabelReport is what LabelExamples did.
+type LabelReport struct {
+	ExampleCount  uint64 // of this label, stored ones included
+	CounterCount  uint64 // what it was told from
+	ExaminedCount uint64 // pictures looked at
+	FittingCount  uint64 // of them, those that it fits
+	AssignedCount uint64 // and those whose label was stored
+}
+
+func labelReportOf(row *C.imgret_label_report) LabelReport {
+	return LabelReport{uint64(row.example_count), uint64(row.counter_count), uint64(row.examined_count),
+		uint64(row.fitting_count), uint64(row.assigned_count)}
 }
 
 // RepairReport is what Repair did; lost images are now in state Failed.

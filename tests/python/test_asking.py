@@ -57,6 +57,26 @@ class FilterTest(Case):
             db.set_label(99, "x")
 
 
+    def test_labels_from_examples(self):
+        db = self.vectors()
+        for i in range(60):
+            side = [10, 0.1 * i, 1, 0] if i % 2 else [0.1 * i, 10, 0, 1]
+            db.add_vector(side, uri=str(i))
+        seen = []
+        found = db.label_examples("odd", [2, 4, [10, 1, 1, 0]], on_item=seen.append)
+        self.assertEqual((found.fitting_count, found.assigned_count), (len(seen), 0))
+        self.assertTrue(seen and all(int(item.uri) % 2 for item in seen))
+        self.assertEqual(db.count(where="label = 'odd'"), 0)
+        report = db.label_examples("odd", [2, 4], assign=True, where="id < :n", params={"n": 30})
+        self.assertGreater(report.assigned_count, 0)
+        self.assertEqual(db.get(2).label_score, 1)
+        self.assertEqual(db.count(where="label = 'odd' AND id >= 30"), 0)
+        with self.assertRaises(imgret.InvalidArgumentError):
+            db.label_examples("odd", [])
+        with self.assertRaises(ZeroDivisionError):
+            db.label_examples("odd", [2], on_item=lambda item: 1 / 0)
+
+
 class QueryTest(Case):
     def test_terms(self):
         db = self.vectors(vector_type="f32")
@@ -92,6 +112,8 @@ class QueryTest(Case):
         hits = db.query([0, 1, 0, 0])
         self.assertEqual((hits.stats.exact_distances, hits.partial), (30, False))
         self.assertEqual((hits.stats.reads, hits.stats.effort), (0, 0))
+        hits = db.query([0, 1, 0, 0], estimated=True)
+        self.assertEqual((len(hits), hits.stats.estimates), (10, False))  # nothing is in a segment
         self.assertEqual(len(db.query([0, 1, 0, 0], target_recall=0.9, deadline_seconds=60)), 10)
         with self.assertRaises(imgret.InvalidArgumentError):
             db.query([0, 1, 0, 0], target_recall=0.9, effort=5)
