@@ -261,12 +261,16 @@ $(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
 TEST_DEFINES = -DIMGRET_TEST_SOURCE='"$(CURDIR)"' \
                -DIMGRET_TEST_PLUGINS='"$(abspath $(BUILD))/tests/plugins"'
 
+# Tests see the library's own file operations before the system does: tests/unit/watched_files.c.
+WATCHED := open pread read pwrite write ftruncate fsync rename mkdir unlink unlinkat ir_io_create
+TEST_LDFLAGS := $(WATCHED:%=-Wl$(,)--wrap=%)
+
 .SECONDEXPANSION:
 $(BUILD)/tests/%: tests/unit/%.c $(TEST_SUPPORT) $$(call lib_torch_objects,$$*) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(TEST_DEFINES) $(inside) $< -o $@ $(filter %.o,$^) \
-	    $(BUILD)/libimgret.a $(ALL_LDFLAGS) -lcmocka $(call lib_torch_libs,$*) $(LIBS)
+	    $(BUILD)/libimgret.a $(ALL_LDFLAGS) $(TEST_LDFLAGS) -lcmocka $(call lib_torch_libs,$*) $(LIBS)
 
 $(BUILD)/tests/plugins/imgret_%.so: tests/plugins/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
