@@ -126,11 +126,15 @@ TORCH_ON := $(if $(filter auto,$(WITH_TORCH)),$(and $(HAS_CJSON),$(HAS_TORCH)),$
 
 # ---- What there is to build: rooms, plugins and programs are found by their place ------------
 
-SOURCES := $(filter-out $(addprefix src/kernels/,$(ISA_FOREIGN)),$(sort $(wildcard src/*/*.c)))
+# The program that decodes apart: its own main, the rest is the library's.
+DECODER_MAIN := src/decode/worker_main.c
+SOURCES := $(filter-out $(DECODER_MAIN) $(addprefix src/kernels/,$(ISA_FOREIGN)),\
+               $(sort $(wildcard src/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 
 CLI_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard cli/*.c)))
 COMMAND     := $(if $(CLI_OBJECTS),$(BUILD)/imgret)
+DECODER     := $(BUILD)/imgret-decode
 
 TORCH_SOURCES := $(sort $(wildcard lib/torch/*.c lib/torch/*.cpp))
 TORCH_OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(TORCH_SOURCES)))
@@ -179,7 +183,7 @@ UNBUILT  := $(filter-out $(call buildable,$(ALL_TESTS) $(ALL_FUZZ)),$(ALL_TESTS)
 
 ## all          (default) build/imgret, build/libimgret.so and .a, build/lib/imgret/ plugins
 .PHONY: all
-all: $(BUILD)/libimgret.a $(BUILD)/libimgret.so $(COMMAND) $(PLUGINS)
+all: $(BUILD)/libimgret.a $(BUILD)/libimgret.so $(COMMAND) $(DECODER) $(PLUGINS)
 
 # Objects are made anew when the flags change.
 FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LIBS)
@@ -245,6 +249,11 @@ $(BUILD)/imgret: $(CLI_OBJECTS) $(BUILD)/libimgret.so
 	$(call say,LD,$@)
 	$(Q)$(LINK_COMMAND) -Wl,-rpath,'$$ORIGIN'
 
+# Takes from the archive what decodes, and nothing else.
+$(DECODER): $(DECODER_MAIN:%.c=$(BUILD)/obj/%.o) $(BUILD)/libimgret.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(if $(SANITIZED),,-pie) $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
+
 $(BUILD)/installed/imgret: $(CLI_OBJECTS) $(BUILD)/libimgret.so $(BUILD)/plugin-dir
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -259,6 +268,7 @@ $(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
 # ---- Tests, fuzz targets, examples and benchmarks ---------------------------------------------
 
 TEST_DEFINES = -DIMGRET_TEST_SOURCE='"$(CURDIR)"' \
+               -DIMGRET_TEST_DECODER='"$(abspath $(DECODER))"' \
                -DIMGRET_TEST_PLUGINS='"$(abspath $(BUILD))/tests/plugins"'
 
 # Tests see the library's own file operations before the system does: tests/unit/watched_files.c.
@@ -321,7 +331,7 @@ $(MICRO_BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $(HELPERS_bench/micro) $(BUILD)/l
 
 ## tests        builds the test programs without running them
 .PHONY: tests
-tests: $(TESTS) $(TEST_PLUGINS)
+tests: $(TESTS) $(TEST_PLUGINS) $(DECODER)
 
 ## fuzz-replay  builds the drivers that run fuzz targets over a corpus (make test runs them)
 .PHONY: fuzz-replay
@@ -413,7 +423,7 @@ THREADED = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort \
 .PHONY: tsan run-threaded
 tsan:
 	$(SUBMAKE) $(call sanitized,tsan) run-threaded
-run-threaded: $(TEST_PLUGINS) $$(THREADED)
+run-threaded: $(TEST_PLUGINS) $(DECODER) $$(THREADED)
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh $(THREADED)
 
 ## fuzz         builds libFuzzer programs with clang: build/fuzz/NAME CORPUS-FOLDER
@@ -501,6 +511,7 @@ install: all $(BUILD)/imgret.pc $(if $(COMMAND),$(BUILD)/installed/imgret)
 	$(Q)ln -sf libimgret.so.$(VERSION) '$(TO_LIB)/$(SONAME)'
 	$(Q)ln -sf $(SONAME) '$(TO_LIB)/libimgret.so'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/imgret.pc '$(TO_LIB)/pkgconfig'
+	$(Q)$(INSTALL) -m 755 $(DECODER) '$(TO_LIB)/imgret'
 	$(if $(PLUGINS),$(Q)$(INSTALL) -m 755 $(PLUGINS) '$(TO_LIB)/imgret')
 	$(if $(COMMAND),$(Q)$(INSTALL) -m 755 $(BUILD)/installed/imgret '$(TO_BIN)')
 
@@ -509,7 +520,7 @@ install: all $(BUILD)/imgret.pc $(if $(COMMAND),$(BUILD)/installed/imgret)
 uninstall:
 	$(Q)rm -f '$(TO_BIN)/imgret' '$(TO_LIB)/libimgret.a' '$(TO_LIB)/libimgret.so' \
 	    '$(TO_LIB)/$(SONAME)' '$(TO_LIB)/libimgret.so.$(VERSION)' '$(TO_LIB)/pkgconfig/imgret.pc' \
-	    '$(TO_LIB)/imgret/imgret_torch.so' $(HEADERS:include/imgret/%='$(TO_INCLUDE)/%')
+	    '$(TO_LIB)/imgret/imgret_torch.so' '$(TO_LIB)/imgret/imgret-decode' $(HEADERS:include/imgret/%='$(TO_INCLUDE)/%')
 	$(Q)rmdir --ignore-fail-on-non-empty '$(TO_LIB)/imgret' '$(TO_INCLUDE)' 2>/dev/null || true
 
 ## clean        removes everything that was built

@@ -97,6 +97,7 @@ struct cli_options {
     double confidence; /* NaN: not given */
     bool repair;
     bool drop_missing;
+    bool isolate;
     const char *regions; /* NULL: not given, as the next */
     const char *box;     /* "X,Y,WIDTH,HEIGHT" */
     uint32_t region;     /* 0: not given */

@@ -218,6 +218,12 @@ typedef struct imgret_open_options {
      *   "detector:MODEL[?score=0.3&nms=0.45&max=16&labels=FILE&key=value...]" what an object detector
      *                         finds; MODEL as above, further keys are its backend's options */
     const char *regions;
+    /* NULL: pictures are decoded in this process. Else in processes of their own, which may only
+     * compute (seccomp, limits of memory and time): for pictures from strangers. One that crashes or
+     * hangs a decoder is one failed picture (BAD_IMAGE, LIMIT) with that reason. "auto" finds the program
+     * imgret-decode beside the library or in imgret/ there, anything else is its path. Linux on x86-64
+     * and arm64. Errors: NOT_FOUND, UNSUPPORTED (it cannot run or be confined). docs/isolation.md */
+    const char *decode_isolation;
 } imgret_open_options;
 
 /* Opens the database in folder `path` (made when missing, its parent must exist) and reads its
