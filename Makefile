@@ -324,6 +324,14 @@ $(BUILD)/imgret-bench-peers: $(BENCH_PEERS_OBJECTS) $(filter-out %/main.o,$(BENC
 	$(Q)$(CXX) $(CXXFLAGS) -fopenmp $(filter %.o,$^) -o $@ -L$(BUILD) $(ALL_LDFLAGS) -limgret \
 	    -Wl,-rpath,'$$ORIGIN' -lfaiss -llapack -lblas -lm -lpthread
 
+# Beside bench/filter, which runs it where it is there.
+FILTER_PEER := $(if $(call has_header,hnswlib/hnswlib.h),$(BUILD)/bench/filter-hnswlib)
+$(BUILD)/obj/bench/peers/filter/hnsw.o: CXXFLAGS += -O3 -march=native
+$(BUILD)/bench/filter-hnswlib: $(BUILD)/obj/bench/peers/filter/hnsw.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(CXXFLAGS) $< -o $@ $(ALL_LDFLAGS) -lpthread
+
 $(MICRO_BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $(HELPERS_bench/micro) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -343,7 +351,7 @@ examples: $(EXAMPLES)
 
 ## bench        builds bench/
 .PHONY: bench
-bench: $(BENCHES) $(MICRO_BENCHES) $(BUILD)/imgret-bench $(BENCH_PEERS) all
+bench: $(BENCHES) $(MICRO_BENCHES) $(BUILD)/imgret-bench $(BENCH_PEERS) $(FILTER_PEER) all
 
 ## bench-ann    measures search on a small standard set, beside its peers, into bench/results/
 .PHONY: bench-ann

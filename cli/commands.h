@@ -24,6 +24,7 @@ int cli_model(const cli_options *options);
 int cli_pca(const cli_options *options);
 int cli_backup(const cli_options *options);
 int cli_count(const cli_options *options);
+int cli_label(const cli_options *options);
 int cli_export(const cli_options *options);
 int cli_import(const cli_options *options);
 int cli_reembed(const cli_options *options);

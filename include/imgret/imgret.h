@@ -506,6 +506,9 @@ typedef int32_t (*imgret_rerank_fn)(void *user, const struct imgret_hit *hits, u
 
 #define IMGRET_COMBINE_MEAN 0 /* one search, by the weighted mean of the examples' vectors */
 #define IMGRET_COMBINE_BEST 1 /* a search for each example; a picture counts by the one it is most like */
+#define IMGRET_QUERY_ESTIMATED 8u /* results in segments that are certain to be among the k nearest
+                                   * are not read from disk: their scores are estimates by codes,
+                                   * and so is their order; fewer reads */
 #define IMGRET_QUERY_GROUP 0x100u    /* one result an image: its best region */
 /* Ask with the main object of the picture, not with all of it: the greatest product of score and
  * area among what the database's regions find, or, of an id, found. NOT_FOUND when there is none. */
@@ -606,11 +609,12 @@ typedef struct imgret_results imgret_results;
 
 /* Flags of imgret_query_stats. */
 #define IMGRET_QUERY_PARTIAL 1u /* stopped before its end: there may be better results */
+#define IMGRET_QUERY_HAS_ESTIMATES 2u /* scores of some results are estimates */
 
 /* What one query did; of a query in a batch, its own part. */
 typedef struct imgret_query_stats {
     uint32_t size;             /* sizeof(imgret_query_stats) of the library */
-    uint32_t flags;            /* IMGRET_QUERY_PARTIAL */
+    uint32_t flags;            /* IMGRET_QUERY_PARTIAL, IMGRET_QUERY_HAS_ESTIMATES */
     uint64_t elapsed_us;       /* from the beginning of the call to this answer */
     uint64_t wait_us;          /* it could not go on before reads had come */
     uint64_t reads;            /* from disk */
@@ -679,6 +683,62 @@ typedef struct imgret_count_options {
 IMGRET_API int32_t imgret_count(uint64_t *out, imgret *db, const imgret_count_options *options,
                                 imgret_error *error);
 
+/* ---- Labels from examples ------------------------------------------------------------------------ */
+
+/* A picture that the label fits; `uri` lives until the callback returns. */
+typedef struct imgret_label_item {
+    uint32_t size; /* sizeof(imgret_label_item) of the library */
+    uint32_t reserved_zero;
+    int64_t id;
+    double confidence; /* 0..1 */
+    const char *uri;   /* NULL when it has none */
+    const char *label_before; /* the label it has; NULL: none */
+} imgret_label_item;
+
+/* Return 0 to go on, anything else to stop with IMGRET_INTERRUPTED. */
+typedef int32_t (*imgret_label_fn)(void *user, const imgret_label_item *item);
+
+#define IMGRET_LABEL_ASSIGN 1u /* store the label of the pictures that it fits; else only tell them */
+
+typedef struct imgret_label_options {
+    uint32_t size;  /* sizeof(imgret_label_options) */
+    uint32_t flags; /* IMGRET_LABEL_* */
+    const char *label;            /* as in imgret_set_label */
+    const imgret_input *examples; /* pictures, ids or vectors, example_count of them, at most 10,000;
+                                   * examples[0].size is the stride */
+    uint64_t example_count;
+    double confidence_min; /* the least that fits, 0..1; default 0.8 */
+    const char *where;     /* only pictures that match; default all */
+    const imgret_param *params; /* as in imgret_query_options */
+    uint32_t param_count;
+    uint32_t where_ms_max;
+    imgret_label_fn on_item; /* each picture that the label fits, by ascending id; may be NULL */
+    void *user;
+} imgret_label_options;
+
+typedef struct imgret_label_report {
+    uint32_t size; /* sizeof(imgret_label_report), set by the caller */
+    uint32_t reserved_zero;
+    uint64_t example_count;    /* of this label, those stored by earlier calls included */
+    uint64_t counter_count;    /* what it was told from: examples of other labels, and others */
+    uint64_t examined_count;   /* pictures looked at */
+    uint64_t fitting_count;    /* of them, those that it fits */
+    uint64_t assigned_count;   /* and those whose label was stored */
+} imgret_label_report;
+
+/* Learns from a few examples what `label` looks like, by the vectors that the database holds, and
+ * finds the pictures that it fits. What it is told from are the examples of other labels and a sample
+ * of the collection, in which few are supposed to be of it: logistic regression on unit vectors, both
+ * sides of equal weight. With IMGRET_LABEL_ASSIGN examples of the database (IMGRET_INPUT_ID) get the
+ * label with a score of 1, and count as examples of it in later calls; pictures that it fits get it
+ * with the confidence, at most 0.999, unless the label they have has a greater score. An example is
+ * not told to on_item. What is stored is durable on return; after an interrupt or a failure, the part
+ * that was done. `report` may be NULL.
+ * Errors: INVALID_ARGUMENT (no examples; examples that do not differ from the rest), NOT_FOUND (id or
+ * file), BAD_IMAGE, LIMIT, READ_ONLY (with ASSIGN), INTERRUPTED, and those of imgret_query. */
+IMGRET_API int32_t imgret_label_examples(imgret *db, const imgret_label_options *options,
+                                         imgret_label_report *report, imgret_error *error);
+
 /* ---- Look after ------------------------------------------------------------------------------- */
 
 #define IMGRET_OPTIMIZE_FORCE 1u /* also when it would hardly pay; erases all that was removed */
@@ -689,7 +749,8 @@ typedef int32_t (*imgret_optimize_fn)(void *user, double done);
 typedef struct imgret_optimize_options {
     uint32_t size;  /* sizeof(imgret_optimize_options) */
     uint32_t flags; /* IMGRET_OPTIMIZE_* */
-    uint64_t memory_bytes_max; /* that building may take; default no limit */
+    uint64_t memory_bytes_max; /* that building may allocate; default no limit. With less than all at
+                                * once takes, it works in parts, with files in the database's folder */
     imgret_optimize_fn on_progress; /* may be NULL */
     void *user;
 } imgret_optimize_options;

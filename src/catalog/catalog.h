@@ -146,6 +146,9 @@ int32_t ir_catalog_set_metadata(ir_catalog *catalog, int64_t id, const char *met
 int32_t ir_catalog_set_label(ir_catalog *catalog, int64_t id, const char *label, double score,
                              imgret_error *error);
 
+/* Refuses what is no label, as above. */
+int32_t ir_catalog_check_label(const char *label, double score, imgret_error *error);
+
 /* Removes an image with its regions and vectors, and overwrites their bytes (secure_delete); its
  * regions go into the list of removals. *removed_region as above. Within a transaction. */
 int32_t ir_catalog_remove(ir_catalog *catalog, int64_t id, int64_t *removed_region,

@@ -56,9 +56,6 @@ int32_t ir_catalog_add_objects(ir_catalog *catalog, const ir_catalog_image *imag
 int32_t ir_catalog_check_utf8(const char *what, const char *text, size_t length,
                               imgret_error *error);
 
-/* IMGRET_INVALID_ARGUMENT or IMGRET_LIMIT unless `label` is NULL or may be stored (label.c). */
-int32_t ir_catalog_check_label(const char *label, double score, imgret_error *error);
-
 /* Columns from `brightness` to `longitude`, in the order of the table. */
 #define IR_ATTRIBUTE_COLUMNS 15
 

@@ -609,6 +609,8 @@ static int32_t prepare_handle(ir_database *database, const char *path,
     if (!status && options->feature_cache_bytes != IMGRET_NO_CACHE)
         status = ir_feature_cache_create(&database->features, options->feature_cache_bytes, error);
     if (!status)
+        status = ir_filter_cache_create(&database->filters, error);
+    if (!status)
         status = ir_pool_create(&database->pool, database->threads, error);
     /* Before the catalogue: a model that cannot be used must not leave a new database behind. */
     if (!status && options->model)
@@ -675,6 +677,7 @@ void ir_database_close(ir_database *database)
     ir_segments_close(&database->segments);
     ir_feature_cache_free(database->features);
     ir_isolation_free(database->isolation);
+    ir_filter_cache_free(database->filters);
     ir_delta_free(database->delta);
     ir_pool_free(database->pool);
     pthread_mutex_destroy(&database->optimize_lock);

@@ -20,6 +20,7 @@
 #include "decode/isolate.h"
 #include "engine/call.h"
 #include "engine/feature_cache.h"
+#include "engine/filter_cache.h"
 #include "engine/maintain.h"
 #include "engine/regions.h"
 #include "engine/segments.h"
@@ -72,6 +73,7 @@ struct ir_database {
     pthread_mutex_t extractor_lock;
     ir_extractor *extractor; /* NULL until first used */
     ir_feature_cache *features; /* NULL: nothing is kept */
+    ir_filter_cache *filters;
 
     pthread_mutex_t delta_lock; /* appends and synchronisation */
     int64_t data_version_seen;

@@ -90,21 +90,12 @@ int32_t ir_get_asked_vector(ir_database *database, int64_t id, const imgret_quer
 static int32_t filter_regions(ir_query_work *work, const ir_catalog_filter *filter,
                               imgret_error *error)
 {
-    ir_allowed *out = &work->allowed;
-    ir_free(out->ids);
-    *out = (ir_allowed){0};
-    if (!filter->where)
-        return IMGRET_OK;
-    int32_t status = ir_catalog_filter_regions(work->database->catalog, filter, &out->ids,
-                                               &out->count, error);
-    if (!status)
-        out->count = ir_regions_keep_kinds(out->ids, out->count, work->kinds);
-    if (!status && !out->ids) { /* no match is not no filter */
-        out->ids = ir_calloc(1, sizeof *out->ids);
-        if (!out->ids)
-            status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a filter");
-    }
-    return status;
+    ir_filter_cache_release(work->database->filters, work->allowed);
+    work->allowed = NULL;
+    return filter->where
+               ? ir_filter_cache_regions(work->database->filters, work->database->catalog, filter,
+                                         work->kinds, &work->allowed, error)
+               : IMGRET_OK;
 }
 
 /* The vectors of images that are in the database. */
@@ -278,7 +269,7 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
         if (status)
             status = settle_stop(&work, status, error);
     }
-    ir_free(work.allowed.ids);
+    ir_filter_cache_release(database->filters, work.allowed);
     ir_free(work.asked);
     ir_free(vectors);
     if (status) {

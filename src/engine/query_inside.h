@@ -11,19 +11,13 @@ typedef struct ir_asked {
     int64_t region; /* of an INPUT_ID, else 0 */
 } ir_asked;
 
-/* The regions that a filter lets through; `ids` NULL: there is no filter. */
-typedef struct ir_allowed {
-    int64_t *ids;
-    uint64_t count;
-} ir_allowed;
-
 /* The queries of one call, or a part of them that is answered from one state. */
 typedef struct ir_query_work {
     ir_database *database;
     const imgret_query_options *options;
     ir_call *call;
     uint32_t kinds; /* IR_REGION_* that are searched; 0: the database has no regions */
-    ir_allowed allowed;
+    const ir_filter_regions *allowed; /* NULL: there is no filter */
     ir_asked *asked;
     uint32_t count;
     imgret_results **out; /* one for each of `asked` */

@@ -247,6 +247,37 @@ FIELD(imgret_count_options, params, 16);
 FIELD(imgret_count_options, param_count, 24);
 FIELD(imgret_count_options, where_ms_max, 28);
 
+SIZE(imgret_label_item, 40);
+FIELD(imgret_label_item, size, 0);
+FIELD(imgret_label_item, reserved_zero, 4);
+FIELD(imgret_label_item, id, 8);
+FIELD(imgret_label_item, confidence, 16);
+FIELD(imgret_label_item, uri, 24);
+FIELD(imgret_label_item, label_before, 32);
+
+SIZE(imgret_label_options, 80);
+FIELD(imgret_label_options, size, 0);
+FIELD(imgret_label_options, flags, 4);
+FIELD(imgret_label_options, label, 8);
+FIELD(imgret_label_options, examples, 16);
+FIELD(imgret_label_options, example_count, 24);
+FIELD(imgret_label_options, confidence_min, 32);
+FIELD(imgret_label_options, where, 40);
+FIELD(imgret_label_options, params, 48);
+FIELD(imgret_label_options, param_count, 56);
+FIELD(imgret_label_options, where_ms_max, 60);
+FIELD(imgret_label_options, on_item, 64);
+FIELD(imgret_label_options, user, 72);
+
+SIZE(imgret_label_report, 48);
+FIELD(imgret_label_report, size, 0);
+FIELD(imgret_label_report, reserved_zero, 4);
+FIELD(imgret_label_report, example_count, 8);
+FIELD(imgret_label_report, counter_count, 16);
+FIELD(imgret_label_report, examined_count, 24);
+FIELD(imgret_label_report, fitting_count, 32);
+FIELD(imgret_label_report, assigned_count, 40);
+
 SIZE(imgret_param, 40);
 FIELD(imgret_param, size, 0);
 FIELD(imgret_param, kind, 4);

@@ -316,6 +316,42 @@ static void queries_rank_exactly_what_matches(void **state)
     imgret_results_free(all);
 }
 
+/* The same filter is not evaluated again until something is committed, by whomever. */
+static void filters_are_remembered_until_a_commit(void **state)
+{
+    const fixture *f = *state;
+    char where[12000] = "meta->>'remembered' = 'yes'";
+    for (int i = 0; i < 90; i++) /* each true, so that none is spared */
+        strcat(where, " OR instr(coalesce(meta, '') || uri || coalesce(meta, ''), 'zz') > 0");
+    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_ID, .id = 1};
+    imgret_query_options options = {.size = sizeof options, .where = where, .k = 5};
+    imgret_results *results;
+    options.where_ms_max = 1;
+    assert_int_equal(imgret_query(&results, f->db, &input, &options, NULL), IMGRET_LIMIT);
+    options.where_ms_max = 600000;
+    assert_int_equal(imgret_query(&results, f->db, &input, &options, NULL), IMGRET_OK);
+    assert_int_equal(imgret_results_count(results), 0);
+    imgret_results_free(results);
+    options.where_ms_max = 1;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(imgret_query(&results, f->db, &input, &options, NULL), IMGRET_OK);
+        imgret_results_free(results);
+    }
+    imgret *other;
+    assert_int_equal(imgret_open(&other, f->path, NULL, NULL), IMGRET_OK);
+    int64_t id = add(other, 4321, NULL, "{\"remembered\": \"yes\"}");
+    imgret_close(other);
+    assert_int_equal(imgret_query(&results, f->db, &input, &options, NULL), IMGRET_LIMIT);
+    options.where_ms_max = 600000;
+    assert_int_equal(imgret_query(&results, f->db, &input, &options, NULL), IMGRET_OK);
+    assert_int_equal(imgret_results_count(results), 1);
+    imgret_results_free(results);
+    assert_int_equal(imgret_remove(f->db, id, NULL), IMGRET_OK);
+    assert_int_equal(imgret_query(&results, f->db, &input, &options, NULL), IMGRET_OK);
+    assert_int_equal(imgret_results_count(results), 0);
+    imgret_results_free(results);
+}
+
 static void pages_of_a_filtered_list_join(void **state)
 {
     const fixture *f = *state;
@@ -461,6 +497,7 @@ int main(void)
         cmocka_unit_test(time_has_a_limit),
         cmocka_unit_test(parameters_are_values_and_never_text),
         cmocka_unit_test(queries_rank_exactly_what_matches),
+        cmocka_unit_test(filters_are_remembered_until_a_commit),
         cmocka_unit_test(pages_of_a_filtered_list_join),
         cmocka_unit_test(a_read_only_handle_filters_too),
         cmocka_unit_test(older_callers_are_served),

@@ -168,6 +168,163 @@ static void what_is_no_label_is_refused(void **state)
     imgret_close(reader);
 }
 
+/* ---- labels from examples ---- */
+
+enum { KINDS = 4, OF_A_KIND = 60 };
+
+/* Pictures of four kinds, ids in turns: kind i % KINDS. */
+static int setup_kinds(void **state)
+{
+    fixture *f = calloc(1, sizeof *f);
+    make_folder(f->folder, "label");
+    snprintf(f->path, sizeof f->path, "%s/db.imgret", f->folder);
+    imgret_open_options options = {.size = sizeof options, .model = "vectors:8"};
+    if (imgret_open(&f->db, f->path, &options, NULL) || imgret_begin(f->db, NULL))
+        return -1;
+    for (uint32_t i = 0; i < KINDS * OF_A_KIND; i++) {
+        float vector[DIMENSION];
+        for (uint32_t d = 0; d < DIMENSION; d++)
+            vector[d] = 3 + 0.4f * sinf((float)(i * 37 + d * d * 11)) + (d == i % KINDS ? 3 : 0);
+        imgret_input input = {.size = sizeof input,
+                              .kind = IMGRET_INPUT_VECTOR,
+                              .vector = vector,
+                              .dimension = DIMENSION};
+        if (imgret_add(f->db, &input, NULL, NULL, NULL))
+            return -1;
+    }
+    *state = f;
+    return imgret_commit(f->db, NULL);
+}
+
+static void example_ids(imgret_input *out, uint32_t count, int64_t first)
+{
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = (imgret_input){.size = sizeof out[i],
+                                .kind = IMGRET_INPUT_ID,
+                                .id = first + KINDS * 5 * (int64_t)i};
+}
+
+typedef struct {
+    uint64_t count, wrong;
+    int64_t last_id;
+} told;
+
+static int32_t tell(void *user, const imgret_label_item *item)
+{
+    told *t = user;
+    assert_true(item->id > t->last_id && item->confidence >= 0.6 && item->confidence < 1);
+    t->last_id = item->id;
+    t->count++;
+    t->wrong += (item->id - 1) % KINDS != 0;
+    return 0;
+}
+
+static void a_few_examples_label_their_kind(void **state)
+{
+    fixture *f = *state;
+    imgret_input examples[5];
+    example_ids(examples, 5, 1);
+    told t = {0};
+    imgret_label_report report = {.size = sizeof report};
+    imgret_label_options options = {.size = sizeof options, .label = "first",
+                                    .examples = examples, .example_count = 5,
+                                    .confidence_min = 0.6, .on_item = tell, .user = &t};
+    imgret_error error = IMGRET_ERROR_INIT;
+    if (imgret_label_examples(f->db, &options, &report, &error))
+        fail_msg("%s", error.message);
+    assert_int_equal(t.wrong, 0);
+    assert_true(t.count >= 50);
+    assert_int_equal(report.fitting_count, t.count);
+    assert_int_equal(report.examined_count, KINDS * OF_A_KIND - 5);
+    assert_int_equal(report.assigned_count, 0);
+    assert_int_equal(matches(f->db, "label IS NOT NULL"), 0); /* asked for nothing more */
+    options.flags = IMGRET_LABEL_ASSIGN;
+    t = (told){0};
+    assert_int_equal(imgret_label_examples(f->db, &options, &report, NULL), IMGRET_OK);
+    assert_int_equal(report.assigned_count, t.count + 5);
+    assert_int_equal(matches(f->db, "label = 'first' AND label_score = 1"), 5);
+    assert_int_equal(matches(f->db, "label = 'first' AND (id - 1) % 4 != 0"), 0);
+    assert_int_equal(matches(f->db, "label = 'first'"), t.count + 5);
+}
+
+static void what_a_user_said_stands(void **state)
+{
+    fixture *f = *state;
+    assert_int_equal(imgret_set_label(f->db, 5, "mine", 1, NULL), IMGRET_OK);
+    assert_int_equal(imgret_set_label(f->db, 9, "guess", 0.01, NULL), IMGRET_OK);
+    imgret_input examples[5];
+    example_ids(examples, 5, 21);
+    imgret_label_options options = {.size = sizeof options, .flags = IMGRET_LABEL_ASSIGN,
+                                    .label = "first", .examples = examples, .example_count = 5,
+                                    .confidence_min = 0.5, .where = "id < 100"};
+    imgret_label_report report = {.size = sizeof report};
+    assert_int_equal(imgret_label_examples(f->db, &options, &report, NULL), IMGRET_OK);
+    expect(f->db, 5, "mine", 1);
+    assert_int_equal(matches(f->db, "id = 9 AND label = 'first' AND label_score >= 0.5"), 1);
+    assert_int_equal(matches(f->db, "id > 101 AND label = 'first'"), 0);
+    assert_true(report.counter_count > 50);
+}
+
+static int32_t stop(void *user, const imgret_label_item *item)
+{
+    (void)user, (void)item;
+    return 1;
+}
+
+static void wrong_examples_are_refused(void **state)
+{
+    fixture *f = *state;
+    imgret_input one, other = {.size = sizeof other, .kind = IMGRET_INPUT_ID, .id = 9999};
+    example_ids(&one, 1, 1);
+    const struct {
+        imgret_label_options options;
+        int32_t status;
+    } cases[] = {
+        {{.examples = &one, .example_count = 1}, IMGRET_INVALID_ARGUMENT},
+        {{.label = "", .examples = &one, .example_count = 1}, IMGRET_INVALID_ARGUMENT},
+        {{.label = "x"}, IMGRET_INVALID_ARGUMENT},
+        {{.label = "x", .example_count = 1}, IMGRET_INVALID_ARGUMENT},
+        {{.label = "x", .examples = &one, .example_count = 10001}, IMGRET_LIMIT},
+        {{.label = "x", .examples = &other, .example_count = 1}, IMGRET_NOT_FOUND},
+        {{.label = "x", .examples = &one, .example_count = 1, .flags = 2},
+         IMGRET_INVALID_ARGUMENT},
+        {{.label = "x", .examples = &one, .example_count = 1, .confidence_min = (double)NAN},
+         IMGRET_INVALID_ARGUMENT},
+        {{.label = "x", .examples = &one, .example_count = 1, .where = "id ="},
+         IMGRET_INVALID_ARGUMENT},
+        {{.label = "x", .examples = &one, .example_count = 1, .confidence_min = 0.5,
+          .on_item = stop}, IMGRET_INTERRUPTED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        imgret_label_options options = cases[i].options;
+        imgret_error error = IMGRET_ERROR_INIT;
+        options.size = sizeof options;
+        int32_t status = imgret_label_examples(f->db, &options, NULL, &error);
+        if (status != cases[i].status)
+            fail_msg("case %zu: %s: %s", i, imgret_status_name(status), error.message);
+    }
+    assert_int_equal(matches(f->db, "label IS NOT NULL"), 0);
+}
+
+/* Where every picture is the same there is nothing to learn. */
+static void examples_like_all_the_rest_say_so(void **state)
+{
+    fixture *f = *state;
+    imgret *db;
+    char path[320];
+    snprintf(path, sizeof path, "%s/same.imgret", f->folder);
+    imgret_open_options open = {.size = sizeof open, .model = "vectors:8"};
+    assert_int_equal(imgret_open(&db, path, &open, NULL), IMGRET_OK);
+    imgret_input example = {.size = sizeof example, .kind = IMGRET_INPUT_ID, .id = 1};
+    imgret_label_options options = {
+        .size = sizeof options, .label = "x", .examples = &example, .example_count = 1};
+    add(db, 5, NULL);
+    assert_int_equal(imgret_label_examples(db, &options, NULL, NULL), IMGRET_INVALID_ARGUMENT);
+    add(db, 5, NULL);
+    assert_int_equal(imgret_label_examples(db, &options, NULL, NULL), IMGRET_INVALID_ARGUMENT);
+    imgret_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +333,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_rollback_takes_the_label_back, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_label_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_few_examples_label_their_kind, setup_kinds, teardown),
+        cmocka_unit_test_setup_teardown(what_a_user_said_stands, setup_kinds, teardown),
+        cmocka_unit_test_setup_teardown(wrong_examples_are_refused, setup_kinds, teardown),
+        cmocka_unit_test_setup_teardown(examples_like_all_the_rest_say_so, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
