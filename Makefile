@@ -153,6 +153,10 @@ EXAMPLES      := $(patsubst %.c,$(BUILD)/%,$(call programs,examples))
 BENCHES       := $(patsubst %.c,$(BUILD)/%,$(call programs,bench))
 MICRO_BENCHES := $(patsubst %.c,$(BUILD)/%,$(call programs,bench/micro))
 HELPERS_examples    := $(call helpers,examples)
+# The same programs with the archive in them, and the plugins that examples/plugin/ has.
+STATIC_EXAMPLES := $(EXAMPLES:$(BUILD)/examples/%=$(BUILD)/examples/static/%)
+EXAMPLE_PLUGINS := $(patsubst examples/plugin/%.c,$(BUILD)/examples/plugin/imgret_%.so,\
+                       $(sort $(wildcard examples/plugin/*.c)))
 HELPERS_bench       := $(call helpers,bench)
 HELPERS_bench/micro := $(call helpers,bench/micro)
 # imgret-bench is C and sees include/; its peers are C++ and built where their packages are.
@@ -295,6 +299,17 @@ $(EXAMPLES) $(BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $$(HELPERS_$$(firstword $$(
 	$(Q)$(CC) $(CFLAGS) $(filter %.o,$^) -o $@ -L$(BUILD) $(ALL_LDFLAGS) -limgret \
 	    -Wl,-rpath,'$$ORIGIN/..' -lm -lpthread
 
+$(STATIC_EXAMPLES): $(BUILD)/examples/static/%: $(BUILD)/obj/examples/%.o $(HELPERS_examples) \
+                                                $(BUILD)/libimgret.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
+
+$(BUILD)/examples/plugin/imgret_%.so: examples/plugin/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,PLUGIN,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(SHARED_FLAGS)
+
 $(BUILD)/imgret-bench: $(BENCH_ANN_OBJECTS) $(BUILD)/libimgret.so bench/peers/diskann.py
 	@mkdir -p $(BUILD)/bench
 	$(call say,LD,$@)
@@ -331,9 +346,9 @@ tests: $(TESTS) $(TEST_PLUGINS)
 .PHONY: fuzz-replay
 fuzz-replay: $(REPLAYS)
 
-## examples     builds examples/
+## examples     builds examples/, with the shared library and, in examples/static/, with the archive
 .PHONY: examples
-examples: $(EXAMPLES)
+examples: $(EXAMPLES) $(STATIC_EXAMPLES) $(EXAMPLE_PLUGINS)
 
 ## bench        builds bench/
 .PHONY: bench
@@ -528,7 +543,7 @@ help:
 	@sed -n 's/^## /  /p' Makefile
 
 -include $(OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(TORCH_OBJECTS:.o=.d) $(TEST_SUPPORT:.o=.d) \
-         $(TESTS:=.d) $(TEST_PLUGINS:.so=.d) $(ALL_FUZZ:%=$(BUILD)/obj/tests/fuzz/fuzz_%.d) \
+         $(TESTS:=.d) $(TEST_PLUGINS:.so=.d) $(EXAMPLE_PLUGINS:.so=.d) $(ALL_FUZZ:%=$(BUILD)/obj/tests/fuzz/fuzz_%.d) \
          $(patsubst $(BUILD)/%,$(BUILD)/obj/%.d,$(EXAMPLES) $(BENCHES) $(MICRO_BENCHES)) \
          $(patsubst %.o,%.d,$(HELPERS_examples) $(HELPERS_bench) $(HELPERS_bench/micro) \
                                $(BENCH_ANN_OBJECTS) $(BENCH_PEERS_OBJECTS))
