@@ -11,6 +11,10 @@ PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+DATADIR    ?= $(PREFIX)/share
+MANDIR     ?= $(DATADIR)/man
+# What runs the command that was built, where this machine cannot by itself: qemu-aarch64 -L /usr/...
+RUN        ?=
 DESTDIR    ?=
 BUILD      ?= build
 V          ?= 0
@@ -338,6 +342,39 @@ $(MICRO_BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $(HELPERS_bench/micro) $(BUILD)/l
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
 
+# ---- Manuals -----------------------------------------------------------------------------------
+
+# The day that stands in manuals, and of everything in a tarball: of the last commit, else of the file.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+export SOURCE_DATE_EPOCH
+PYTHON ?= $(shell command -v python3)
+
+# From the command's own table; where Python is missing, the pages of functions are left out.
+COMPLETIONS := $(addprefix $(BUILD)/completions/,imgret.bash _imgret imgret.fish)
+$(BUILD)/completions/imgret.bash: KIND = bash
+$(BUILD)/completions/_imgret: KIND = zsh
+$(BUILD)/completions/imgret.fish: KIND = fish
+$(BUILD)/man/imgret.1: KIND = man
+$(COMPLETIONS) $(BUILD)/man/imgret.1: $(COMMAND)
+	@mkdir -p $(@D)
+	$(call say,WRITE,$@)
+	$(Q)$(RUN) $(BUILD)/imgret completions $(KIND) > $@.part && mv $@.part $@
+
+$(BUILD)/man/3/imgret.3: include/imgret/imgret.h tools/api-docs.py
+	@mkdir -p $(@D)
+	$(call say,WRITE,$(@D))
+	$(Q)$(PYTHON) tools/api-docs.py man $< $(@D) "$$(date -u -d @$(SOURCE_DATE_EPOCH) +%F)"
+
+## man          writes the manual pages and shell completions, into build/man and build/completions
+.PHONY: man
+man: $(COMPLETIONS) $(BUILD)/man/imgret.1 $(if $(PYTHON),$(BUILD)/man/3/imgret.3)
+
+## api-docs     writes docs/api.md from the comments of imgret.h
+.PHONY: api-docs
+api-docs:
+	$(Q)$(PYTHON) tools/api-docs.py markdown include/imgret/imgret.h > docs/api.md.part
+	$(Q)mv docs/api.md.part docs/api.md
+
 ## tests        builds the test programs without running them
 .PHONY: tests
 tests: $(TESTS) $(TEST_PLUGINS)
@@ -508,11 +545,15 @@ $(BUILD)/imgret.pc: pkgconfig/imgret.pc.in $(BUILD)/plugin-dir $(BUILD)/flags in
 TO_BIN     = $(DESTDIR)$(BINDIR)
 TO_LIB     = $(DESTDIR)$(LIBDIR)
 TO_INCLUDE = $(DESTDIR)$(INCLUDEDIR)/imgret
+TO_MAN     = $(DESTDIR)$(MANDIR)
+TO_BASH    = $(DESTDIR)$(DATADIR)/bash-completion/completions
+TO_ZSH     = $(DESTDIR)$(DATADIR)/zsh/site-functions
+TO_FISH    = $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 HEADERS   := $(sort $(wildcard include/imgret/*.h))
 
 ## install      to PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, all below DESTDIR
 .PHONY: install
-install: all $(BUILD)/imgret.pc $(if $(COMMAND),$(BUILD)/installed/imgret)
+install: all man $(BUILD)/imgret.pc $(if $(COMMAND),$(BUILD)/installed/imgret)
 	$(Q)$(INSTALL) -d '$(TO_LIB)/pkgconfig' '$(TO_LIB)/imgret' '$(TO_INCLUDE)' '$(TO_BIN)'
 	$(Q)$(INSTALL) -m 644 $(HEADERS) '$(TO_INCLUDE)'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/libimgret.a '$(TO_LIB)'
@@ -522,13 +563,21 @@ install: all $(BUILD)/imgret.pc $(if $(COMMAND),$(BUILD)/installed/imgret)
 	$(Q)$(INSTALL) -m 644 $(BUILD)/imgret.pc '$(TO_LIB)/pkgconfig'
 	$(if $(PLUGINS),$(Q)$(INSTALL) -m 755 $(PLUGINS) '$(TO_LIB)/imgret')
 	$(if $(COMMAND),$(Q)$(INSTALL) -m 755 $(BUILD)/installed/imgret '$(TO_BIN)')
+	$(Q)$(INSTALL) -d '$(TO_MAN)/man1' '$(TO_MAN)/man3' '$(TO_BASH)' '$(TO_ZSH)' '$(TO_FISH)'
+	$(Q)$(INSTALL) -m 644 $(BUILD)/man/imgret.1 '$(TO_MAN)/man1'
+	$(if $(PYTHON),$(Q)$(INSTALL) -m 644 $(BUILD)/man/3/*.3 '$(TO_MAN)/man3')
+	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/imgret.bash '$(TO_BASH)/imgret'
+	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/_imgret '$(TO_ZSH)'
+	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/imgret.fish '$(TO_FISH)'
 
 ## uninstall    removes what install put there, with the same variables
 .PHONY: uninstall
 uninstall:
 	$(Q)rm -f '$(TO_BIN)/imgret' '$(TO_LIB)/libimgret.a' '$(TO_LIB)/libimgret.so' \
 	    '$(TO_LIB)/$(SONAME)' '$(TO_LIB)/libimgret.so.$(VERSION)' '$(TO_LIB)/pkgconfig/imgret.pc' \
-	    '$(TO_LIB)/imgret/imgret_torch.so' $(HEADERS:include/imgret/%='$(TO_INCLUDE)/%')
+	    '$(TO_LIB)/imgret/imgret_torch.so' $(HEADERS:include/imgret/%='$(TO_INCLUDE)/%') \
+	    '$(TO_MAN)/man1/imgret.1' '$(TO_MAN)/man3'/imgret.3 '$(TO_MAN)/man3'/imgret_*.3 \
+	    '$(TO_BASH)/imgret' '$(TO_ZSH)/_imgret' '$(TO_FISH)/imgret.fish'
 	$(Q)rmdir --ignore-fail-on-non-empty '$(TO_LIB)/imgret' '$(TO_INCLUDE)' 2>/dev/null || true
 
 ## clean        removes everything that was built
