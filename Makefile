@@ -51,6 +51,8 @@ ifeq ($(origin CXX),default)
 CXX := g++
 endif
 , := ,
+empty :=
+space := $(empty) $(empty)
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 # Another make: as parallel as this one, or as there are processors when nobody said.
@@ -542,6 +544,14 @@ $(BUILD)/imgret.pc: pkgconfig/imgret.pc.in $(BUILD)/plugin-dir $(BUILD)/flags in
 	    -e 's|@INCLUDEDIR@|$(call pc_path,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@LIBS@|$(LIBS)|' $< > $@
 
+CMAKE_FILES := $(BUILD)/cmake/imgret-config.cmake $(BUILD)/cmake/imgret-config-version.cmake
+$(CMAKE_FILES): $(BUILD)/cmake/%: cmake/%.in $(BUILD)/plugin-dir $(BUILD)/flags include/imgret/imgret.h
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@MINOR@|$(MINOR)|g' \
+	    -e 's|@SONAME@|$(SONAME)|g' -e 's|@LIBS@|$(subst $(space),;,$(strip $(LIBS)))|g' \
+	    -e 's|@INCLUDE_FROM_LIB@|$(shell realpath -m -s --relative-to='$(LIBDIR)' '$(INCLUDEDIR)')|g' \
+	    -e "s|@POINTER_BYTES@|$$(echo __SIZEOF_POINTER__ | $(CC) -E -P -x c -)|g" $< > $@
+
 TO_BIN     = $(DESTDIR)$(BINDIR)
 TO_LIB     = $(DESTDIR)$(LIBDIR)
 TO_INCLUDE = $(DESTDIR)$(INCLUDEDIR)/imgret
@@ -553,7 +563,7 @@ HEADERS   := $(sort $(wildcard include/imgret/*.h))
 
 ## install      to PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, all below DESTDIR
 .PHONY: install
-install: all man $(BUILD)/imgret.pc $(if $(COMMAND),$(BUILD)/installed/imgret)
+install: all man $(BUILD)/imgret.pc $(CMAKE_FILES) $(if $(COMMAND),$(BUILD)/installed/imgret)
 	$(Q)$(INSTALL) -d '$(TO_LIB)/pkgconfig' '$(TO_LIB)/imgret' '$(TO_INCLUDE)' '$(TO_BIN)'
 	$(Q)$(INSTALL) -m 644 $(HEADERS) '$(TO_INCLUDE)'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/libimgret.a '$(TO_LIB)'
@@ -561,6 +571,8 @@ install: all man $(BUILD)/imgret.pc $(if $(COMMAND),$(BUILD)/installed/imgret)
 	$(Q)ln -sf libimgret.so.$(VERSION) '$(TO_LIB)/$(SONAME)'
 	$(Q)ln -sf $(SONAME) '$(TO_LIB)/libimgret.so'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/imgret.pc '$(TO_LIB)/pkgconfig'
+	$(Q)$(INSTALL) -d '$(TO_LIB)/cmake/imgret'
+	$(Q)$(INSTALL) -m 644 $(CMAKE_FILES) '$(TO_LIB)/cmake/imgret'
 	$(if $(PLUGINS),$(Q)$(INSTALL) -m 755 $(PLUGINS) '$(TO_LIB)/imgret')
 	$(if $(COMMAND),$(Q)$(INSTALL) -m 755 $(BUILD)/installed/imgret '$(TO_BIN)')
 	$(Q)$(INSTALL) -d '$(TO_MAN)/man1' '$(TO_MAN)/man3' '$(TO_BASH)' '$(TO_ZSH)' '$(TO_FISH)'
@@ -577,8 +589,21 @@ uninstall:
 	    '$(TO_LIB)/$(SONAME)' '$(TO_LIB)/libimgret.so.$(VERSION)' '$(TO_LIB)/pkgconfig/imgret.pc' \
 	    '$(TO_LIB)/imgret/imgret_torch.so' $(HEADERS:include/imgret/%='$(TO_INCLUDE)/%') \
 	    '$(TO_MAN)/man1/imgret.1' '$(TO_MAN)/man3'/imgret.3 '$(TO_MAN)/man3'/imgret_*.3 \
+	    $(CMAKE_FILES:$(BUILD)/cmake/%='$(TO_LIB)/cmake/imgret/%') \
 	    '$(TO_BASH)/imgret' '$(TO_ZSH)/_imgret' '$(TO_FISH)/imgret.fish'
-	$(Q)rmdir --ignore-fail-on-non-empty '$(TO_LIB)/imgret' '$(TO_INCLUDE)' 2>/dev/null || true
+	$(Q)rmdir --ignore-fail-on-non-empty '$(TO_LIB)/imgret' '$(TO_LIB)/cmake/imgret' '$(TO_INCLUDE)' 2>/dev/null || true
+
+# ---- Give away --------------------------------------------------------------------------------
+
+# What is in the commit and nothing else; from the same commit the same bytes.
+TARBALL := libimgret-$(VERSION).tar.gz
+## dist         dist/libimgret-VERSION.tar.gz of the last commit; the same commit, the same bytes
+.PHONY: dist
+dist:
+	@mkdir -p dist
+	$(Q)git archive --format=tar --prefix=libimgret-$(VERSION)/ HEAD | gzip -n -9 > dist/$(TARBALL).part
+	$(Q)mv dist/$(TARBALL).part dist/$(TARBALL)
+	@cd dist && sha256sum $(TARBALL)
 
 ## clean        removes everything that was built
 .PHONY: clean

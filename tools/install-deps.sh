@@ -18,7 +18,7 @@ packages_of() {
     test) echo libcmocka-dev libopenblas0-pthread ;;
     torch) echo libtorch-dev libcjson-dev ;;
     reference) echo python3-pil ;;
-    checks) echo abigail-tools clang libclang-rt-dev llvm clang-format git ;;
+    checks) echo abigail-tools cmake mandoc man-db clang libclang-rt-dev llvm clang-format git ;;
     arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user ;;
     peers) echo g++ libhnswlib-dev libfaiss-dev libblas-dev liblapack-dev libopenblas0-pthread ;;
     *) echo "install-deps.sh: no such set: $1 (build, test, torch, reference, checks, arm64, peers)" >&2; exit 2 ;;
