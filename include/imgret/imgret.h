@@ -500,6 +500,9 @@ typedef int32_t (*imgret_rerank_fn)(void *user, const struct imgret_hit *hits, u
 
 #define IMGRET_COMBINE_MEAN 0 /* one search, by the weighted mean of the examples' vectors */
 #define IMGRET_COMBINE_BEST 1 /* a search for each example; a picture counts by the one it is most like */
+#define IMGRET_QUERY_ESTIMATED 8u /* results in segments that are certain to be among the k nearest
+                                   * are not read from disk: their scores are estimates by codes,
+                                   * and so is their order; fewer reads */
 #define IMGRET_QUERY_GROUP 0x100u    /* one result an image: its best region */
 /* Ask with the main object of the picture, not with all of it: the greatest product of score and
  * area among what the database's regions find, or, of an id, found. NOT_FOUND when there is none. */
@@ -600,11 +603,12 @@ typedef struct imgret_results imgret_results;
 
 /* Flags of imgret_query_stats. */
 #define IMGRET_QUERY_PARTIAL 1u /* stopped before its end: there may be better results */
+#define IMGRET_QUERY_HAS_ESTIMATES 2u /* scores of some results are estimates */
 
 /* What one query did; of a query in a batch, its own part. */
 typedef struct imgret_query_stats {
     uint32_t size;             /* sizeof(imgret_query_stats) of the library */
-    uint32_t flags;            /* IMGRET_QUERY_PARTIAL */
+    uint32_t flags;            /* IMGRET_QUERY_PARTIAL, IMGRET_QUERY_HAS_ESTIMATES */
     uint64_t elapsed_us;       /* from the beginning of the call to this answer */
     uint64_t wait_us;          /* it could not go on before reads had come */
     uint64_t reads;            /* from disk */
@@ -739,7 +743,8 @@ typedef int32_t (*imgret_optimize_fn)(void *user, double done);
 typedef struct imgret_optimize_options {
     uint32_t size;  /* sizeof(imgret_optimize_options) */
     uint32_t flags; /* IMGRET_OPTIMIZE_* */
-    uint64_t memory_bytes_max; /* that building may take; default no limit */
+    uint64_t memory_bytes_max; /* that building may allocate; default no limit. With less than all at
+                                * once takes, it works in parts, with files in the database's folder */
     imgret_optimize_fn on_progress; /* may be NULL */
     void *user;
 } imgret_optimize_options;

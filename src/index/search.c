@@ -402,11 +402,13 @@ void ir_query_finish(ir_query *query)
     ir_search_result *result = query->result;
     result->status = query->status;
     result->count = 0;
-    result->partial = false;
+    result->partial = result->estimated = false;
     result->stats = query->stats;
     if (query->status)
         return;
     result->partial = query->cut;
+    for (uint32_t i = 0; i < query->candidate_count && i < search->k; i++)
+        result->estimated = result->estimated || !query->candidates[i].exact;
     bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
     uint32_t count = 0;
     /* An unread candidate is certainly in or certainly out, or there was no time to read it. */

@@ -379,7 +379,7 @@ int32_t ir_segment_search_batch(ir_segment *segment, const ir_search *searches, 
     pthread_mutex_init(&work.lock, NULL);
     for (uint32_t i = 0; i < count; i++) {
         results[i].count = 0;
-        results[i].partial = false;
+        results[i].partial = results[i].estimated = false;
         results[i].stats = (ir_search_stats){.reads = 0};
         results[i].status = IMGRET_INTERNAL; /* until it is answered */
     }

@@ -166,6 +166,7 @@ typedef struct ir_search_result {
     uint32_t count;
     int32_t status; /* of this query; in a batch the others go on */
     bool partial;   /* with IR_SEARCH_PARTIAL: it was stopped */
+    bool estimated; /* some scores are estimates */
     ir_search_stats stats; /* of this query, filled */
 } ir_search_result;
 
