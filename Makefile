@@ -436,7 +436,12 @@ run-tests: all tests fuzz-replay examples $(BUILD)/imgret-bench
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
 	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
 	    $(TESTS) $(REPLAYS) $(sort $(wildcard \
-	        tests/cli/test_*.sh tests/bindings/test_*.sh tests/reference/test_*.sh tests/tools/*.sh))
+	        tests/cli/test_*.sh tests/docs/test_*.sh tests/bindings/test_*.sh tests/reference/test_*.sh tests/tools/*.sh))
+
+## test-docs    runs every code block of README.md and docs/ as their readers would
+.PHONY: test-docs
+test-docs: all examples
+	@BUILD='$(BUILD)' sh tests/run.sh tests/docs/test_docs.sh
 
 ## test-python  runs the tests of bindings/python alone, with every Python that is found
 .PHONY: test-python
