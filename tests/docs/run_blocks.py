@@ -83,6 +83,7 @@ class House:
         wrapper = tools / "imgret"
         wrapper.write_text(f'#!/bin/sh\n"{build}/imgret" "$@" || [ $? -eq 1 ]\n')
         wrapper.chmod(0o755)
+        os.symlink(sys.executable, tools / "python3")
         (tools / "imgret.pc").write_text(
             f"Name: imgret\nDescription: of the build\nVersion: 0\n"
             f"Cflags: -I{ROOT}/include\nLibs: -L{build} -limgret\n")
