@@ -117,7 +117,7 @@ IMGRET_API void imgret_set_log(imgret_log_fn log, void *user, int32_t level);
 
 #define IMGRET_INPUT_FILE 1   /* `path` */
 #define IMGRET_INPUT_BYTES 2  /* `data`, `data_bytes`: an encoded picture (JPEG, PNG, ...) */
-#define IMGRET_INPUT_PIXELS 3 /* `data`, `data_bytes`, `width`, `height`, `row_bytes`, `pixel_format` */
+#define IMGRET_INPUT_PIXELS 3 /* `data`, `data_bytes` and the fields that say PIXELS */
 #define IMGRET_INPUT_VECTOR 4 /* `vector`, `dimension`: a ready feature vector */
 #define IMGRET_INPUT_ID 5     /* `id`: an image that is in the database (queries only) */
 

@@ -8,7 +8,8 @@ in ~/Pictures and under the names that the documents use, the examples, and, but
 begin with nothing, a database photos.imgret of them. What a block is, its fence says:
 
   sh       a script, under `set -e`; `imgret` may end with 1, nothing found
-  console  the same, of the lines behind "$ "; what is shown as output is not compared
+  console  the same, of the lines behind "$ "; of the output that is shown only errors
+           ("imgret: ...") are compared, where "..." stands for anything
   c        a whole program, saved under the name in its first line and compiled without a warning; the
            next sh block may run it
   python   all of a document in one process
@@ -39,7 +40,7 @@ class Block:
         self.language = language
         self.text = text
         need = re.match(r"(?:#|//|/\*) needs ([^\n:*]*)", text)
-        self.needs = [word.strip() for word in need.group(1).split(",")] if need else []
+        self.needs = [re.sub(r"^and ", "", word.strip()) for word in need.group(1).split(",")] if need else []
 
 
 def blocks_of(path):
@@ -112,7 +113,19 @@ class House:
         return self.run(["sh", "-e", "-c", text])
 
     def run_console(self, text):
-        return self.run_shell("\n".join(re.findall(r"^\$ (.*)$", text, re.M)))
+        """Where errors are shown, commands may fail, and must have said these, in any order."""
+        script = "\n".join(re.findall(r"^\$ (.*)$", text, re.M))
+        shown = re.findall(r"^imgret: .*$", text, re.M)
+        if not shown:
+            return self.run_shell(script)
+        said = subprocess.run(["sh", "-c", script], cwd=self.place, env=self.env, timeout=TIMEOUT_S,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT).stdout.decode("utf-8", "replace")
+        for line in shown:
+            pattern = ".*".join(re.escape(part) for part in line.split("..."))
+            if not re.search(f"^{pattern}$", said, re.M):
+                return f"nobody said: {line}\n{said}"
+        return None
 
     def run_c(self, text):
         name = re.search(r"^/\* (\w+\.c)\b", text)

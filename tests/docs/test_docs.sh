@@ -11,7 +11,7 @@ if grep -q -e '-fsanitize' "$build/flags" 2>/dev/null; then
     echo "1..0 # SKIP a library with a sanitizer cannot be loaded into a plain Python"
     exit 0
 fi
-set -- README.md examples/README.md
+set -- ${DOCS:-README.md examples/README.md}
 for page in docs/*.md; do
     [ "$page" = docs/api.md ] || set -- "$@" "$page"
 done
