@@ -258,7 +258,7 @@ $(BUILD)/imgret: $(CLI_OBJECTS) $(BUILD)/libimgret.so
 $(BUILD)/installed/imgret: $(CLI_OBJECTS) $(BUILD)/libimgret.so $(BUILD)/plugin-dir
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(LINK_COMMAND) -Wl,-rpath,'$(RPATH_INSTALLED)'
+	$(Q)$(LINK_COMMAND) $(if $(RPATH_INSTALLED),-Wl$(,)-rpath$(,)'$(RPATH_INSTALLED)')
 
 # Without -z defs: some functions that it asks for at run time are in only some builds of libtorch.
 $(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
@@ -609,6 +609,16 @@ dist:
 	$(Q)git archive --format=tar --prefix=libimgret-$(VERSION)/ HEAD | gzip -n -9 > dist/$(TARBALL).part
 	$(Q)mv dist/$(TARBALL).part dist/$(TARBALL)
 	@cd dist && sha256sum $(TARBALL)
+
+## deb          Debian packages of the last commit, in dist/, looked at by lintian
+.PHONY: deb
+deb: dist
+	@BUILD='$(BUILD)' WITH_TORCH='$(WITH_TORCH)' sh tools/make-deb.sh dist/$(TARBALL)
+
+## check-deb    installs and uses them in a clean Debian made by debootstrap; root only
+.PHONY: check-deb
+check-deb: $(BUILD)/examples/draw_pictures
+	@sh tools/check-deb.sh $(CHROOT)
 
 ## clean        removes everything that was built
 .PHONY: clean
