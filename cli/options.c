@@ -19,6 +19,7 @@ enum {
     CHECK = 1u << 6,
     HELP = 1u << 7,
     OPTIMIZE = 1u << 8,
+    COMPLETIONS = 1u << 9,
     EXTRACT = 1u << 20,
     MODEL = 1u << 21,
     PCA = 1u << 22,
@@ -145,6 +146,13 @@ static const cli_command commands[] = {
      "  The same command goes on after an interrupt. Where pictures cannot be read any\n"
      "  more it lists them and changes nothing, unless --drop-missing says otherwise.\n",
      cli_reembed},
+    {"completions", COMPLETIONS, 0, 0, "bash|zsh|fish|man",
+     "print what a shell needs to complete, or the manual page",
+     "  imgret completions bash > ~/.local/share/bash-completion/completions/imgret\n"
+     "  imgret completions zsh > ~/.zfunc/_imgret\n"
+     "  imgret completions fish > ~/.config/fish/completions/imgret.fish\n"
+     "  imgret completions man | man -l -\n",
+     "", cli_completions},
     {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
      "", NULL},
 };
@@ -551,6 +559,8 @@ static const char *missing_word(const cli_options *options)
 {
     if (strncmp(options->command->usage, "DB", 2) == 0)
         return options->db ? "picture" : "database";
+    if (options->command->bit == COMPLETIONS)
+        return "shell";
     return options->command->bit == MODEL ? "model" : "picture";
 }
 

@@ -117,7 +117,7 @@ IMGRET_API void imgret_set_log(imgret_log_fn log, void *user, int32_t level);
 
 #define IMGRET_INPUT_FILE 1   /* `path` */
 #define IMGRET_INPUT_BYTES 2  /* `data`, `data_bytes`: an encoded picture (JPEG, PNG, ...) */
-#define IMGRET_INPUT_PIXELS 3 /* `data`, `width`, `height`, `row_bytes`, `pixel_format` */
+#define IMGRET_INPUT_PIXELS 3 /* `data`, `data_bytes` and the fields that say PIXELS */
 #define IMGRET_INPUT_VECTOR 4 /* `vector`, `dimension`: a ready feature vector */
 #define IMGRET_INPUT_ID 5     /* `id`: an image that is in the database (queries only) */
 
@@ -867,6 +867,8 @@ IMGRET_API int32_t imgret_list(imgret_records **out, imgret *db, const imgret_li
 /* The one image with this id, as a list of one. NOT_FOUND when there is none. */
 IMGRET_API int32_t imgret_get(imgret_records **out, imgret *db, int64_t id, imgret_error *error);
 
+/* The number of records, 0 for NULL; the record at `index`, or NULL past the end, which lives as long
+ * as the records; their end, NULL is allowed. Any thread; also after the database was closed. */
 IMGRET_API uint64_t imgret_records_count(const imgret_records *records);
 IMGRET_API const imgret_record *imgret_records_at(const imgret_records *records, uint64_t index);
 IMGRET_API void imgret_records_free(imgret_records *records);
@@ -895,6 +897,8 @@ typedef struct imgret_regions imgret_regions;
 IMGRET_API int32_t imgret_get_regions(imgret_regions **out, imgret *db, int64_t id,
                                       imgret_error *error);
 
+/* The number of regions, 0 for NULL; the region at `index`, or NULL past the end, which lives as long
+ * as the list; its end, NULL is allowed. Any thread; also after the database was closed. */
 IMGRET_API uint64_t imgret_regions_count(const imgret_regions *regions);
 IMGRET_API const imgret_region *imgret_regions_at(const imgret_regions *regions, uint64_t index);
 IMGRET_API void imgret_regions_free(imgret_regions *regions);
@@ -1035,8 +1039,11 @@ IMGRET_API int32_t imgret_extractor_open(imgret_extractor **out, const char *mod
                                          const imgret_extractor_options *options,
                                          imgret_error *error);
 
+/* Closes the extractor and unloads its model. No other call on it may be running or follow. NULL is
+ * allowed. */
 IMGRET_API void imgret_extractor_close(imgret_extractor *extractor);
 
+/* Fills `out` (its `size` set by the caller) with what the extractor is. Any thread. */
 IMGRET_API int32_t imgret_extractor_get_info(const imgret_extractor *extractor,
                                              imgret_extractor_info *out, imgret_error *error);
 
@@ -1145,6 +1152,7 @@ IMGRET_API int32_t imgret_inspect_model(imgret_inspection **out, const char *mod
 IMGRET_API const imgret_model_report *
 imgret_inspection_report(const imgret_inspection *inspection);
 
+/* Frees an inspection and its report; NULL is allowed. */
 IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
 
 #define IMGRET_REEMBED_DROP_MISSING 1u /* pictures that cannot be had become failures */
