@@ -429,7 +429,7 @@ install_deps = $(if $(filter 0,$(INSTALL_DEPS)),,$(Q)sh tools/install-deps.sh $(
 ## deps         installs the packages that are missing, with apt-get
 .PHONY: deps
 deps:
-	$(call install_deps,build test checks arm64 --optional torch reference)
+	$(call install_deps,build test checks arm64 --optional torch reference go)
 
 # Packages decide what this file finds when it is read: hence a second make after installing.
 ## demo         installs what is missing, builds, and shows it all on pictures (PICTURES=dir)
@@ -444,7 +444,7 @@ run-demo: all examples
 ## test         installs what is missing, builds, runs all tests; T=text picks some by name
 .PHONY: test run-tests
 test:
-	$(call install_deps,build test --optional torch reference)
+	$(call install_deps,build test --optional torch reference go)
 	$(SUBMAKE) run-tests
 run-tests: all tests fuzz-replay examples $(BUILD)/imgret-bench
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
@@ -461,6 +461,11 @@ test-docs: all examples
 .PHONY: test-python
 test-python: all $(TEST_PLUGINS)
 	@BUILD='$(BUILD)' sh tests/run.sh tests/bindings/test_python.sh
+
+## test-go      runs the tests of bindings/go alone, where a Go is installed
+.PHONY: test-go
+test-go: all $(TEST_PLUGINS)
+	@BUILD='$(BUILD)' sh tests/run.sh tests/bindings/test_go.sh
 
 # The same programs in their long form. Hours on a slow disk: each prints what it ran.
 TORTURES = $(foreach name,crash power_cut faults model soak,\
