@@ -19,6 +19,7 @@ enum {
     CHECK = 1u << 6,
     HELP = 1u << 7,
     OPTIMIZE = 1u << 8,
+    DUPS = 1u << 9,
     EXTRACT = 1u << 20,
     MODEL = 1u << 21,
     PCA = 1u << 22,
@@ -129,6 +130,17 @@ static const cli_command commands[] = {
      "  as their label, and examples that are in the database count as certain, now\n"
      "  and in later runs. A word of digits is an id; write ./42 for a file.\n",
      cli_label},
+    {"dups", DUPS, 0, 2, "DB [--kind KIND] [--turned] | DB --not A B",
+     "find pictures that show the same, and which to keep",
+     "  imgret dups photos.imgret\n"
+     "  imgret dups photos.imgret --turned --json\n"
+     "  imgret dups photos.imgret --kind similar --min-score 0.93\n"
+     "  imgret dups photos.imgret --kind identical -0 | xargs -0 rm --\n"
+     "  imgret dups photos.imgret --not 17 42\n",
+     "  Of each group the first is the one to keep. Kinds are identical (the same bytes),\n"
+     "  near (the same picture, resized, encoded anew, grey, cut a little: the default\n"
+     "  shows both) and similar. --not says that A and B, ids or paths, are no duplicates.\n",
+     cli_dups},
     {"export", EXPORT, 1, 1, "DB TO", "write all of a database in forms that other programs read",
      "  imgret export photos.imgret photos-export\n"
      "  jq .uri photos-export/images.ndjson\n",
@@ -167,7 +179,7 @@ static const cli_flag flags[] = {
     {"id", 0, CLI_FLAG_ID, "N", 0, SEARCH, FIELD(id),
      "look for what is like the database's picture N"},
     {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(k), "at most N results (default 10)"},
-    {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH, FIELD(min_score),
+    {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH | DUPS, FIELD(min_score),
      "only results with at least this score"},
     {"effort", 0, CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(effort),
      "candidates that a search keeps: more finds more"},
@@ -194,9 +206,9 @@ static const cli_flag flags[] = {
      "each picture once, with its best object"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
      "also write a contact sheet, one HTML page"},
-    {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW | COUNT | LABEL, FIELD(where),
+    {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW | COUNT | LABEL | DUPS, FIELD(where),
      "only pictures that match this SQL expression"},
-    {"param", 0, CLI_FLAG_LIST, "NAME=VALUE", 0, SEARCH | SHOW | COUNT | LABEL, FIELD(params),
+    {"param", 0, CLI_FLAG_LIST, "NAME=VALUE", 0, SEARCH | SHOW | COUNT | LABEL | DUPS, FIELD(params),
      "the value of :NAME in --where"},
     {"weight", 0, CLI_FLAG_LIST, "W", 0, SEARCH, FIELD(weights),
      "how much the first example counts; again for the next ones"},
@@ -231,6 +243,16 @@ static const cli_flag flags[] = {
      "of the random choice among pictures (default 1)"},
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, SEARCH | SHOW, FIELD(null),
      "print only paths, each ended by NUL (for xargs -0)"},
+    {"null", '0', CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(null),
+     "print only the paths of what is not to keep, each ended by NUL"},
+    {"kind", 0, CLI_FLAG_CHOICE, "identical|near|similar", 0, DUPS, FIELD(kind),
+     "up to which kind of likeness (default near)"},
+    {"turned", 0, CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(turned),
+     "also pictures that are mirrored or turned by quarters"},
+    {"not", 0, CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(different),
+     "remember that two pictures are no duplicates"},
+    {"forget", 0, CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(forget),
+     "forget what --not said of two pictures"},
     {"json", 0, CLI_FLAG_SWITCH, NULL, 0, ALL, FIELD(json), "print one JSON object a line"},
     {"model", 0, CLI_FLAG_TEXT, "SPEC", 0, ALL, FIELD(model),
      "classic, vectors:N, or a file of weights"},
