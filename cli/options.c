@@ -20,6 +20,8 @@ enum {
     HELP = 1u << 7,
     OPTIMIZE = 1u << 8,
     DUPS = 1u << 9,
+    EVAL = 1u << 10,
+    COMPARE = 1u << 11,
     EXTRACT = 1u << 20,
     MODEL = 1u << 21,
     PCA = 1u << 22,
@@ -141,6 +143,21 @@ static const cli_command commands[] = {
      "  near (the same picture, resized, encoded anew, grey, cut a little: the default\n"
      "  shows both) and similar. --not says that A and B, ids or paths, are no duplicates.\n",
      cli_dups},
+    {"eval", EVAL, 0, 0, "DB [--truth FILE | --folders] | DB --ann",
+     "measure how good the answers are",
+     "  imgret eval photos.imgret --truth labels.tsv --svg curve.svg\n"
+     "  imgret eval photos.imgret --folders --json\n"
+     "  imgret eval photos.imgret --ann -k 10\n",
+     "  Asks with every picture that has a class (in FILE: path, tab, label; else the\n"
+     "  name of its folder; else its label in the database): results of its class are\n"
+     "  right. --ann asks how many of the nearest vectors the index finds, by effort.\n",
+     cli_eval},
+    {"compare", COMPARE, 1, 1, "A B [--truth FILE | --folders]",
+     "tell which of two databases of the same pictures answers better",
+     "  imgret compare classic.imgret vit.imgret --folders\n",
+     "  Prints measure, A, B, B - A with its 95% interval, and the probability p of a\n"
+     "  difference so great if the two were equally good (randomisation test).\n",
+     cli_compare_databases},
     {"export", EXPORT, 1, 1, "DB TO", "write all of a database in forms that other programs read",
      "  imgret export photos.imgret photos-export\n"
      "  jq .uri photos-export/images.ndjson\n",
@@ -179,6 +196,20 @@ static const cli_flag flags[] = {
     {"id", 0, CLI_FLAG_ID, "N", 0, SEARCH, FIELD(id),
      "look for what is like the database's picture N"},
     {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(k), "at most N results (default 10)"},
+    {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, EVAL | COMPARE, FIELD(k),
+     "look at the first N results (default 1000; 10 with --ann)"},
+    {"truth", 0, CLI_FLAG_TEXT, "FILE", 0, EVAL | COMPARE, FIELD(truth),
+     "classes of pictures: path, tab, label in each line"},
+    {"folders", 0, CLI_FLAG_SWITCH, NULL, 0, EVAL | COMPARE, FIELD(folders),
+     "the class of a picture is the name of its folder"},
+    {"ann", 0, CLI_FLAG_SWITCH, NULL, 0, EVAL, FIELD(ann),
+     "compare the index with exact search instead"},
+    {"svg", 0, CLI_FLAG_TEXT, "FILE", 0, EVAL, FIELD(svg),
+     "draw the precision-recall curve into the new FILE"},
+    {"sample", 0, CLI_FLAG_COUNT, "N", 10000000, EVAL | COMPARE, FIELD(sample),
+     "ask with N pictures at random (default all; 200 with --ann)"},
+    {"seed", 0, CLI_FLAG_COUNT, "N", UINT32_MAX, EVAL | COMPARE, FIELD(seed),
+     "of the random choice among pictures (default 1)"},
     {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH | DUPS, FIELD(min_score),
      "only results with at least this score"},
     {"effort", 0, CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(effort),

@@ -107,6 +107,10 @@ struct cli_options {
     bool turned;
     bool different; /* --not */
     bool forget;
+    const char *truth;
+    bool folders;
+    bool ann;
+    const char *svg;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

@@ -23,6 +23,7 @@ enum {
     BLOCK = 1024, /* keepers that are searched for together */
     K_FIRST = 16,
     K_LAST = 1000000,
+    EFFORT_MAX = 1000000,
     BITS_ALIKE = IR_DUP_HASH_BITS, /* of two hashes: pictures that are alike, if the vectors agree */
     BITS_CLOSE = 16,               /* that may be alike, if the vectors are nearly the same */
 };
@@ -228,8 +229,10 @@ static int32_t join_found(finder *f, const imgret_results *results, imgret_error
 static int32_t ask(finder *f, const imgret_input *inputs, uint32_t count, uint32_t k,
                    imgret_results **out, imgret_error *error)
 {
+    /* What is so near is found with little effort; the default is for the tenth of far neighbours. */
+    uint32_t effort = 3 * k < EFFORT_MAX ? 3 * k : EFFORT_MAX;
     imgret_query_options options = {.size = sizeof options, .flags = IMGRET_QUERY_MIN_SCORE,
-                                    .min_score = f->least, .k = k};
+                                    .min_score = f->least, .k = k, .effort = effort};
     return ir_query(out, f->database, inputs, count, &options, f->filter, f->call, error);
 }
 
