@@ -29,8 +29,12 @@ int32_t ir_walk_tools_create(ir_walk_tools *out, const ir_segment *segment, imgr
     out->passed = ir_malloc_array(room, sizeof out->passed[0]);
     out->keys = ir_malloc_array(room, sizeof out->keys[0]);
     out->errors = ir_malloc_array(room, sizeof out->errors[0]);
-    if (!out->neighbors || !out->fresh || !out->passed || !out->keys || !out->errors)
+    out->centroid_squares = ir_malloc_array(IR_CENTROIDS_MAX, sizeof out->centroid_squares[0]);
+    if (!out->neighbors || !out->fresh || !out->passed || !out->keys || !out->errors ||
+        !out->centroid_squares)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
+    ir_code_squares(segment->centroids, segment->shape.dimension, segment->header.centroid_count,
+                    out->centroid_squares);
     return IMGRET_OK;
 }
 
@@ -41,6 +45,7 @@ void ir_walk_tools_free(ir_walk_tools *tools)
     ir_free(tools->passed);
     ir_free(tools->keys);
     ir_free(tools->errors);
+    ir_free(tools->centroid_squares);
 }
 
 int32_t ir_query_create(ir_query *out, const ir_segment *segment, imgret_error *error)
@@ -364,8 +369,10 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s: the query vector is not finite, or too "
                        "long beside the vectors stored", segment->path);
     query->code.plain = segment->header.metric != IMGRET_METRIC_INNER_PRODUCT;
-    ir_code_query_prepare(&query->code, &segment->shape, query->rotated, segment->centroids,
-                          segment->header.centroid_count, query->code_memory);
+    ir_code_centroids centroids = {segment->centroids, tools->centroid_squares,
+                                   segment->header.centroid_count};
+    ir_code_query_prepare(&query->code, &segment->shape, query->rotated, &centroids,
+                          query->code_memory);
     query->width = search->effort ? search->effort : EFFORT_DEFAULT;
     if (query->width <= search->k)
         query->width = search->k + 1ull;

@@ -52,6 +52,7 @@ typedef struct ir_walk_tools {
     uint32_t *passed;
     float *keys;
     float *errors;
+    float *centroid_squares;
 } ir_walk_tools;
 
 int32_t ir_walk_tools_create(ir_walk_tools *out, const ir_segment *segment, imgret_error *error);
