@@ -466,7 +466,7 @@ test-python: all $(TEST_PLUGINS)
 ## test-go      runs the tests of bindings/go alone, where a Go is installed
 .PHONY: test-go
 test-go: all $(TEST_PLUGINS)
-	@BUILD='$(BUILD)' sh tests/run.sh tests/bindings/test_go.sh
+	@BUILD='$(BUILD)' sh tests/run.sh tests/bindings/test_go.sh tests/bindings/test_go_race.sh
 
 # The same programs in their long form. Hours on a slow disk: each prints what it ran.
 TORTURES = $(foreach name,crash power_cut faults model soak,\
