@@ -14,6 +14,7 @@ begin with nothing, a database photos.imgret of them. What a block is, its fence
            next sh block may run it
   python   all of a document in one process
   cmake    is skipped: `make check-install` builds such a project
+  go       is skipped: tests/bindings/test_go.sh runs those of docs/go.md
   text     is no code
 
 A first line "# needs THING" says what a block cannot do without. Where THING is a program or a Python
@@ -154,8 +155,9 @@ def run_document(house, blocks):
         missing = lacking(block)
         if block.language == "text":
             continue
-        if missing or block.language == "cmake":
-            yield block, None, f"needs {missing}" if missing else "make check-install builds such"
+        elsewhere = {"cmake": "make check-install builds such", "go": "test_go.sh runs these"}
+        if missing or block.language in elsewhere:
+            yield block, None, f"needs {missing}" if missing else elsewhere[block.language]
         elif block.language == "python":
             if python_troubles is None:
                 python_troubles = dict(zip(python, house.run_python([b.text for b in python])))
