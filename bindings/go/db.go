@@ -209,3 +209,8 @@ func (db *DB) Interrupt() {
 func Version() string {
 	return C.GoString(C.imgret_version_string())
 }
+
+// VersionNumber is the same as major * 1000000 + minor * 1000 + patch.
+func VersionNumber() int {
+	return int(C.imgret_version())
+}

@@ -132,6 +132,9 @@ func TestLife(t *testing.T) {
 	}
 	_, err = db.Add(ctx, Vector([]float32{1, 2}), nil)
 	wantCode(t, err, ReadOnly)
+	if n := VersionNumber(); Version() != fmt.Sprintf("%d.%d.%d", n/1000000, n/1000%1000, n%1000) {
+		t.Fatal(Version(), n)
+	}
 	if Version() == "" || NotFound.Name() != "IMGRET_NOT_FOUND" {
 		t.Fatal(Version())
 	}
