@@ -18,7 +18,7 @@ packages_of() {
     test) echo libcmocka-dev libopenblas0-pthread ;;
     torch) echo libtorch-dev libcjson-dev ;;
     reference) echo python3-pil ;;
-    checks) echo abigail-tools clang libclang-rt-dev llvm clang-format git ;;
+    checks) echo abigail-tools clang libclang-rt-dev llvm clang-format clang-tidy cppcheck git ;;
     arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user ;;
     peers) echo g++ libhnswlib-dev libfaiss-dev libblas-dev liblapack-dev libopenblas0-pthread ;;
     *) echo "install-deps.sh: no such set: $1 (build, test, torch, reference, checks, arm64, peers)" >&2; exit 2 ;;
@@ -32,7 +32,8 @@ needs_of() {
     test) echo "cmocka, OpenBLAS (at run time, for learning a PCA)" ;;
     torch) echo "libtorch, cJSON, a C++17 compiler (optional: the torch plugin)" ;;
     reference) echo "Python 3 with Pillow (optional: what resizing is compared with)" ;;
-    checks) echo "libabigail (abidiff), clang with its sanitizer runtime, clang-format, git" ;;
+    checks) echo "libabigail (abidiff), clang with its sanitizer runtime, clang-format, clang-tidy," \
+                 "cppcheck, git" ;;
     peers) echo "hnswlib, Faiss (optional: what imgret-bench peers measures)" ;;
     arm64) echo "a cross compiler for arm64 with its libc, qemu-aarch64 (user mode)" ;;
     esac
