@@ -63,12 +63,15 @@ enum { EFFORT_LEAST = 64 }; /* unless the caller says otherwise */
 
 static const float target_default = 0.99f;
 
-/* The caller's effort, or what was measured to reach the target. */
+/* The caller's effort, in a segment with few bits in RAM as much more as that takes; or what was
+ * measured to reach the target. */
 static uint32_t choose_effort(const ir_open_segment *open, ir_segments_query *asked)
 {
     float expected = 0;
     uint32_t effort = asked->effort;
-    if (!effort) {
+    if (effort) {
+        effort = ir_effort_with_bits(&open->curves, open->code_bits, asked->queries->k, effort);
+    } else {
         float target = asked->target_recall > 0 ? asked->target_recall : target_default;
         effort = ir_effort_for(&open->curves, open->code_bits, asked->queries->k, target,
                                &expected);

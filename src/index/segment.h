@@ -222,4 +222,9 @@ int32_t ir_segment_calibrate(ir_segment *segment, const ir_calibration *how, ir_
 uint32_t ir_effort_for(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k,
                        float target, float *expected);
 
+/* What a caller's effort has to become where only `code_bits` bits are in RAM, so that the recall
+ * measured for it with all bits is kept; the same effort when nothing was measured. */
+uint32_t ir_effort_with_bits(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k,
+                             uint32_t effort);
+
 #endif
