@@ -189,6 +189,7 @@ class OpenOptions(Structure):
         ("queue_max", c_uint32),
         ("feature_cache_bytes", c_uint64),
         ("regions", c_char_p),
+        ("decode_isolation", c_char_p),
     ]
 
 
