@@ -509,6 +509,16 @@ fuzzers: $(FUZZERS:$(BUILD)/fuzz/%=$(FUZZ_DIR)/%)
 
 # ---- Checks -----------------------------------------------------------------------------------
 
+## check-static cppcheck and clang-tidy find nothing, where they are installed (FILES: only these)
+.PHONY: check-static
+check-static:
+	@DEFINES='$(filter -DIR_%,$(DEFINES))' sh tools/check-static.sh $(FILES)
+
+## check-hardening  what is built has RELRO, stack protectors, fortified functions and the like
+.PHONY: check-hardening
+check-hardening: $(BUILD)/libimgret.so $(COMMAND) $(DECODER)
+	@sh tools/check-hardening.sh $^
+
 ## check-layers no file includes what the dependency law forbids
 .PHONY: check-layers
 check-layers:
