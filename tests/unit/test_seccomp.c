@@ -41,7 +41,8 @@ static void make_segment(imgret *db)
 {
     imgret_error error = IMGRET_ERROR_INIT;
     float vector[DIMENSION];
-    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_VECTOR, .dimension = DIMENSION};
+    imgret_input input = {
+        .size = sizeof input, .kind = IMGRET_INPUT_VECTOR, .dimension = DIMENSION};
     input.vector = vector;
     assert_int_equal(imgret_begin(db, &error), IMGRET_OK);
     for (uint32_t i = 0; i < COUNT; i++) {
