@@ -109,6 +109,8 @@ struct cli_options {
     bool forget;
     const char *truth;
     bool folders;
+    bool sync;
+    bool watch;
     bool ann;
     const char *svg;
 };
