@@ -141,6 +141,7 @@ int cli_optimize(const cli_options *options)
     imgret_stats stats = {.size = sizeof stats};
     imgret_optimize_options wanted = {.size = sizeof wanted,
                                       .flags = options->force ? IMGRET_OPTIMIZE_FORCE : 0,
+                                      .memory_bytes_max = (uint64_t)options->memory_mib << 20,
                                       .on_progress = stop_if_interrupted};
     int status = CLI_EXIT_FOUND;
     if (imgret_optimize(db, &wanted, &error) != IMGRET_OK ||

@@ -162,6 +162,8 @@ static int query(imgret *db, const cli_question *question, const cli_options *op
     imgret_box box;
     if (!cli_regions_read(&query_options, &box, options))
         return CLI_EXIT_ERROR;
+    if (options->estimated)
+        query_options.flags |= IMGRET_QUERY_ESTIMATED;
     if (options->deadline_ms)
         query_options.flags |= IMGRET_QUERY_ALLOW_PARTIAL;
     if (!isnan(options->target_recall))

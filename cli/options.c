@@ -19,6 +19,7 @@ enum {
     CHECK = 1u << 6,
     HELP = 1u << 7,
     OPTIMIZE = 1u << 8,
+    COMPLETIONS = 1u << 16,
     DUPS = 1u << 9,
     EVAL = 1u << 10,
     COMPARE = 1u << 11,
@@ -80,10 +81,12 @@ static const cli_command commands[] = {
      "  imgret remove photos.imgret 42\n"
      "  imgret remove photos.imgret ~/Pictures/cat.jpg\n",
      "  A word of digits is an id; write ./42 for a file of that name.\n", cli_remove},
-    {"optimize", OPTIMIZE, 0, 0, "DB [--force]", "index what was added, so that searches stay fast",
-     "  imgret optimize photos.imgret\n",
-     "  Moves vectors from memory into an index on disk, merges such indexes and erases\n"
-     "  what was removed. Does nothing while there is too little to pay.\n",
+    {"optimize", OPTIMIZE, 0, 0, "DB [--force] [--memory MIB]",
+     "index what was added, so that searches stay fast",
+     "  imgret optimize photos.imgret\n"
+     "  imgret optimize photos.imgret --force --memory 500\n",
+     "  Moves vectors from memory into an index on disk, merges such indexes and\n"
+     "  erases what was removed. Does nothing while there is too little to pay.\n",
      cli_optimize},
     {"stats", STATS, 0, 0, "DB", "show how much there is, and the database's settings",
      "  imgret stats photos.imgret\n", "", cli_stats},
@@ -173,6 +176,13 @@ static const cli_command commands[] = {
      "  The same command goes on after an interrupt. Where pictures cannot be read any\n"
      "  more it lists them and changes nothing, unless --drop-missing says otherwise.\n",
      cli_reembed},
+    {"completions", COMPLETIONS, 0, 0, "bash|zsh|fish|man",
+     "print what a shell needs to complete, or the manual page",
+     "  imgret completions bash > ~/.local/share/bash-completion/completions/imgret\n"
+     "  imgret completions zsh > ~/.zfunc/_imgret\n"
+     "  imgret completions fish > ~/.config/fish/completions/imgret.fish\n"
+     "  imgret completions man | man -l -\n",
+     "", cli_completions},
     {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
      "", NULL},
 };
@@ -185,7 +195,9 @@ static const cli_flag flags[] = {
     {"vectors", 0, CLI_FLAG_CHOICE, "f16|f32", 0, CREATE, FIELD(vector_type),
      "precision vectors are stored in (default f16)"},
     {"regions", 0, CLI_FLAG_TEXT, "SPEC", 0, CREATE | ADD, FIELD(regions),
-     "parts of pictures to find too: center, grid=3x3, detector:FILE"},
+     "also find parts: center, grid=3x3, detector:FILE"},
+    {"isolate", 0, CLI_FLAG_SWITCH, NULL, 0, ADD | SEARCH | REEMBED, FIELD(isolate),
+     "decode pictures in confined processes: for strangers' pictures"},
     {"files-from", 0, CLI_FLAG_TEXT, "FILE", 0, ADD, FIELD(files_from),
      "also add the paths in FILE, one a line; - is stdin"},
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(null),
@@ -225,11 +237,15 @@ static const cli_flag flags[] = {
      "find this share of the nearest, 0.5 to 0.9999"},
     {"deadline", 0, CLI_FLAG_COUNT, "MS", UINT32_MAX, SEARCH, FIELD(deadline_ms),
      "print what is found after so many milliseconds"},
+    {"estimated", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(estimated),
+     "spare reads: scores may be estimates"},
     {"stats", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(stats), "also say what the search did"},
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, OPTIMIZE, FIELD(force),
      "also when it would hardly pay"},
     {"drop-missing", 0, CLI_FLAG_SWITCH, NULL, 0, REEMBED, FIELD(drop_missing),
      "record pictures that cannot be read as failed"},
+    {"memory", 0, CLI_FLAG_COUNT, "MIB", UINT32_MAX, OPTIMIZE, FIELD(memory_mib),
+     "most memory to take; less is slower"},
     {"repair", 0, CLI_FLAG_SWITCH, NULL, 0, CHECK, FIELD(repair),
      "make damaged parts of the index anew, then check"},
     {"box", 0, CLI_FLAG_TEXT, "X,Y,W,H", 0, SEARCH, FIELD(box),
@@ -239,7 +255,7 @@ static const cli_flag flags[] = {
     {"region", 0, CLI_FLAG_COUNT, "N", 255, SEARCH, FIELD(region),
      "look for object N of --id, as show numbers them"},
     {"search", 0, CLI_FLAG_CHOICE, "whole|objects|both", 0, SEARCH, FIELD(search),
-     "compare whole pictures (default), their objects, or both"},
+     "what to compare (default whole pictures)"},
     {"group", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(group),
      "each picture once, with its best object"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
@@ -249,21 +265,21 @@ static const cli_flag flags[] = {
     {"param", 0, CLI_FLAG_LIST, "NAME=VALUE", 0, SEARCH | SHOW | COUNT | LABEL | DUPS, FIELD(params),
      "the value of :NAME in --where"},
     {"weight", 0, CLI_FLAG_LIST, "W", 0, SEARCH, FIELD(weights),
-     "how much the first example counts; again for the next ones"},
+     "how much example 1 counts; again for the next"},
     {"best", 0, CLI_FLAG_SWITCH, NULL, 0, SEARCH, FIELD(best),
-     "a picture counts by the example it is most like, not by their mean"},
+     "count by the most alike example, not their mean"},
     {"color", 0, CLI_FLAG_TEXT, "LIST", 0, SEARCH, FIELD(color),
-     "pictures of these colours: '#c03020', 'red:2,white:1'"},
+     "of these colours: '#c03020', 'red:2,white:1'"},
     {"color-weight", 0, CLI_FLAG_NUMBER, "W", 0, SEARCH, FIELD(color_weight),
      "of --color beside an example, 0 to 1 (default 0.5)"},
     {"exclude", 0, CLI_FLAG_LIST, "ID", 0, SEARCH, FIELD(excluded),
      "leave out the picture ID; again for more"},
     {"diversity", 0, CLI_FLAG_NUMBER, "D", 0, SEARCH, FIELD(diversity),
-     "0 to 1: how much results should differ from each other"},
+     "0 to 1: how much results should differ"},
     {"candidates", 0, CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(candidates),
-     "pictures that --diversity and --color beside an example look at"},
+     "pictures that --diversity and --color look at"},
     {"cursor", 0, CLI_FLAG_TEXT, "CURSOR", 0, SEARCH, FIELD(cursor),
-     "print a page: 'first', then the cursor that the page before told"},
+     "a page: 'first', then what the page before told"},
     {"assign", 0, CLI_FLAG_SWITCH, NULL, 0, LABEL, FIELD(assign),
      "store the label of the pictures that it fits"},
     {"confidence", 0, CLI_FLAG_NUMBER, "C", 0, LABEL, FIELD(confidence),
@@ -603,6 +619,8 @@ static const char *missing_word(const cli_options *options)
 {
     if (strncmp(options->command->usage, "DB", 2) == 0)
         return options->db ? "picture" : "database";
+    if (options->command->bit == COMPLETIONS)
+        return "shell";
     return options->command->bit == MODEL ? "model" : "picture";
 }
 

@@ -76,6 +76,7 @@ struct cli_options {
     int64_t id;       /* 0: not given */
     double min_score; /* NaN: not given */
     bool force;
+    uint32_t memory_mib; /* 0: no limit */
     const char *output;
     uint32_t dimension;
     uint32_t sample;
@@ -85,6 +86,7 @@ struct cli_options {
     double target_recall; /* NaN: not given */
     uint32_t effort;
     bool stats;
+    bool estimated;
     const char *color; /* "#c03020:2,white" */
     double color_weight; /* NaN: not given, as the next */
     double diversity;
@@ -97,6 +99,7 @@ struct cli_options {
     double confidence; /* NaN: not given */
     bool repair;
     bool drop_missing;
+    bool isolate;
     const char *regions; /* NULL: not given, as the next */
     const char *box;     /* "X,Y,WIDTH,HEIGHT" */
     uint32_t region;     /* 0: not given */

@@ -198,7 +198,8 @@ static double median(double *values, uint32_t count)
 static bool search_once(const ir_delta *delta, const bench_settings *settings, const float *query,
                         ir_pool *pool, ir_neighbor *out)
 {
-    ir_delta_query ask = {query, settings->k, -INFINITY, 0, pool, NULL, NULL, NULL, 0, false};
+    ir_delta_query ask = {
+        .vector = query, .k = settings->k, .score_min = -INFINITY, .pool = pool};
     uint32_t count;
     return ir_delta_search(delta, &ask, out, &count, NULL, NULL) == IMGRET_OK;
 }

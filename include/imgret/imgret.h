@@ -117,7 +117,7 @@ IMGRET_API void imgret_set_log(imgret_log_fn log, void *user, int32_t level);
 
 #define IMGRET_INPUT_FILE 1   /* `path` */
 #define IMGRET_INPUT_BYTES 2  /* `data`, `data_bytes`: an encoded picture (JPEG, PNG, ...) */
-#define IMGRET_INPUT_PIXELS 3 /* `data`, `width`, `height`, `row_bytes`, `pixel_format` */
+#define IMGRET_INPUT_PIXELS 3 /* `data`, `data_bytes` and the fields that say PIXELS */
 #define IMGRET_INPUT_VECTOR 4 /* `vector`, `dimension`: a ready feature vector */
 #define IMGRET_INPUT_ID 5     /* `id`: an image that is in the database (queries only) */
 
@@ -218,6 +218,12 @@ typedef struct imgret_open_options {
      *   "detector:MODEL[?score=0.3&nms=0.45&max=16&labels=FILE&key=value...]" what an object detector
      *                         finds; MODEL as above, further keys are its backend's options */
     const char *regions;
+    /* NULL: pictures are decoded in this process. Else in processes of their own, which may only
+     * compute (seccomp, limits of memory and time): for pictures from strangers. One that crashes or
+     * hangs a decoder is one failed picture (BAD_IMAGE, LIMIT) with that reason. "auto" finds the program
+     * imgret-decode beside the library or in imgret/ there, anything else is its path. Linux on x86-64
+     * and arm64. Errors: NOT_FOUND, UNSUPPORTED (it cannot run or be confined). docs/isolation.md */
+    const char *decode_isolation;
 } imgret_open_options;
 
 /* Opens the database in folder `path` (made when missing, its parent must exist) and reads its
@@ -511,6 +517,9 @@ typedef int32_t (*imgret_rerank_fn)(void *user, const struct imgret_hit *hits, u
 
 #define IMGRET_COMBINE_MEAN 0 /* one search, by the weighted mean of the examples' vectors */
 #define IMGRET_COMBINE_BEST 1 /* a search for each example; a picture counts by the one it is most like */
+#define IMGRET_QUERY_ESTIMATED 8u /* results in segments that are certain to be among the k nearest
+                                   * are not read from disk: their scores are estimates by codes,
+                                   * and so is their order; fewer reads */
 #define IMGRET_QUERY_GROUP 0x100u    /* one result an image: its best region */
 /* Ask with the main object of the picture, not with all of it: the greatest product of score and
  * area among what the database's regions find, or, of an id, found. NOT_FOUND when there is none. */
@@ -611,11 +620,12 @@ typedef struct imgret_results imgret_results;
 
 /* Flags of imgret_query_stats. */
 #define IMGRET_QUERY_PARTIAL 1u /* stopped before its end: there may be better results */
+#define IMGRET_QUERY_HAS_ESTIMATES 2u /* scores of some results are estimates */
 
 /* What one query did; of a query in a batch, its own part. */
 typedef struct imgret_query_stats {
     uint32_t size;             /* sizeof(imgret_query_stats) of the library */
-    uint32_t flags;            /* IMGRET_QUERY_PARTIAL */
+    uint32_t flags;            /* IMGRET_QUERY_PARTIAL, IMGRET_QUERY_HAS_ESTIMATES */
     uint64_t elapsed_us;       /* from the beginning of the call to this answer */
     uint64_t wait_us;          /* it could not go on before reads had come */
     uint64_t reads;            /* from disk */
@@ -841,7 +851,8 @@ typedef int32_t (*imgret_optimize_fn)(void *user, double done);
 typedef struct imgret_optimize_options {
     uint32_t size;  /* sizeof(imgret_optimize_options) */
     uint32_t flags; /* IMGRET_OPTIMIZE_* */
-    uint64_t memory_bytes_max; /* that building may take; default no limit */
+    uint64_t memory_bytes_max; /* that building may allocate; default no limit. With less than all at
+                                * once takes, it works in parts, with files in the database's folder */
     imgret_optimize_fn on_progress; /* may be NULL */
     void *user;
 } imgret_optimize_options;
@@ -958,6 +969,8 @@ IMGRET_API int32_t imgret_list(imgret_records **out, imgret *db, const imgret_li
 /* The one image with this id, as a list of one. NOT_FOUND when there is none. */
 IMGRET_API int32_t imgret_get(imgret_records **out, imgret *db, int64_t id, imgret_error *error);
 
+/* The number of records, 0 for NULL; the record at `index`, or NULL past the end, which lives as long
+ * as the records; their end, NULL is allowed. Any thread; also after the database was closed. */
 IMGRET_API uint64_t imgret_records_count(const imgret_records *records);
 IMGRET_API const imgret_record *imgret_records_at(const imgret_records *records, uint64_t index);
 IMGRET_API void imgret_records_free(imgret_records *records);
@@ -986,6 +999,8 @@ typedef struct imgret_regions imgret_regions;
 IMGRET_API int32_t imgret_get_regions(imgret_regions **out, imgret *db, int64_t id,
                                       imgret_error *error);
 
+/* The number of regions, 0 for NULL; the region at `index`, or NULL past the end, which lives as long
+ * as the list; its end, NULL is allowed. Any thread; also after the database was closed. */
 IMGRET_API uint64_t imgret_regions_count(const imgret_regions *regions);
 IMGRET_API const imgret_region *imgret_regions_at(const imgret_regions *regions, uint64_t index);
 IMGRET_API void imgret_regions_free(imgret_regions *regions);
@@ -1126,8 +1141,11 @@ IMGRET_API int32_t imgret_extractor_open(imgret_extractor **out, const char *mod
                                          const imgret_extractor_options *options,
                                          imgret_error *error);
 
+/* Closes the extractor and unloads its model. No other call on it may be running or follow. NULL is
+ * allowed. */
 IMGRET_API void imgret_extractor_close(imgret_extractor *extractor);
 
+/* Fills `out` (its `size` set by the caller) with what the extractor is. Any thread. */
 IMGRET_API int32_t imgret_extractor_get_info(const imgret_extractor *extractor,
                                              imgret_extractor_info *out, imgret_error *error);
 
@@ -1236,6 +1254,7 @@ IMGRET_API int32_t imgret_inspect_model(imgret_inspection **out, const char *mod
 IMGRET_API const imgret_model_report *
 imgret_inspection_report(const imgret_inspection *inspection);
 
+/* Frees an inspection and its report; NULL is allowed. */
 IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
 
 #define IMGRET_REEMBED_DROP_MISSING 1u /* pictures that cannot be had become failures */

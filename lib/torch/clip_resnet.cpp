@@ -4,6 +4,7 @@
 #include "torch/model.h"
 #include "torch/naming.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ir_torch {

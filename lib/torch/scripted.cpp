@@ -4,11 +4,14 @@
 #include "torch/failure.h"
 #include "torch/naming.h"
 
+#include <atomic>
 #include <c10/core/GradMode.h>
 #include <cmath>
 #include <cstdio>
+#include <mutex>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
+#include <torch/csrc/jit/runtime/print_handler.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 namespace ir_torch {
@@ -37,6 +40,31 @@ std::string last_line(const std::string &text)
     return text.substr(start == std::string::npos ? 0 : start + 1,
                        end - (start == std::string::npos ? 0 : start + 1) + 1);
 }
+
+// What a module prints goes nowhere; what the rest of the process prints by TorchScript stays.
+thread_local bool in_module = false;
+std::atomic<torch::jit::PrintHandler> handler_before{nullptr};
+
+void print_unless_in_module(const std::string &text)
+{
+    torch::jit::PrintHandler before = handler_before;
+    if (!in_module && before)
+        before(text);
+}
+
+class Quiet {
+public:
+    Quiet()
+    {
+        static std::once_flag once;
+        std::call_once(once, [] {
+            handler_before = torch::jit::getPrintHandler();
+            torch::jit::setPrintHandler(print_unless_in_module);
+        });
+        in_module = true;
+    }
+    ~Quiet() { in_module = false; }
+};
 
 /* What a module returned. */
 struct Output {
@@ -136,6 +164,7 @@ void Script::open(const at::Device &device)
 Output Script::forward(const at::Tensor &pixels) const
 {
     at::Tensor in = bgr_ ? pixels.flip(1) : pixels;
+    Quiet quiet;
     try {
         return read_output(path_, module_.forward({in.to(type_).contiguous()}));
     } catch (const Failure &) {

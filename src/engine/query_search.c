@@ -81,6 +81,8 @@ static int32_t search_all(const ir_query_work *work, round_trip *trip, imgret_er
     ir_segments_query *asked = &trip->asked;
     *asked = (ir_segments_query){.queries = trip->queries, .count = work->count,
                                  .effort = work->options->effort,
+                                 .estimated =
+                                     (work->options->flags & IMGRET_QUERY_ESTIMATED) != 0,
                                  .target_recall = work->options->target_recall};
     pthread_rwlock_rdlock(&database->segments.layout);
     int32_t status = ir_delta_search_many(database->delta, trip->queries, work->count,
@@ -167,10 +169,12 @@ static void fill_stats(const ir_query_work *work, const round_trip *trip, uint32
 {
     const ir_search_stats *found = &trip->found[index].stats;
     const ir_delta_result *delta = &trip->in_delta[index];
-    bool partial = trip->found[index].partial || delta->partial;
+    const ir_search_result *found_one = &trip->found[index];
+    bool partial = found_one->partial || delta->partial;
     work->out[index]->stats = (imgret_query_stats){
         .size = sizeof(imgret_query_stats),
-        .flags = partial ? IMGRET_QUERY_PARTIAL : 0,
+        .flags = (partial ? IMGRET_QUERY_PARTIAL : 0) |
+                 (found_one->estimated ? IMGRET_QUERY_HAS_ESTIMATES : 0),
         .elapsed_us = ir_clock_us() - work->started_us,
         .wait_us = found->wait_us,
         .reads = found->reads,

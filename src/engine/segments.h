@@ -53,6 +53,7 @@ typedef struct ir_segments_query {
     const ir_delta_query *queries; /* what is asked; pool, stop, partial and allowed ids are the first's */
     uint32_t count;
     uint32_t effort; /* 0: the default */
+    bool estimated; /* results that are certain are not read */
     float target_recall; /* above 0: chooses the effort */
     uint32_t effort_used; /* filled: the greatest */
     float expected_recall; /* filled: the least that was measured for it; 0: it was not */

@@ -63,12 +63,15 @@ enum { EFFORT_LEAST = 64 }; /* unless the caller says otherwise */
 
 static const float target_default = 0.99f;
 
-/* The caller's effort, or what was measured to reach the target. */
+/* The caller's effort, in a segment with few bits in RAM as much more as that takes; or what was
+ * measured to reach the target. */
 static uint32_t choose_effort(const ir_open_segment *open, ir_segments_query *asked)
 {
     float expected = 0;
     uint32_t effort = asked->effort;
-    if (!effort) {
+    if (effort) {
+        effort = ir_effort_with_bits(&open->curves, open->code_bits, asked->queries->k, effort);
+    } else {
         float target = asked->target_recall > 0 ? asked->target_recall : target_default;
         effort = ir_effort_for(&open->curves, open->code_bits, asked->queries->k, target,
                                &expected);
@@ -90,7 +93,7 @@ static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_que
     allowed_here allowed = allowed_in(&open->listed, asked->queries);
     for (uint32_t i = 0; i < asked->count; i++) {
         out[i].count = 0;
-        out[i].partial = false;
+        out[i].partial = out[i].estimated = false;
         out[i].stats = (ir_search_stats){.reads = 0};
     }
     if (asked->queries->allowed && allowed.count == 0)
@@ -103,6 +106,8 @@ static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_que
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u queries", asked->count);
     }
     uint32_t effort = choose_effort(open, asked);
+    uint32_t flags = (asked->queries->partial ? IR_SEARCH_PARTIAL : 0) |
+                     (asked->estimated ? IR_SEARCH_ESTIMATED : 0);
     bool some_are_gone = ir_tombstones_count(segments->tombstones) > 0;
     for (uint32_t i = 0; i < asked->count; i++) {
         const ir_delta_query *query = &asked->queries[i];
@@ -110,7 +115,7 @@ static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_que
         searches[i] = (ir_search){
             .vector = query->vector,
             .k = query->k,
-            .flags = asked->queries->partial ? IR_SEARCH_PARTIAL : 0,
+            .flags = flags,
             .effort = effort,
             .excluded_id = query->excluded_id,
             .allowed = some_are_gone || query->kinds ? is_wanted : NULL,
@@ -150,6 +155,7 @@ static void merge(const ir_delta_query *asked, ir_search_result *found,
     found->count = total < asked->k ? total : asked->k;
     memcpy(found->neighbors, room, found->count * sizeof *room);
     found->partial = found->partial || more->partial;
+    found->estimated = found->estimated || more->estimated;
     ir_search_stats_add(&found->stats, &more->stats);
 }
 

@@ -66,6 +66,15 @@ static inline const ir_beam_entry *ir_beam_next(ir_beam *beam)
     return NULL;
 }
 
+/* What ir_beam_next would give, without marking it. */
+static inline const ir_beam_entry *ir_beam_peek(const ir_beam *beam)
+{
+    for (uint32_t i = beam->first_open; i < beam->count; i++)
+        if (!(beam->entries[i].slot & IR_BEAM_EXPANDED))
+            return &beam->entries[i];
+    return NULL;
+}
+
 /* Open addressing with slot + 1, 0 is empty; grows by itself. */
 typedef struct ir_visited {
     uint32_t *table;

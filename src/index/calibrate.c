@@ -190,16 +190,55 @@ static const ir_effort_curve *curve_of(const ir_effort_curves *curves, uint32_t 
     return best;
 }
 
-/* What the effort grows by when fewer bits are in RAM than were when it was measured: by equal
- * factors for each bit. */
-static double factor_of_bits(const ir_effort_curves *curves, double recall, uint32_t bits)
+/* A quarter fewer misses than allowed: the sample is small. */
+static double aim_at(double recall)
+{
+    return recall + (1 - recall) / 4;
+}
+
+/* What the effort for `recall` grows by when fewer bits are in RAM than were when it was measured,
+ * to find `wanted`: by equal factors for each bit. */
+static double factor_of_bits(const ir_effort_curves *curves, double recall, double wanted,
+                             uint32_t bits)
 {
     const ir_effort_curve *full = curve_of(curves, 10, false), *signs = curve_of(curves, 10, true);
     if (!full || !signs || bits >= full->code_bits || full->code_bits < 2)
         return 1;
-    double all = effort_on(signs, recall) / effort_on(full, recall);
+    double all = effort_on(signs, wanted) / effort_on(full, recall);
     double missing = (double)(full->code_bits - bits) / (double)(full->code_bits - 1);
     return all > 1 ? pow(all, missing) : 1;
+}
+
+/* The recall measured for an effort, between points by the logarithm of the share missed. */
+static double recall_on(const ir_effort_curve *curve, double effort)
+{
+    const ir_effort_point *points = curve->points;
+    if (effort <= points[0].effort)
+        return (double)points[0].recall;
+    for (uint32_t i = 1; i < curve->count; i++) {
+        if (effort > points[i].effort)
+            continue;
+        double low = points[i - 1].effort, high = points[i].effort;
+        double before = log(fmax(1 - (double)points[i - 1].recall, 1e-5));
+        double here = log(fmax(1 - (double)points[i].recall, 1e-5));
+        return 1 - exp(before + (here - before) * (effort - low) / (high - low));
+    }
+    return (double)points[curve->count - 1].recall;
+}
+
+uint32_t ir_effort_with_bits(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k,
+                             uint32_t effort)
+{
+    const ir_effort_curve *ten = curve_of(curves, 10, false), *hundred = curve_of(curves, 100, false);
+    if (!ten || code_bits >= ten->code_bits)
+        return effort;
+    double recall;
+    if (k > 10 && hundred)
+        recall = recall_on(hundred, effort * 100.0 / k);
+    else
+        recall = recall_on(ten, k > 10 ? effort * 10.0 / k : effort);
+    double grown = effort * factor_of_bits(curves, recall, aim_at(recall), code_bits);
+    return grown < 1e6 ? (uint32_t)ceil(grown) : 1000000;
 }
 
 uint32_t ir_effort_for(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k,
@@ -212,8 +251,7 @@ uint32_t ir_effort_for(const ir_effort_curves *curves, uint32_t code_bits, uint3
     const ir_effort_curve *hundred = curve_of(curves, 100, ten && ten->code_bits == 1);
     if (!ten)
         return 0;
-    /* A quarter fewer misses than allowed: the sample is small. */
-    double recall = (double)target + (1 - (double)target) / 4;
+    double recall = aim_at((double)target);
     double effort = effort_on(ten, recall);
     double reached = ten->points[ten->count - 1].recall;
     if (k > 10 && hundred) {
@@ -223,7 +261,7 @@ uint32_t ir_effort_for(const ir_effort_curves *curves, uint32_t code_bits, uint3
     } else if (k > 10) {
         effort *= k / 10.0;
     }
-    effort *= factor_of_bits(curves, recall, code_bits);
+    effort *= factor_of_bits(curves, recall, recall, code_bits);
     *expected = (float)fmin(recall, reached);
     return effort < 1e6 ? (uint32_t)ceil(effort) : 1000000;
 }

@@ -201,31 +201,16 @@ static void prepare_planes(ir_code_query *query, const ir_code_shape *shape, uin
     uint32_t n = shape->dimension;
     size_t stride = plane_stride(shape);
     float step = best_step[4] * (float)sqrt(norm_squared / n);
-    float inverse = step > 0 ? 1.0f / step : 0;
-    double product = 0, squares = 0;
-    int32_t sum = 0;
+    float inverse = step > 1e-36f ? 1.0f / step : 0;
+    int32_t sums[2];
     memset(planes, 0, 4 * stride);
-    for (uint32_t j = 0; j < n; j += 8) {
-        uint64_t values = 0; /* a byte each */
-        for (uint32_t i = 0; i < 8; i++) {
-            float scaled = query->rotated[j + i] * inverse;
-            scaled = !(scaled > -7) ? -7 : scaled > 7 ? 7 : scaled;
-            int32_t value = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
-            product += (double)((float)value * query->rotated[j + i]);
-            squares += (double)(value * value);
-            sum += value;
-            values |= (uint64_t)((uint32_t)value & 15) << (8 * i);
-        }
-        /* The multiplication gathers the lowest bit of each byte in the highest byte. */
-        for (uint32_t plane = 0; plane < 4; plane++)
-            planes[plane * stride + j / 8] =
-                (uint8_t)((values >> plane & 0x0101010101010101u) * 0x0102040810204080u >> 56);
-    }
+    double product = (double)ir_code_kernels_get()->planes_from_floats(query->rotated, n, inverse,
+                                                                       planes, stride, sums);
     double scale = product > 0 ? norm_squared / product : 0;
     /* Signs are v = bit - 1/2. */
     query->sign_scale = (float)scale;
-    query->sign_shift = (float)(-0.5 * scale * sum);
-    query->sign_noise = (float)sqrt(fmax(scale * scale * squares - norm_squared, 0) / n);
+    query->sign_shift = (float)(-0.5 * scale * sums[0]);
+    query->sign_noise = (float)sqrt(fmax(scale * scale * sums[1] - norm_squared, 0) / n);
     query->operand.planes = planes;
     query->operand.plane_stride = stride;
 }
@@ -233,28 +218,33 @@ static void prepare_planes(ir_code_query *query, const ir_code_shape *shape, uin
 static void prepare_bytes(ir_code_query *query, const ir_code_shape *shape, int8_t *bytes)
 {
     uint32_t n = shape->dimension;
-    float largest = 0;
-    for (uint32_t j = 0; j < n; j++)
-        largest = fmaxf(largest, fabsf(query->rotated[j]));
-    float inverse = largest > 0 ? 127.0f / largest : 0;
+    int32_t sums[2];
+    float largest = ir_code_kernels_get()->bytes_from_floats(query->rotated, n, (uint8_t *)bytes,
+                                                             sums);
     float scale = largest / 127.0f;
-    int32_t sum = 0;
-    for (uint32_t j = 0; j < n; j++) {
-        float scaled = query->rotated[j] * inverse;
-        scaled = !(scaled > -127) ? -127 : scaled > 127 ? 127 : scaled;
-        bytes[j] = (int8_t)(int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
-        sum += bytes[j];
+    for (uint32_t j = 0; j < n; j += 8) { /* takes off the 128 that each has added */
+        uint64_t eight;
+        memcpy(&eight, bytes + j, 8);
+        eight ^= 0x8080808080808080u;
+        memcpy(bytes + j, &eight, 8);
     }
     memset(bytes + n, 0, IR_CODE_SLACK_BYTES);
     float middle = ((float)(1u << shape->bits) - 1) / 2;
     query->rank_scale = scale;
-    query->rank_shift = -middle * scale * (float)sum;
+    query->rank_shift = -middle * scale * (float)sums[0];
     query->rank_noise = scale * 0.288675f; /* a uniform rounding error: 1 / sqrt(12) */
     query->operand.bytes = bytes;
 }
 
+void ir_code_squares(const float *rows, uint32_t n, uint32_t count, float *out)
+{
+    const ir_code_kernels *kernels = ir_code_kernels_get();
+    for (uint32_t k = 0; k < count; k++)
+        out[k] = kernels->dot(rows + (size_t)k * n, rows + (size_t)k * n, n);
+}
+
 void ir_code_query_prepare(ir_code_query *out, const ir_code_shape *shape, const float *rotated,
-                           const float *centroids, uint32_t centroid_count, void *memory)
+                           const ir_code_centroids *centroids, void *memory)
 {
     const ir_code_kernels *kernels = ir_code_kernels_get();
     uint32_t n = shape->dimension;
@@ -273,9 +263,13 @@ void ir_code_query_prepare(ir_code_query *out, const ir_code_shape *shape, const
     prepare_bytes(out, shape, bytes);
     /* A record may name any of them: damage must not lead outside. */
     memset(out->centroid_keys, 0, IR_CENTROIDS_MAX * sizeof out->centroid_keys[0]);
-    for (uint32_t k = 0; k < centroid_count; k++) {
-        const float *c = centroids + (size_t)k * n;
-        float squares = kernels->dot(c, c, n), product = kernels->dot(rotated, c, n);
+    for (uint32_t k = 0; k < centroids->count; k++) {
+        float product = kernels->dot(rotated, centroids->rows + (size_t)k * n, n);
+        float squares;
+        if (centroids->squares)
+            squares = centroids->squares[k];
+        else
+            ir_code_squares(centroids->rows + (size_t)k * n, n, 1, &squares);
         float sum = (float)norm_squared + squares - 2 * product;
         out->centroid_keys[k] = sum > 0 ? sum : 0;
     }

@@ -73,10 +73,20 @@ typedef struct ir_code_query {
 
 size_t ir_code_query_bytes(const ir_code_shape *shape);
 
-/* `rotated` (shape.dimension floats) and `centroids` (rows of as many) in the segment's unit.
+/* The centroids of codes, rotated, in the segment's unit; all stays the caller's. */
+typedef struct ir_code_centroids {
+    const float *rows;    /* `count` of the shape's dimension */
+    const float *squares; /* their squared lengths, of ir_code_squares; NULL: found anew */
+    uint32_t count;       /* at most IR_CENTROIDS_MAX */
+} ir_code_centroids;
+
+/* out[k] = |row k|^2, for `count` rows of n floats. */
+void ir_code_squares(const float *rows, uint32_t n, uint32_t count, float *out);
+
+/* `rotated` (shape.dimension floats) in the segment's unit; `centroids` are not kept.
  * `memory` is aligned to 64 bytes and must outlive *out. The caller sets out->plain. */
 void ir_code_query_prepare(ir_code_query *out, const ir_code_shape *shape, const float *rotated,
-                           const float *centroids, uint32_t centroid_count, void *memory);
+                           const ir_code_centroids *centroids, void *memory);
 
 /* Coarse keys from sign records, and (errors not NULL) the standard deviation of each. */
 void ir_code_estimate_signs(const ir_code_shape *shape, const ir_code_query *query,

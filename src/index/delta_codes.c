@@ -248,8 +248,8 @@ bool ir_delta_prepare_coded(const ir_delta *delta, const float *vector, uint32_t
         !isfinite(length))
         return false;
     out->code.plain = coder->space.metric != IMGRET_METRIC_INNER_PRODUCT;
-    ir_code_query_prepare(&out->code, &coder->shape, rotated, coder->centroids, centroid_count,
-                          rest);
+    ir_code_centroids centroids = {coder->centroids, NULL, centroid_count};
+    ir_code_query_prepare(&out->code, &coder->shape, rotated, &centroids, rest);
     return true;
 }
 

@@ -16,6 +16,8 @@
 
 enum { ROUNDS_POWER_OF_TWO = 3, ROUNDS_OTHER = 4 };
 
+static const float sqrt_half = 0.70710678f;
+
 struct ir_rotation {
     uint32_t dimension;
     uint32_t padded; /* the rotated length */
@@ -80,17 +82,6 @@ uint32_t ir_rotation_dimension(const ir_rotation *rotation)
     return rotation->padded;
 }
 
-static void mix_halves(float *values, uint32_t n)
-{
-    const float scale = 0.70710678f;
-    uint32_t half = n / 2;
-    for (uint32_t i = 0; i < half; i++) {
-        float a = values[i], b = values[i + half];
-        values[i] = (a + b) * scale;
-        values[i + half] = (a - b) * scale;
-    }
-}
-
 void ir_rotate(const ir_rotation *rotation, const float *in, float *out)
 {
     uint32_t n = rotation->padded;
@@ -98,10 +89,9 @@ void ir_rotate(const ir_rotation *rotation, const float *in, float *out)
     memset(out + rotation->dimension, 0, (n - rotation->dimension) * sizeof out[0]);
     for (uint32_t round = 0; round < rotation->rounds; round++) {
         const float *factors = rotation->factors + (size_t)round * n;
-        for (uint32_t i = 0; i < n; i++)
-            out[i] *= factors[i];
+        rotation->kernels->multiply(out, factors, n);
         rotation->kernels->fht(out + block_start(rotation, round), rotation->block);
         if (rotation->block != n)
-            mix_halves(out, n);
+            rotation->kernels->mix_halves(out, n, sqrt_half);
     }
 }

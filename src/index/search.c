@@ -4,6 +4,10 @@
  * dimension) decides whether its full key is worth computing: only if, within its error, it could
  * enter the beam. After the walk a candidate's vector is read only where the code cannot tell
  * whether it belongs to the k nearest.
+ *
+ * Nodes lie anywhere in memory, so that each step would wait for it. A walk therefore goes by short
+ * stages: each fetches what the next one needs and returns, and the thread lets other queries step
+ * meanwhile. What one query does does not depend on the others.
  */
 #include "index/search.h"
 
@@ -14,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EFFORT_DEFAULT = 64, STOP_EVERY_HOPS = 64, ENTRIES_MAX = 3 };
+enum { EFFORT_DEFAULT = 64, STOP_EVERY_HOPS = 64, ENTRIES_MAX = 3, LINE_BYTES = 64 };
 
 /* Standard deviations of the coarse key that a neighbour is given before it is passed over. */
 static const float coarse_slack = 0.5f;
@@ -29,8 +33,12 @@ int32_t ir_walk_tools_create(ir_walk_tools *out, const ir_segment *segment, imgr
     out->passed = ir_malloc_array(room, sizeof out->passed[0]);
     out->keys = ir_malloc_array(room, sizeof out->keys[0]);
     out->errors = ir_malloc_array(room, sizeof out->errors[0]);
-    if (!out->neighbors || !out->fresh || !out->passed || !out->keys || !out->errors)
+    out->centroid_squares = ir_malloc_array(IR_CENTROIDS_MAX, sizeof out->centroid_squares[0]);
+    if (!out->neighbors || !out->fresh || !out->passed || !out->keys || !out->errors ||
+        !out->centroid_squares)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
+    ir_code_squares(segment->centroids, segment->shape.dimension, segment->header.centroid_count,
+                    out->centroid_squares);
     return IMGRET_OK;
 }
 
@@ -41,6 +49,7 @@ void ir_walk_tools_free(ir_walk_tools *tools)
     ir_free(tools->passed);
     ir_free(tools->keys);
     ir_free(tools->errors);
+    ir_free(tools->centroid_squares);
 }
 
 int32_t ir_query_create(ir_query *out, const ir_segment *segment, imgret_error *error)
@@ -49,7 +58,10 @@ int32_t ir_query_create(ir_query *out, const ir_segment *segment, imgret_error *
     out->code_memory = ir_malloc_aligned(64, ir_code_query_bytes(&segment->shape));
     out->loaded = ir_malloc_array(segment->header.dimension, sizeof out->loaded[0]);
     out->rotated = ir_malloc_array(segment->shape.dimension, sizeof out->rotated[0]);
-    if (!out->code_memory || !out->loaded || !out->rotated ||
+    uint32_t room = segment->header.degree + segment->header.entry_count;
+    out->fresh = ir_malloc_array(room, sizeof out->fresh[0]);
+    out->passed = ir_malloc_array(room, sizeof out->passed[0]);
+    if (!out->code_memory || !out->loaded || !out->rotated || !out->fresh || !out->passed ||
         !ir_visited_reserve(&out->visited, 512))
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to search");
     return IMGRET_OK;
@@ -60,6 +72,8 @@ void ir_query_free(ir_query *query)
     ir_free_aligned(query->code_memory);
     ir_free(query->loaded);
     ir_free(query->rotated);
+    ir_free(query->fresh);
+    ir_free(query->passed);
     ir_free(query->beam.entries);
     ir_free(query->visited.table);
     ir_free(query->candidates);
@@ -79,29 +93,73 @@ int32_t ir_query_start_beam(ir_query *query, uint32_t width, imgret_error *error
     return IMGRET_OK;
 }
 
+static bool uses_ranks(const ir_query *query, const ir_segment *segment)
+{
+    return segment->ranks && !(query->search->flags & IR_SEARCH_SIGNS_ONLY);
+}
+
+static void insert_all(ir_query *query, const ir_walk_tools *tools, const uint32_t *slots,
+                       uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        ir_beam_insert(&query->beam, tools->keys[i], tools->errors[i], slots[i]);
+}
+
+/* Coarse keys of `count` slots; those that could enter the beam go to `passed`, whose number is
+ * returned. Without more bits to come they enter at once, and none is left. */
+static uint32_t sieve(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                      const uint32_t *slots, uint32_t count, float slack, uint32_t *passed)
+{
+    ir_code_rows signs = {segment->signs, segment->shape.sign_stride, slots, count};
+    ir_code_estimate_signs(&segment->shape, &query->code, &signs, tools->keys, tools->errors);
+    query->stats.sign_estimates += count;
+    if (!uses_ranks(query, segment)) {
+        insert_all(query, tools, slots, count);
+        return 0;
+    }
+    uint32_t passed_count = 0;
+    float worst = ir_beam_worst(&query->beam);
+    for (uint32_t i = 0; i < count; i++)
+        if (tools->keys[i] - slack * tools->errors[i] < worst)
+            passed[passed_count++] = slots[i];
+    return passed_count;
+}
+
+/* All the bits of what came through the sieve, into the beam. */
+static void rank(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                 const uint32_t *slots, uint32_t count)
+{
+    ir_code_rows signs = {segment->signs, segment->shape.sign_stride, slots, count};
+    ir_code_rows ranks = {segment->ranks, segment->shape.rank_stride, slots, count};
+    ir_code_estimate(&segment->shape, &query->code, &signs, &ranks, tools->keys, tools->errors);
+    query->stats.rank_estimates += count;
+    insert_all(query, tools, slots, count);
+}
+
 void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                     uint32_t count, float slack)
 {
-    ir_code_rows signs = {segment->signs, segment->shape.sign_stride, tools->fresh, count};
-    ir_code_estimate_signs(&segment->shape, &query->code, &signs, tools->keys, tools->errors);
-    query->stats.sign_estimates += count;
-    uint32_t *passed = tools->fresh;
-    if (segment->ranks && !(query->search->flags & IR_SEARCH_SIGNS_ONLY)) {
-        uint32_t passed_count = 0;
-        float worst = ir_beam_worst(&query->beam);
-        passed = tools->passed;
-        for (uint32_t i = 0; i < count; i++)
-            if (tools->keys[i] - slack * tools->errors[i] < worst)
-                passed[passed_count++] = tools->fresh[i];
-        ir_code_rows ranks = {segment->ranks, segment->shape.rank_stride, passed, passed_count};
-        signs.ids = passed;
-        signs.count = count = passed_count;
-        ir_code_estimate(&segment->shape, &query->code, &signs, &ranks, tools->keys,
-                         tools->errors);
-        query->stats.rank_estimates += count;
+    count = sieve(query, segment, tools, tools->fresh, count, slack, tools->passed);
+    if (count > 0)
+        rank(query, segment, tools, tools->passed, count);
+}
+
+static void fetch_rows(const uint8_t *base, size_t stride, const uint32_t *slots, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *row = base + (size_t)slots[i] * stride;
+        for (size_t at = 0; at < stride; at += LINE_BYTES)
+            __builtin_prefetch(row + at);
+        __builtin_prefetch(row + stride - 1);
     }
-    for (uint32_t i = 0; i < count; i++)
-        ir_beam_insert(&query->beam, tools->keys[i], tools->errors[i], passed[i]);
+}
+
+/* query->fresh are what the next step looks at; their codes are on their way. */
+static void take_up(ir_query *query, const ir_segment *segment, uint32_t count)
+{
+    query->fresh_count = count;
+    query->stage = count > 0 ? IR_STAGE_SIGNS : IR_STAGE_NEXT;
+    fetch_rows(segment->signs, segment->shape.sign_stride, query->fresh, count);
 }
 
 /* The entries nearest by their centroid: a key for each is at hand before anything is computed. */
@@ -139,8 +197,8 @@ int32_t ir_query_heed_stop(ir_query *query, imgret_error *error)
     return IMGRET_OK;
 }
 
-int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                        uint32_t slot, const uint8_t *row, imgret_error *error)
+static int32_t expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                      uint32_t slot, const uint8_t *row, imgret_error *error)
 {
     bool damaged = false;
     if (query->cut)
@@ -161,30 +219,49 @@ int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tool
     uint32_t count = 0;
     for (uint32_t i = 0; i < near; i++)
         if (ir_visited_add(&query->visited, tools->neighbors[i]))
-            tools->fresh[count++] = tools->neighbors[i];
-    ir_query_offer(query, segment, tools, count, coarse_slack);
+            query->fresh[count++] = tools->neighbors[i];
+    take_up(query, segment, count);
     return IMGRET_OK;
 }
 
-/* The row that will probably be needed next is on its way while something else is computed. */
+/* One stage of what was taken up; false when nothing is. */
+static bool step(ir_query *query, const ir_segment *segment, ir_walk_tools *tools)
+{
+    if (query->stage == IR_STAGE_SIGNS) {
+        query->passed_count = sieve(query, segment, tools, query->fresh, query->fresh_count,
+                                    coarse_slack, query->passed);
+        query->stage = query->passed_count > 0 ? IR_STAGE_RANKS : IR_STAGE_NEXT;
+        if (query->passed_count > 0)
+            fetch_rows(segment->ranks, segment->shape.rank_stride, query->passed,
+                       query->passed_count);
+        return true;
+    }
+    if (query->stage == IR_STAGE_RANKS) {
+        rank(query, segment, tools, query->passed, query->passed_count);
+        query->stage = IR_STAGE_NEXT;
+        return true;
+    }
+    return false;
+}
+
+/* The row that is needed next is on its way while others step. */
 static void fetch_next_row(const ir_query *query, const ir_segment *segment)
 {
-    if (query->beam.first_open >= query->beam.count)
-        return;
-    uint32_t likely = query->beam.entries[query->beam.first_open].slot & IR_BEAM_SLOT;
-    const uint8_t *row = ir_segment_row(segment, likely);
+    const ir_beam_entry *next = ir_beam_peek(&query->beam);
+    const uint8_t *row = next ? ir_segment_row(segment, next->slot & IR_BEAM_SLOT) : NULL;
     if (row) {
         __builtin_prefetch(row);
         __builtin_prefetch(row + segment->graph_stride - 1);
     }
 }
 
-/* Expands the nearest open nodes; those without a row in RAM are asked for, a few at a time. */
+/* Takes up the nearest open node; those without a row in RAM are asked for, a few at a time. */
 static int32_t follow(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                       imgret_error *error)
 {
     const ir_beam_entry *next;
-    while (!query->cut && query->nodes_wanted_count + query->nodes_pending < IR_QUERY_NODES_MAX &&
+    while (!query->cut && query->stage == IR_STAGE_NEXT &&
+           query->nodes_wanted_count + query->nodes_pending < IR_QUERY_NODES_MAX &&
            (next = ir_beam_next(&query->beam)) != NULL) {
         uint32_t slot = next->slot & IR_BEAM_SLOT;
         const uint8_t *row = ir_segment_row(segment, slot);
@@ -192,16 +269,14 @@ static int32_t follow(ir_query *query, const ir_segment *segment, ir_walk_tools 
             query->nodes_wanted[query->nodes_wanted_count++] = slot;
             continue;
         }
-        int32_t status = ir_query_expand(query, segment, tools, slot, row, error);
+        int32_t status = expand(query, segment, tools, slot, row, error);
         if (status)
             return status;
-        fetch_next_row(query, segment);
     }
     return IMGRET_OK;
 }
 
-static int32_t begin_walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                          imgret_error *error)
+static int32_t begin_walk(ir_query *query, const ir_segment *segment, imgret_error *error)
 {
     uint64_t all = segment->header.vector_count;
     int32_t status = ir_query_start_beam(query, (uint32_t)(query->width < all ? query->width : all),
@@ -213,17 +288,17 @@ static int32_t begin_walk(ir_query *query, const ir_segment *segment, ir_walk_to
     uint32_t hidden = query->search->hidden_slot;
     if (hidden)
         ir_visited_add(&query->visited, hidden - 1);
-    uint32_t chosen = choose_entries(query, segment, tools->fresh), count = 0;
+    uint32_t chosen = choose_entries(query, segment, query->fresh), count = 0;
     for (uint32_t i = 0; i < chosen; i++)
-        if (ir_visited_add(&query->visited, tools->fresh[i]))
-            tools->fresh[count++] = tools->fresh[i];
-    ir_query_offer(query, segment, tools, count, coarse_slack);
+        if (ir_visited_add(&query->visited, query->fresh[i]))
+            query->fresh[count++] = query->fresh[i];
+    take_up(query, segment, count);
     return IMGRET_OK;
 }
 
 /* What was reached does not fill the beam: the rest is reached from the other entries. */
 static int32_t offer_other_entries(ir_query *query, const ir_segment *segment,
-                                   ir_walk_tools *tools, imgret_error *error)
+                                   imgret_error *error)
 {
     query->others_offered = true;
     if (!ir_visited_reserve(&query->visited, segment->header.entry_count))
@@ -231,8 +306,8 @@ static int32_t offer_other_entries(ir_query *query, const ir_segment *segment,
     uint32_t count = 0;
     for (uint32_t i = 0; i < segment->header.entry_count; i++)
         if (ir_visited_add(&query->visited, segment->entries[i]))
-            tools->fresh[count++] = segment->entries[i];
-    ir_query_offer(query, segment, tools, count, coarse_slack);
+            query->fresh[count++] = segment->entries[i];
+    take_up(query, segment, count);
     return IMGRET_OK;
 }
 
@@ -310,7 +385,7 @@ static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tool
                         imgret_error *error)
 {
     if (!query->cut && !query->others_offered && query->beam.count < query->beam.capacity)
-        return offer_other_entries(query, segment, tools, error);
+        return offer_other_entries(query, segment, error);
     int32_t status = gather(query, segment, error);
     if (status)
         return status;
@@ -320,7 +395,7 @@ static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tool
     if (short_of && query->width < segment->header.vector_count &&
         query->beam.count == query->beam.capacity) {
         query->width *= 2;
-        return begin_walk(query, segment, tools, error);
+        return begin_walk(query, segment, error);
     }
     choose_reads(query);
     query->walking = false;
@@ -330,19 +405,30 @@ static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tool
 int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                          imgret_error *error)
 {
-    while (query->walking) {
-        int32_t status = follow(query, segment, tools, error);
-        if (status)
-            return status;
-        if (query->cut)
-            query->nodes_wanted_count = 0;
-        if (query->nodes_wanted_count + query->nodes_pending > 0)
-            return IMGRET_OK;
-        status = end_walk(query, segment, tools, error);
-        if (status)
-            return status;
+    query->blocked = false;
+    if (!query->cut && step(query, segment, tools)) {
+        if (query->stage == IR_STAGE_NEXT)
+            fetch_next_row(query, segment);
+        return IMGRET_OK;
     }
-    return IMGRET_OK;
+    if (query->cut)
+        query->stage = IR_STAGE_NEXT;
+    int32_t status = follow(query, segment, tools, error);
+    if (status || query->stage != IR_STAGE_NEXT)
+        return status;
+    if (query->cut)
+        query->nodes_wanted_count = 0;
+    query->blocked = query->nodes_wanted_count + query->nodes_pending > 0;
+    return query->blocked ? IMGRET_OK : end_walk(query, segment, tools, error);
+}
+
+int32_t ir_query_take_row(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                          uint32_t slot, const uint8_t *row, imgret_error *error)
+{
+    query->blocked = false;
+    while (!query->cut && step(query, segment, tools)) { /* room for its neighbours */
+    }
+    return expand(query, segment, tools, slot, row, error);
 }
 
 int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
@@ -351,7 +437,8 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
     const ir_search *search = query->search;
     query->candidate_count = query->next_wanted = query->pending = 0;
     query->nodes_wanted_count = query->nodes_pending = 0;
-    query->walking = query->cut = false;
+    query->walking = query->cut = query->blocked = false;
+    query->stage = IR_STAGE_NEXT;
     query->status = IMGRET_OK;
     memset(&query->stats, 0, sizeof query->stats);
     if (segment->header.vector_count == 0)
@@ -364,8 +451,10 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s: the query vector is not finite, or too "
                        "long beside the vectors stored", segment->path);
     query->code.plain = segment->header.metric != IMGRET_METRIC_INNER_PRODUCT;
-    ir_code_query_prepare(&query->code, &segment->shape, query->rotated, segment->centroids,
-                          segment->header.centroid_count, query->code_memory);
+    ir_code_centroids centroids = {segment->centroids, tools->centroid_squares,
+                                   segment->header.centroid_count};
+    ir_code_query_prepare(&query->code, &segment->shape, query->rotated, &centroids,
+                          query->code_memory);
     query->width = search->effort ? search->effort : EFFORT_DEFAULT;
     if (query->width <= search->k)
         query->width = search->k + 1ull;
@@ -374,8 +463,7 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
         return scan_rows(query, segment, tools, error);
     if (search->rows)
         query->width = ir_query_width_among_rows(query, segment);
-    int32_t status = begin_walk(query, segment, tools, error);
-    return status ? status : ir_query_advance(query, segment, tools, error);
+    return begin_walk(query, segment, error);
 }
 
 void ir_query_settle(ir_query *query, const ir_segment *segment, uint32_t candidate,
@@ -402,11 +490,13 @@ void ir_query_finish(ir_query *query)
     ir_search_result *result = query->result;
     result->status = query->status;
     result->count = 0;
-    result->partial = false;
+    result->partial = result->estimated = false;
     result->stats = query->stats;
     if (query->status)
         return;
     result->partial = query->cut;
+    for (uint32_t i = 0; i < query->candidate_count && i < search->k; i++)
+        result->estimated = result->estimated || !query->candidates[i].exact;
     bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
     uint32_t count = 0;
     /* An unread candidate is certainly in or certainly out, or there was no time to read it. */

@@ -17,6 +17,13 @@ typedef struct ir_candidate {
 /* Rows of the graph that one query waits for at most. */
 #define IR_QUERY_NODES_MAX 4
 
+/* What the next step of a walk does. */
+enum {
+    IR_STAGE_NEXT,  /* takes up the nearest open node */
+    IR_STAGE_SIGNS, /* coarse keys of `fresh` */
+    IR_STAGE_RANKS, /* full keys of `passed` */
+};
+
 /* One query in flight; its memory is used again by the next. */
 typedef struct ir_query {
     const ir_search *search; /* the caller's; NULL: idle */
@@ -29,9 +36,15 @@ typedef struct ir_query {
     ir_beam beam;
     uint32_t beam_room;
     ir_visited visited;
+    uint32_t stage;      /* IR_STAGE_* */
+    uint32_t *fresh;     /* slots met for the first time: room for the degree and all entries */
+    uint32_t fresh_count;
+    uint32_t *passed;    /* those of them that could enter the beam; as much room */
+    uint32_t passed_count;
     uint64_t width;      /* of the beam as wished; at most the number of vectors is used */
     bool walking;        /* the candidates are not settled yet */
     bool others_offered; /* all entries were offered, not the nearest alone */
+    bool blocked;        /* cannot go on before rows are read */
     bool cut;            /* stopped, and the best so far is wanted */
     uint32_t nodes_wanted[IR_QUERY_NODES_MAX]; /* slots whose rows are to be read */
     uint32_t nodes_wanted_count;
@@ -52,6 +65,7 @@ typedef struct ir_walk_tools {
     uint32_t *passed;
     float *keys;
     float *errors;
+    float *centroid_squares;
 } ir_walk_tools;
 
 int32_t ir_walk_tools_create(ir_walk_tools *out, const ir_segment *segment, imgret_error *error);
@@ -60,21 +74,22 @@ void ir_walk_tools_free(ir_walk_tools *tools);
 int32_t ir_query_create(ir_query *out, const ir_segment *segment, imgret_error *error);
 void ir_query_free(ir_query *query);
 
-/* Prepares the query in query->search and walks as far as RAM goes: see ir_query_advance. */
+/* Prepares the query in query->search; ir_query_advance follows while it is walking. */
 int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                        imgret_error *error);
 
-/* Walks on until rows are missing (nodes_wanted, to be read by the caller), or to the end: walking
- * is false then, and the candidates are there, nearest first, those to be read marked. */
+/* One short step of a query that is walking and not blocked. After it `blocked` is true when rows
+ * are missing (nodes_wanted, to be read by the caller), and `walking` is false at the end: then the
+ * candidates are there, nearest first, those to be read marked. */
 int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                          imgret_error *error);
 
 /* Asks the caller's stop: INTERRUPTED, or, where the best so far is wanted, query->cut is set. */
 int32_t ir_query_heed_stop(ir_query *query, imgret_error *error);
 
-/* Expands a node whose row was read; ir_query_advance follows. */
-int32_t ir_query_expand(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                        uint32_t slot, const uint8_t *row, imgret_error *error);
+/* Takes up a node whose row was read, of a query that is walking; ir_query_advance follows. */
+int32_t ir_query_take_row(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                          uint32_t slot, const uint8_t *row, imgret_error *error);
 
 /* Estimates the nodes in tools->fresh and offers them to the beam; one whose coarse key misses the
  * beam by more than `slack` standard deviations is passed over. */

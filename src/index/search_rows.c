@@ -3,8 +3,8 @@
  * The cost of both ways is known beforehand, in estimates of a code: comparing one by one takes one
  * a row, in the order of memory; a walk of width w expands about w nodes, and each has `degree`
  * neighbours, of which the walk has seen some before. What a walk does for a neighbour (look it up
- * among those seen, fetch its code from anywhere) takes WALK_FACTOR times as long as what the scan
- * does for a row: 2 to 4 where it was measured (bench/filter, docs/filters.md).
+ * among those seen, fetch its code from anywhere) is taken to last WALK_FACTOR times as long as what the
+ * scan does for a row. That factor is an assumption: bench/filter shows what comes of it.
  */
 #include "index/search.h"
 

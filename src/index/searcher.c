@@ -1,8 +1,8 @@
 /* searcher.c: carries out searches: several at once on a thread, on one set of reads.
  *
- * A thread starts queries until its places are taken or no query is left, hands the reads of each
- * to the kernel with one call, and takes completions in any order. It waits only when every one of
- * its queries does. Invariants: a read's tag is the index of its buffer; a buffer is either in
+ * A thread has a few queries walking, which take steps in turn so that none waits for memory, and
+ * more that wait for the disk: up to PLACES. It hands the reads of several to the kernel with one
+ * call, and takes completions in any order. It waits only when every one of its queries does. Invariants: a read's tag is the index of its buffer; a buffer is either in
  * `free_buffers` or belongs to one read in flight; a query's place is free when search is NULL.
  */
 #include "base/alloc.h"
@@ -13,7 +13,13 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { PLACES = 32, READS_MAX = 128 };
+enum {
+    PLACES = 32,
+    READS_MAX = 128,
+    WALKING_MAX = 3,   /* queries that take steps in turn */
+    ROUNDS_MAX = 256,
+    READS_A_TURN = 12, /* worth a call of the kernel while there is something else to do */
+};
 
 #define NO_CANDIDATE UINT32_MAX
 
@@ -39,6 +45,9 @@ struct ir_searcher {
     uint32_t active_count;
     uint32_t idle_places[PLACES];
     uint32_t idle_count;
+    uint32_t ready[PLACES]; /* places whose walk can go on */
+    uint32_t ready_count;
+    uint32_t queued_count; /* reads that the kernel was not told of */
 };
 
 /* Queries to be answered, shared by the threads of a batch. */
@@ -185,6 +194,7 @@ static void queue_read(ir_searcher *searcher, const read_owner *owner)
         .buffer = searcher->memory + buffer * searcher->buffer_bytes,
     };
     ir_io_queue(searcher->io, &read);
+    searcher->queued_count++;
     ir_query *query = &searcher->queries[owner->place];
     if (query->pending++ == 0)
         query->waiting_since_us = ir_clock_us();
@@ -241,10 +251,11 @@ static void complete(ir_searcher *searcher, batch *work, const ir_io_done *done)
         query->stats.wait_us += ir_clock_us() - query->waiting_since_us;
     query->nodes_pending -= is_row;
     if (!status && is_row && query->walking) {
-        status = ir_query_expand(query, segment, &searcher->tools, owner.slot, pages + at.offset,
-                                 &error);
-        if (!status)
-            status = ir_query_advance(query, segment, &searcher->tools, &error);
+        bool was_blocked = query->blocked;
+        status = ir_query_take_row(query, segment, &searcher->tools, owner.slot,
+                                   pages + at.offset, &error);
+        if (was_blocked && !status)
+            searcher->ready[searcher->ready_count++] = owner.place;
     } else if (!status && !is_row) {
         ir_query_settle(query, segment, owner.candidate, pages + at.offset);
     }
@@ -263,6 +274,29 @@ static void start_query(ir_searcher *searcher, batch *work, uint32_t index)
     if (ir_query_start(query, searcher->segment, &searcher->tools, &error))
         fail_query(work, query, &error);
     searcher->active[searcher->active_count++] = place;
+    if (query->walking)
+        searcher->ready[searcher->ready_count++] = place;
+}
+
+/* Lets the queries that are ready take steps in turn until one of them cannot go on, or all have
+ * taken enough of them to look after the reads. */
+static void walk_ready(ir_searcher *searcher, batch *work)
+{
+    uint32_t before = searcher->ready_count;
+    for (uint32_t round = 0; round < ROUNDS_MAX && searcher->ready_count == before; round++) {
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < before; i++) {
+            uint32_t place = searcher->ready[i];
+            ir_query *query = &searcher->queries[place];
+            imgret_error error = IMGRET_ERROR_INIT;
+            if (query->walking &&
+                ir_query_advance(query, searcher->segment, &searcher->tools, &error))
+                fail_query(work, query, &error);
+            if (query->walking && !query->blocked)
+                searcher->ready[kept++] = place;
+        }
+        searcher->ready_count = kept;
+    }
 }
 
 /* Before vectors are read: a stopped query reads no more. */
@@ -323,16 +357,21 @@ static bool serve(ir_searcher *searcher, batch *work, ir_search_stats *stats)
 {
     bool more = true;
     while (more || searcher->active_count > 0) {
-        if (more && searcher->idle_count > 0) {
+        while (more && searcher->idle_count > 0 && searcher->ready_count < WALKING_MAX) {
             uint32_t index = atomic_fetch_add(&work->next, 1);
             if (index < work->count)
                 start_query(searcher, work, index);
             more = index + 1 < work->count;
         }
+        if (searcher->ready_count > 0)
+            walk_ready(searcher, work);
         look_after_active(searcher, work, stats);
         if (ir_io_in_flight(searcher->io) == 0)
             continue;
-        bool wait = !more || searcher->idle_count == 0;
+        bool wait = searcher->ready_count == 0 && (!more || searcher->idle_count == 0);
+        if (!wait && searcher->queued_count < READS_A_TURN)
+            continue;
+        searcher->queued_count = 0;
         if (!turn(searcher, work, wait))
             return false;
     }
@@ -379,7 +418,7 @@ int32_t ir_segment_search_batch(ir_segment *segment, const ir_search *searches, 
     pthread_mutex_init(&work.lock, NULL);
     for (uint32_t i = 0; i < count; i++) {
         results[i].count = 0;
-        results[i].partial = false;
+        results[i].partial = results[i].estimated = false;
         results[i].stats = (ir_search_stats){.reads = 0};
         results[i].status = IMGRET_INTERNAL; /* until it is answered */
     }

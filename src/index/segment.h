@@ -166,6 +166,7 @@ typedef struct ir_search_result {
     uint32_t count;
     int32_t status; /* of this query; in a batch the others go on */
     bool partial;   /* with IR_SEARCH_PARTIAL: it was stopped */
+    bool estimated; /* some scores are estimates */
     ir_search_stats stats; /* of this query, filled */
 } ir_search_result;
 
@@ -220,5 +221,10 @@ int32_t ir_segment_calibrate(ir_segment *segment, const ir_calibration *how, ir_
  * 0, and 0 expected, when nothing was measured. */
 uint32_t ir_effort_for(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k,
                        float target, float *expected);
+
+/* What a caller's effort has to become where only `code_bits` bits are in RAM, so that the recall
+ * measured for it with all bits is kept; the same effort when nothing was measured. */
+uint32_t ir_effort_with_bits(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k,
+                             uint32_t effort);
 
 #endif

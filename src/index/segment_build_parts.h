@@ -42,7 +42,14 @@ typedef struct ir_builder {
 uint64_t ir_builder_record_offset(const ir_segment_header *header, uint64_t slot);
 
 bool ir_builder_stopped(const ir_builder *b, double done);
+int32_t ir_builder_interrupted(imgret_error *error);
 int32_t ir_builder_out_of_memory(const ir_builder *b, imgret_error *error);
+
+/* segment_code.c: unit and centroids from a sample, or those of spec.base; then the codes of all
+ * vectors, written to the file on the way, and (unless spilled) the rows for the graph. */
+int32_t ir_builder_find_centroids(ir_builder *b, imgret_error *error);
+int32_t ir_builder_take_centroids(ir_builder *b, imgret_error *error);
+int32_t ir_builder_code_all(ir_builder *b, imgret_error *error);
 
 /* segment_write.c: the sections after the vectors. Those before the codes; then the codes (already
  * written when they were spilled); then the graph. */

@@ -213,7 +213,7 @@ static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int3
     _mm256_storeu_ps(lanes, most);
     for (int i = 0; i < 8; i++)
         largest = lanes[i] > largest ? lanes[i] : largest;
-    __m256 scale = _mm256_set1_ps(largest > 0 ? 127.0f / largest : 0);
+    __m256 scale = _mm256_set1_ps(largest > 1e-36f ? 127.0f / largest : 0);
     __m256i sum = _mm256_setzero_si256(), squares = sum;
     for (size_t k = 0; k < n; k += 8) {
         __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(values + k), scale);
@@ -226,6 +226,60 @@ static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int3
     sums[0] = sum_lanes(sum);
     sums[1] = sum_lanes(squares);
     return largest;
+}
+
+static float planes_from_floats(const float *values, size_t n, float inverse_step, uint8_t *planes,
+                                size_t plane_stride, int32_t sums[2])
+{
+    __m256 step = _mm256_set1_ps(inverse_step), sign = _mm256_set1_ps(-0.0f);
+    __m256 product = _mm256_setzero_ps();
+    __m256i sum = _mm256_setzero_si256(), squares = sum;
+    for (size_t k = 0; k < n; k += 8) {
+        __m256 value = _mm256_loadu_ps(values + k);
+        /* max takes its second operand where the first is no number */
+        __m256 scaled = _mm256_max_ps(_mm256_mul_ps(value, step), _mm256_set1_ps(-7));
+        scaled = _mm256_min_ps(scaled, _mm256_set1_ps(7));
+        __m256 half = _mm256_or_ps(_mm256_and_ps(scaled, sign), _mm256_set1_ps(0.5f));
+        __m256i number = _mm256_cvttps_epi32(_mm256_add_ps(scaled, half));
+        product = _mm256_fmadd_ps(_mm256_cvtepi32_ps(number), value, product);
+        sum = _mm256_add_epi32(sum, number);
+        squares = _mm256_add_epi32(squares, _mm256_mullo_epi32(number, number));
+        for (int plane = 0; plane < 4; plane++) {
+            __m256i top = _mm256_slli_epi32(number, 31 - plane);
+            planes[(size_t)plane * plane_stride + k / 8] =
+                (uint8_t)_mm256_movemask_ps(_mm256_castsi256_ps(top));
+        }
+    }
+    sums[0] = sum_lanes(sum);
+    sums[1] = sum_lanes(squares);
+    return sum_floats(product);
+}
+
+static void multiply(float *values, const float *factors, size_t n)
+{
+    size_t k = 0;
+    for (; k + 8 <= n; k += 8)
+        _mm256_storeu_ps(values + k, _mm256_mul_ps(_mm256_loadu_ps(values + k),
+                                                   _mm256_loadu_ps(factors + k)));
+    for (; k < n; k++)
+        values[k] *= factors[k];
+}
+
+static void mix_halves(float *values, size_t n, float scale)
+{
+    __m256 both = _mm256_set1_ps(scale);
+    float *other = values + n / 2;
+    size_t k = 0;
+    for (; k + 8 <= n / 2; k += 8) {
+        __m256 a = _mm256_loadu_ps(values + k), b = _mm256_loadu_ps(other + k);
+        _mm256_storeu_ps(values + k, _mm256_mul_ps(_mm256_add_ps(a, b), both));
+        _mm256_storeu_ps(other + k, _mm256_mul_ps(_mm256_sub_ps(a, b), both));
+    }
+    for (; k < n / 2; k++) {
+        float a = values[k], b = other[k];
+        values[k] = (a + b) * scale;
+        other[k] = (a - b) * scale;
+    }
 }
 
 static void fht(float *values, size_t n)
@@ -269,6 +323,9 @@ const ir_code_kernels ir_code_avx2 = {
     .bytes_gram = bytes_gram,
     .grid = grid,
     .bytes_from_floats = bytes_from_floats,
+    .planes_from_floats = planes_from_floats,
+    .multiply = multiply,
+    .mix_halves = mix_halves,
     .fht = fht,
     .dot = dot,
 };

@@ -248,7 +248,7 @@ static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int3
         most = _mm512_max_ps(
             most, _mm512_abs_ps(_mm512_maskz_loadu_ps(first_lanes(n - k), values + k)));
     float largest = _mm512_reduce_max_ps(most);
-    __m512 scale = _mm512_set1_ps(largest > 0 ? 127.0f / largest : 0);
+    __m512 scale = _mm512_set1_ps(largest > 1e-36f ? 127.0f / largest : 0);
     __m512i sum = _mm512_setzero_si512(), squares = sum;
     for (size_t k = 0; k < n; k += 16) {
         __mmask16 lanes = first_lanes(n - k);
@@ -264,6 +264,56 @@ static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int3
     sums[0] = _mm512_reduce_add_epi32(sum);
     sums[1] = _mm512_reduce_add_epi32(squares);
     return largest;
+}
+
+static float planes_from_floats(const float *values, size_t n, float inverse_step, uint8_t *planes,
+                                size_t plane_stride, int32_t sums[2])
+{
+    __m512 step = _mm512_set1_ps(inverse_step), product = _mm512_setzero_ps();
+    __m512i sum = _mm512_setzero_si512(), squares = sum;
+    for (size_t k = 0; k < n; k += 16) {
+        __mmask16 lanes = first_lanes(n - k);
+        __m512 value = _mm512_maskz_loadu_ps(lanes, values + k);
+        /* max takes its second operand where the first is no number */
+        __m512 scaled = _mm512_max_ps(_mm512_mul_ps(value, step), _mm512_set1_ps(-7));
+        scaled = _mm512_min_ps(scaled, _mm512_set1_ps(7));
+        __m512 half = _mm512_or_ps(_mm512_and_ps(scaled, _mm512_set1_ps(-0.0f)),
+                                   _mm512_set1_ps(0.5f));
+        __m512i number = _mm512_maskz_cvttps_epi32(lanes, _mm512_add_ps(scaled, half));
+        product = _mm512_fmadd_ps(_mm512_cvtepi32_ps(number), value, product);
+        sum = _mm512_add_epi32(sum, number);
+        squares = _mm512_add_epi32(squares, _mm512_mullo_epi32(number, number));
+        for (uint32_t plane = 0; plane < 4; plane++) {
+            uint16_t bits = _mm512_test_epi32_mask(number, _mm512_set1_epi32(1 << plane));
+            __builtin_memcpy(planes + plane * plane_stride + k / 8, &bits, n - k >= 16 ? 2 : 1);
+        }
+    }
+    sums[0] = _mm512_reduce_add_epi32(sum);
+    sums[1] = _mm512_reduce_add_epi32(squares);
+    return _mm512_reduce_add_ps(product);
+}
+
+static void multiply(float *values, const float *factors, size_t n)
+{
+    for (size_t k = 0; k < n; k += 16) {
+        __mmask16 lanes = first_lanes(n - k);
+        __m512 product = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, values + k),
+                                       _mm512_maskz_loadu_ps(lanes, factors + k));
+        _mm512_mask_storeu_ps(values + k, lanes, product);
+    }
+}
+
+static void mix_halves(float *values, size_t n, float scale)
+{
+    __m512 both = _mm512_set1_ps(scale);
+    for (size_t k = 0; k < n / 2; k += 16) {
+        __mmask16 lanes = first_lanes(n / 2 - k);
+        __m512 a = _mm512_maskz_loadu_ps(lanes, values + k);
+        __m512 b = _mm512_maskz_loadu_ps(lanes, values + k + n / 2);
+        _mm512_mask_storeu_ps(values + k, lanes, _mm512_mul_ps(_mm512_add_ps(a, b), both));
+        _mm512_mask_storeu_ps(values + k + n / 2, lanes,
+                              _mm512_mul_ps(_mm512_sub_ps(a, b), both));
+    }
 }
 
 /* Butterflies of distance `half` inside one register: partner lanes by a permutation, and the
@@ -324,6 +374,9 @@ const ir_code_kernels ir_code_avx512 = {
     .bytes_gram = bytes_gram,
     .grid = grid,
     .bytes_from_floats = bytes_from_floats,
+    .planes_from_floats = planes_from_floats,
+    .multiply = multiply,
+    .mix_halves = mix_halves,
     .fht = fht,
     .dot = dot,
 };

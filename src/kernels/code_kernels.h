@@ -59,6 +59,18 @@ typedef struct ir_code_kernels {
      * multiple of 8. */
     float (*bytes_from_floats)(const float *values, size_t n, uint8_t *out, int32_t sums[2]);
 
+    /* Numbers -7 to 7: values * inverse_step, cut and rounded, as 4 bit planes as in an operand, n / 8
+     * bytes written of each. Returns the sum of number * value; sums[0] is of the numbers, sums[1] of
+     * their squares. n is a multiple of 8. */
+    float (*planes_from_floats)(const float *values, size_t n, float inverse_step, uint8_t *planes,
+                                size_t plane_stride, int32_t sums[2]);
+
+    /* values[k] *= factors[k] */
+    void (*multiply)(float *values, const float *factors, size_t n);
+
+    /* a, b = (a + b) * scale, (a - b) * scale for a and b the two halves of n (even) values. */
+    void (*mix_halves)(float *values, size_t n, float scale);
+
     /* Walsh-Hadamard transform in place, not scaled; n is a power of two. */
     void (*fht)(float *values, size_t n);
 

@@ -203,7 +203,7 @@ static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int3
     for (size_t k = 0; k < n; k += 4)
         most = vmaxq_f32(most, vabsq_f32(vld1q_f32(values + k)));
     float largest = vmaxvq_f32(most);
-    float32x4_t scale = vdupq_n_f32(largest > 0 ? 127.0f / largest : 0);
+    float32x4_t scale = vdupq_n_f32(largest > 1e-36f ? 127.0f / largest : 0);
     int32x4_t sum = vdupq_n_s32(0), squares = sum, bias = vdupq_n_s32(128);
     for (size_t k = 0; k < n; k += 8) {
         int32x4_t number[2];
@@ -218,6 +218,62 @@ static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int3
     sums[0] = vaddvq_s32(sum);
     sums[1] = vaddvq_s32(squares);
     return largest;
+}
+
+static float planes_from_floats(const float *values, size_t n, float inverse_step, uint8_t *planes,
+                                size_t plane_stride, int32_t sums[2])
+{
+    static const uint8_t places[8] = {1, 2, 4, 8, 16, 32, 64, 128};
+    float32x4_t step = vdupq_n_f32(inverse_step), product = vdupq_n_f32(0);
+    float32x4_t low = vdupq_n_f32(-7), high = vdupq_n_f32(7);
+    int32x4_t sum = vdupq_n_s32(0), squares = sum;
+    uint8x8_t place = vld1_u8(places);
+    for (size_t k = 0; k < n; k += 8) {
+        int32x4_t number[2];
+        for (size_t half = 0; half < 2; half++) {
+            float32x4_t value = vld1q_f32(values + k + 4 * half);
+            /* maxnm takes the number of a NaN and a number; halves are rounded away from zero */
+            float32x4_t scaled = vminq_f32(vmaxnmq_f32(vmulq_f32(value, step), low), high);
+            number[half] = vcvtaq_s32_f32(scaled);
+            product = vfmaq_f32(product, vcvtq_f32_s32(number[half]), value);
+            sum = vaddq_s32(sum, number[half]);
+            squares = vmlaq_s32(squares, number[half], number[half]);
+        }
+        int16x8_t words = vcombine_s16(vmovn_s32(number[0]), vmovn_s32(number[1]));
+        uint8x8_t bytes = vreinterpret_u8_s8(vmovn_s16(words));
+        for (uint32_t plane = 0; plane < 4; plane++) {
+            uint8x8_t set = vtst_u8(bytes, vdup_n_u8((uint8_t)(1u << plane)));
+            planes[plane * plane_stride + k / 8] = vaddv_u8(vand_u8(set, place));
+        }
+    }
+    sums[0] = vaddvq_s32(sum);
+    sums[1] = vaddvq_s32(squares);
+    return vaddvq_f32(product);
+}
+
+static void multiply(float *values, const float *factors, size_t n)
+{
+    size_t k = 0;
+    for (; k + 4 <= n; k += 4)
+        vst1q_f32(values + k, vmulq_f32(vld1q_f32(values + k), vld1q_f32(factors + k)));
+    for (; k < n; k++)
+        values[k] *= factors[k];
+}
+
+static void mix_halves(float *values, size_t n, float scale)
+{
+    float *other = values + n / 2;
+    size_t k = 0;
+    for (; k + 4 <= n / 2; k += 4) {
+        float32x4_t a = vld1q_f32(values + k), b = vld1q_f32(other + k);
+        vst1q_f32(values + k, vmulq_n_f32(vaddq_f32(a, b), scale));
+        vst1q_f32(other + k, vmulq_n_f32(vsubq_f32(a, b), scale));
+    }
+    for (; k < n / 2; k++) {
+        float a = values[k], b = other[k];
+        values[k] = (a + b) * scale;
+        other[k] = (a - b) * scale;
+    }
 }
 
 static void fht(float *values, size_t n)
@@ -260,6 +316,9 @@ const ir_code_kernels ir_code_neon = {
     .bytes_gram = bytes_gram,
     .grid = grid,
     .bytes_from_floats = bytes_from_floats,
+    .planes_from_floats = planes_from_floats,
+    .multiply = multiply,
+    .mix_halves = mix_halves,
     .fht = fht,
     .dot = dot,
 };

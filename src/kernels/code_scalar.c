@@ -117,7 +117,7 @@ static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int3
         float size = values[k] < 0 ? -values[k] : values[k];
         largest = size > largest ? size : largest;
     }
-    float scale = largest > 0 ? 127.0f / largest : 0;
+    float scale = largest > 1e-36f ? 127.0f / largest : 0;
     sums[0] = sums[1] = 0;
     for (size_t k = 0; k < n; k++) {
         float scaled = values[k] * scale;
@@ -127,6 +127,44 @@ static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int3
         out[k] = (uint8_t)(value + 128);
     }
     return largest;
+}
+
+static float planes_from_floats(const float *values, size_t n, float inverse_step, uint8_t *planes,
+                                size_t plane_stride, int32_t sums[2])
+{
+    float product = 0;
+    sums[0] = sums[1] = 0;
+    for (size_t k = 0; k < n; k += 8) {
+        uint8_t bits[4] = {0};
+        for (uint32_t lane = 0; lane < 8; lane++) {
+            float scaled = values[k + lane] * inverse_step;
+            scaled = !(scaled > -7) ? -7 : scaled > 7 ? 7 : scaled;
+            int32_t number = (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
+            product += (float)number * values[k + lane];
+            sums[0] += number;
+            sums[1] += number * number;
+            for (uint32_t plane = 0; plane < 4; plane++)
+                bits[plane] |= (uint8_t)(((uint32_t)number >> plane & 1) << lane);
+        }
+        for (uint32_t plane = 0; plane < 4; plane++)
+            planes[plane * plane_stride + k / 8] = bits[plane];
+    }
+    return product;
+}
+
+static void multiply(float *values, const float *factors, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        values[k] *= factors[k];
+}
+
+static void mix_halves(float *values, size_t n, float scale)
+{
+    for (size_t k = 0; k < n / 2; k++) {
+        float a = values[k], b = values[k + n / 2];
+        values[k] = (a + b) * scale;
+        values[k + n / 2] = (a - b) * scale;
+    }
 }
 
 static void fht(float *values, size_t n)
@@ -156,6 +194,9 @@ const ir_code_kernels ir_code_scalar = {
     .bytes_gram = bytes_gram,
     .grid = grid,
     .bytes_from_floats = bytes_from_floats,
+    .planes_from_floats = planes_from_floats,
+    .multiply = multiply,
+    .mix_halves = mix_halves,
     .fht = fht,
     .dot = dot,
 };

@@ -47,7 +47,7 @@ FIELD(imgret_limits, dimension_max, 4);
 FIELD(imgret_limits, file_bytes_max, 8);
 FIELD(imgret_limits, pixel_count_max, 16);
 
-SIZE(imgret_open_options, 88);
+SIZE(imgret_open_options, 96);
 FIELD(imgret_open_options, size, 0);
 FIELD(imgret_open_options, flags, 4);
 FIELD(imgret_open_options, model, 8);
@@ -64,6 +64,7 @@ FIELD(imgret_open_options, batch_delay_us, 64);
 FIELD(imgret_open_options, queue_max, 68);
 FIELD(imgret_open_options, feature_cache_bytes, 72);
 FIELD(imgret_open_options, regions, 80);
+FIELD(imgret_open_options, decode_isolation, 88);
 
 SIZE(imgret_stats, 328);
 FIELD(imgret_stats, size, 0);

@@ -26,7 +26,7 @@ fi
 run "$IMGRET" add v.imgret pics
 check "no bar where stderr is no terminal" '! grep -q "$(printf "\r")" err'
 run "$IMGRET" stats t.imgret --verbose
-check "--verbose keeps stdout clean" '[ $status -eq 0 ] && [ "$(wc -l < out)" -eq 17 ]'
+check "--verbose keeps stdout clean" '[ $status -eq 0 ] && [ "$(wc -l < out)" -eq 26 ]'
 
 if command -v script > /dev/null 2>&1; then
     export IMGRET

@@ -7,7 +7,7 @@ import unittest
 
 from common import ROOT
 
-from imgret import _abi, _results, _version
+from imgret import _abi, _results, _types, _version
 
 # Of the header, and on purpose not in the binding: Python's memory is not the host's to give.
 UNBOUND_STRUCTS = {"imgret_allocator"}
@@ -26,7 +26,15 @@ SCALARS = {
     "char": ctypes.c_char,
     "void": None,
 }
-OPAQUE = {"imgret", "imgret_results", "imgret_records", "imgret_extractor"}
+OPAQUE = {
+    "imgret",
+    "imgret_results",
+    "imgret_records",
+    "imgret_regions",
+    "imgret_extractor",
+    "imgret_inspection",
+}
+NUMBERS = {"UINT32_MAX": 0xFFFFFFFF, "UINT64_MAX": 0xFFFFFFFFFFFFFFFF}
 
 
 def read(*parts):
@@ -44,12 +52,14 @@ def class_of(name):
 
 def split(declaration):
     """"const char *const *paths" -> ("char", 2 stars, "paths", None)."""
-    declaration = re.sub(r"\bconst\b", " ", declaration)
-    found = re.search(r"(\w+)\s*(?:\[(\d+)\])?\s*$", declaration)
+    declaration = re.sub(r"\b(const|struct)\b", " ", declaration)
+    found = re.search(r"(\w+)\s*(?:\[(\w+)\])?\s*$", declaration)
     if not found:  # a pointer to a function that has no typedef
         return "", 0, " ".join(declaration.split()), None
     name, length = found.groups()
-    rest = declaration[: declaration.rindex(name)]
+    rest = declaration[: found.start()]
+    if length and not length.isdigit():
+        length = getattr(_abi, length[len("IMGRET_") :])
     return rest.replace("*", " ").strip(), rest.count("*"), name, int(length) if length else None
 
 
@@ -74,9 +84,9 @@ def ctype(base, stars, length=None):
 class Header:
     def __init__(self, text):
         self.constants = {
-            name: int(value.strip("()u"), 0) if "UINT32_MAX" not in value else 0xFFFFFFFF
+            name: NUMBERS.get(value) or int(value.strip("()u"), 0)
             for name, value in re.findall(
-                r"^#define IMGRET_(\w+) +(\(?-?\d+u?\)?|UINT32_MAX)\s*$", text, re.M
+                r"^#define IMGRET_(\w+) +(\(?-?(?:0x)?\d+u?\)?|UINT\d\d_MAX)\s*$", text, re.M
             )
         }
         self.structs = {
@@ -196,6 +206,11 @@ class HeaderTest(unittest.TestCase):
         missing = sorted(set(self.header.functions) - functions)
         missing += sorted(
             name
+            for name in self.header.constants
+            if not hasattr(_abi, name) and not name.startswith("VERSION_")
+        )
+        missing += sorted(
+            name
             for name in self.header.structs
             if class_of(name) is None and name not in UNBOUND_STRUCTS
         )
@@ -232,10 +247,23 @@ class HeaderTest(unittest.TestCase):
 
     def test_hits_are_unpacked_as_declared(self):
         self.assertEqual(_results._HIT.size, ctypes.sizeof(_abi.Hit))
-        hit = _abi.Hit(48, 640, 480, 0, 7, 0.5, b"u", b"{}")
-        size, width, height, _, id, score, uri, metadata = _results._HIT.unpack(bytes(hit))
-        self.assertEqual((size, width, height, id, score), (48, 640, 480, 7, 0.5))
-        self.assertEqual((ctypes.string_at(uri), ctypes.string_at(metadata)), (b"u", b"{}"))
+        self.assertEqual(len(_results._HIT.unpack(bytes(_results._HIT.size))), len(_abi.Hit._fields_))
+        values = (ctypes.sizeof(_abi.Hit), 640, 480, 0, 7, 0.5, b"u", b"{}", b"l", 0.25, 3, 1, 2, 30, 40, 0, 0.75, b"r")
+        hit = _abi.Hit(*values)
+        for wanted, got in zip(values, _results._HIT.unpack(bytes(hit))):
+            self.assertEqual(ctypes.string_at(got) if isinstance(wanted, bytes) else got, wanted)
+        rows = _results._Hits(1, ctypes.pointer(hit))
+        (read,) = rows.each()
+        self.assertEqual((read.label, read.label_score, read.region), ("l", 0.25, 3))
+        self.assertEqual(read.box, _types.Box(1, 2, 30, 40))
+        self.assertEqual((read.region_score, read.region_label), (0.75, "r"))
+
+    def test_names_of_colours(self):
+        from imgret._library import lib
+
+        names = [lib.imgret_color_name(i).decode() for i in range(_abi.COLOR_COUNT)]
+        self.assertEqual(list(_types.COLORS), names)
+        self.assertIsNone(lib.imgret_color_name(_abi.COLOR_COUNT))
 
     def test_version(self):
         parts = [self.header.constants["VERSION_" + part] for part in ("MAJOR", "MINOR", "PATCH")]
@@ -257,11 +285,12 @@ class ComparisonTest(unittest.TestCase):
         self.assertEqual(self.faults(self.MIDDLE, "const char *more; "), [])
 
     def test_reserved_field_may_get_a_meaning(self):
-        text = "typedef struct imgret_hit { uint32_t size; uint32_t width; uint32_t height; %s %s;"
-        text += " int64_t id; double score; const char *uri; const char *metadata; } imgret_hit;"
+        text = "typedef struct imgret_term { uint32_t size; %s %s; const imgret_input *input;"
+        text += " double weight; } imgret_term;"
         for kind, faults in (("uint32_t", 0), ("uint64_t", 1)):
             header = Header(text % (kind, "page"))
-            self.assertEqual(len(struct_faults("imgret_hit", header.structs["imgret_hit"])), faults)
+            found = struct_faults("imgret_term", header.structs["imgret_term"])
+            self.assertEqual(len(found), faults)
 
     def test_other_changes_are_found(self):
         self.assertTrue(self.faults("uint32_t dimension_max;"))

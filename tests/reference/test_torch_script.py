@@ -7,6 +7,7 @@ may be another version than the plugin's.
 import concurrent.futures
 import multiprocessing
 import os
+import subprocess
 import sys
 import tempfile
 
@@ -66,6 +67,16 @@ class Tests:
     def vectors_from_a_scripted_module(self):
         model = self.plugin.load(self.file("Vector", "script"), OPTIONS)
         near(model.run(PIXELS)[0], self.reference("Vector")[0])
+
+    def what_a_module_prints_is_not_heard(self):
+        """Text behind the stream's own buffer: looked for in what the process wrote."""
+        path = self.file("Loud", "script")
+        program = ("import sys; sys.path.insert(0, sys.argv[1]); import numpy; from plugin import Plugin\n"
+                   "model = Plugin(sys.argv[2]).load(sys.argv[3], sys.argv[4])\n"
+                   "model.run(numpy.zeros((1, %d, %d, 3), numpy.uint8))" % (SIDE, SIDE))
+        done = subprocess.run([sys.executable, "-c", program, os.path.dirname(__file__),
+                               sys.argv[1], path, OPTIONS], capture_output=True)
+        assert done.returncode == 0 and not done.stdout and not done.stderr, done
 
     def bf16_is_near(self):
         model = self.plugin.load(self.file("Vector"), OPTIONS + ";precision=bf16")

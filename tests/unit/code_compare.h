@@ -94,6 +94,37 @@ static inline bool compare_floats(const ir_code_kernels *family, uint32_t n)
     return same;
 }
 
+/* Some values lie beyond what 4 bits hold; what stands behind the planes stays as it is. */
+static inline bool compare_planes(const ir_code_kernels *family, const float *values, uint32_t n)
+{
+    enum { STRIDE = N_MAX / 8 + 3 };
+    uint8_t expected[4 * STRIDE], found[4 * STRIDE];
+    int32_t expected_sums[2], found_sums[2];
+    memset(expected, 0x5A, sizeof expected);
+    memset(found, 0x5A, sizeof found);
+    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
+    float one = scalar->planes_from_floats(values, n, 3.1f, expected, STRIDE, expected_sums);
+    float other = family->planes_from_floats(values, n, 3.1f, found, STRIDE, found_sums);
+    return memcmp(expected, found, sizeof found) == 0 && expected_sums[0] == found_sums[0] &&
+           expected_sums[1] == found_sums[1] && fabsf(one - other) <= 1e-5f * one;
+}
+
+/* The steps of a rotation beside the transform: the same numbers, and nothing past them. */
+static inline bool compare_rotation(const ir_code_kernels *family, const float *values,
+                                    const float *factors, uint32_t n)
+{
+    static float expected[N_MAX + 1], found[N_MAX + 1];
+    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
+    memcpy(expected, values, n * sizeof expected[0]);
+    memcpy(found, values, n * sizeof found[0]);
+    expected[n] = found[n] = 17;
+    scalar->multiply(expected, factors, n);
+    family->multiply(found, factors, n);
+    scalar->mix_halves(expected, n, 0.7f);
+    family->mix_halves(found, n, 0.7f);
+    return memcmp(expected, found, (n + 1) * sizeof found[0]) == 0;
+}
+
 static inline bool compare_encoding(const ir_code_kernels *family, uint32_t n)
 {
     bool same = true;
@@ -122,6 +153,7 @@ static inline bool compare_encoding(const ir_code_kernels *family, uint32_t n)
                 family->bytes_from_floats(values, n, found, found_bytes);
     same = same && memcmp(expected, found, n) == 0;
     same = same && memcmp(expected_bytes, found_bytes, sizeof found_bytes) == 0;
+    same = same && compare_planes(family, values, n) && compare_rotation(family, values, other, n);
     memset(values, 0, sizeof values);
     same = same && family->bytes_from_floats(values, n, found, found_bytes) == 0;
     same = same && found[0] == 128 && found_bytes[0] == 0 && found_bytes[1] == 0;

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { DIMENSION = 24, IN_SEGMENT = 700, IN_DELTA = 300, QUERIES = 60 };
+enum { DIMENSION = 24, IN_SEGMENT = 700, IN_DELTA = 300, QUERIES = 28 };
 
 typedef struct fixture {
     char folder[256];
@@ -223,7 +223,7 @@ static void larger_inputs_are_read(void **state)
 
 /* ---- deadlines and statistics ---- */
 
-enum { LONG = 60000 };
+enum { LONG = 30000 };
 
 static imgret_input *long_batch(void)
 {
@@ -304,6 +304,46 @@ static void queries_tell_what_they_did(void **state)
     bool ring = strcmp(all.io_kind, "io_uring") == 0;
     assert_true(ring || strcmp(all.io_kind, "threads") == 0);
     assert_int_equal(ring, all.io_reason[0] == '\0');
+}
+
+static void estimated_scores_spare_reads(void **state)
+{
+    fixture *f = *state;
+    imgret_results *results;
+    add_vectors(f->db, 0, IN_SEGMENT + IN_DELTA);
+    imgret_optimize_options force = {.size = sizeof force, .flags = IMGRET_OPTIMIZE_FORCE};
+    assert_int_equal(imgret_optimize(f->db, &force, NULL), IMGRET_OK);
+    uint64_t reads[2] = {0, 0}, estimates = 0;
+    for (uint32_t q = 0; q < QUERIES; q++) {
+        double scores[10];
+        int64_t ids[10];
+        uint32_t same = 0;
+        for (uint32_t e = 0; e < 2; e++) {
+            imgret_query_options options = {.size = sizeof options,
+                                            .flags = e ? IMGRET_QUERY_ESTIMATED : 0};
+            assert_int_equal(imgret_query(&results, f->db, &f->inputs[q], &options, NULL),
+                             IMGRET_OK);
+            const imgret_query_stats *stats = imgret_results_stats(results);
+            reads[e] += stats->reads;
+            estimates += (stats->flags & IMGRET_QUERY_HAS_ESTIMATES) != 0;
+            assert_true(e || !(stats->flags & IMGRET_QUERY_HAS_ESTIMATES));
+            for (uint32_t i = 0; i < 10; i++) {
+                const imgret_hit *hit = imgret_results_at(results, i);
+                for (uint32_t j = 0; e && j < 10; j++)
+                    if (ids[j] == hit->id) {
+                        assert_true(fabs(scores[j] - hit->score) < 0.1);
+                        same++;
+                    }
+                if (!e) {
+                    ids[i] = hit->id;
+                    scores[i] = hit->score;
+                }
+            }
+            imgret_results_free(results);
+        }
+        assert_true(same >= 8);
+    }
+    assert_true(reads[1] < reads[0] && estimates > QUERIES / 2);
 }
 
 static void targets_are_checked(void **state)
@@ -419,6 +459,7 @@ int main(void)
         TEST(larger_inputs_are_read),
         TEST(a_deadline_ends_a_batch),
         TEST(queries_tell_what_they_did),
+        TEST(estimated_scores_spare_reads),
         TEST(targets_are_checked),
         TEST(pictures_go_through_the_model),
         TEST(batches_run_beside_writers),

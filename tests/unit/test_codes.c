@@ -111,7 +111,10 @@ static void compare_keys(const float *q, bool coarse, trial *sums, double *truth
     const double count = VECTORS * QUERIES;
     assert_true(ir_code_query_bytes(&set.shape) <= sizeof memory);
     ir_code_query query = {.plain = true};
-    ir_code_query_prepare(&query, &set.shape, q, set.centroids, 2, memory);
+    float squares[2];
+    ir_code_squares(set.centroids, set.shape.dimension, 2, squares);
+    ir_code_centroids centroids = {set.centroids, squares, 2};
+    ir_code_query_prepare(&query, &set.shape, q, &centroids, memory);
     ir_code_rows signs = {set.signs, set.shape.sign_stride, NULL, VECTORS};
     ir_code_rows ranks = {set.ranks, set.shape.rank_stride, NULL, VECTORS};
     if (coarse)
@@ -225,7 +228,7 @@ static void a_vector_at_its_centroid_has_an_exact_key(void **state)
     ir_code_encode(&shape, &source, sign, rank);
     ir_code_query query;
     query.plain = true;
-    ir_code_query_prepare(&query, &shape, q, centroid, 1, memory);
+    ir_code_query_prepare(&query, &shape, q, &(ir_code_centroids){centroid, NULL, 1}, memory);
     ir_code_rows signs = {sign, shape.sign_stride, NULL, 1}, ranks = {rank, shape.rank_stride, NULL, 1};
     float key, error, coarse_key, coarse_error;
     ir_code_estimate(&shape, &query, &signs, &ranks, &key, &error);
@@ -252,7 +255,7 @@ static void a_zero_query_is_no_trouble(void **state)
     ir_code_encode(&shape, &source, sign, rank);
     ir_code_query query;
     query.plain = true;
-    ir_code_query_prepare(&query, &shape, q, centroid, 1, memory);
+    ir_code_query_prepare(&query, &shape, q, &(ir_code_centroids){centroid, NULL, 1}, memory);
     ir_code_rows signs = {sign, shape.sign_stride, NULL, 1}, ranks = {rank, shape.rank_stride, NULL, 1};
     float key;
     ir_code_estimate(&shape, &query, &signs, &ranks, &key, NULL);

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { DIMENSION = 512, CHUNK_ROWS = 1024, ROWS = 9 * CHUNK_ROWS + 100, K = 10, QUERIES = 8 };
+enum { DIMENSION = 512, CHUNK_ROWS = 1024, ROWS = 7 * CHUNK_ROWS + 100, K = 10, QUERIES = 8 };
 
 typedef struct fixture {
     ir_pool *pool;
@@ -172,7 +172,7 @@ static void *search_on(void *argument)
     uint32_t count, turn = 0;
     ir_neighbor found[K];
     while (!atomic_load(&r->done)) {
-        int64_t wanted = 1 + turn++ * 37 % (6 * CHUNK_ROWS);
+        int64_t wanted = 1 + turn++ * 37 % (5 * CHUNK_ROWS);
         fill_vector(vector, (uint64_t)wanted, 1);
         ir_delta_query query = {.vector = vector, .k = K, .score_min = -INFINITY,
                                 .pool = r->f->pool};
@@ -186,7 +186,7 @@ static void *search_on(void *argument)
 static void codes_are_made_beside_searches_and_appends(void **state)
 {
     race r = {.f = *state, .delta = make_delta(IMGRET_METRIC_COSINE)};
-    append(r.delta, 6 * CHUNK_ROWS, 1);
+    append(r.delta, 5 * CHUNK_ROWS, 1);
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, search_on, &r), 0);

@@ -168,6 +168,30 @@ static void targets_are_reached_with_less_ram(void **state)
     assert_null(none);
 }
 
+/* The caller's effort is one for all bits: with half of the RAM, and half of that, it grows where a
+ * segment's search has fewer, and finds as much. */
+static void efforts_find_as_much_with_less_ram(void **state)
+{
+    fixture *f = *state;
+    imgret_query_options options = {.size = sizeof options, .effort = 32};
+    imgret_query_stats stats;
+    imgret_stats all = {.size = sizeof all}, less = {.size = sizeof less};
+    open_again(f, 0);
+    assert_int_equal(imgret_get_stats(f->db, &all, NULL), IMGRET_OK);
+    double before = recall(f, &options, &stats);
+    assert_int_equal(stats.effort, 32);
+    for (uint64_t part = 2; part <= 4; part *= 2) {
+        open_again(f, all.segment_ram_bytes / part);
+        assert_int_equal(imgret_get_stats(f->db, &less, NULL), IMGRET_OK);
+        assert_true(less.segment_ram_bytes <= all.segment_ram_bytes / part);
+        double after = recall(f, &options, &stats);
+        print_message("effort 32, 1/%d of the RAM: recall %.4f, was %.4f; effort became %u\n",
+                      (int)part, after, before, stats.effort);
+        assert_true(after >= before - 0.005);
+        assert_true(stats.effort > 32);
+    }
+}
+
 static ir_effort_curves two_curves(void)
 {
     return (ir_effort_curves){
@@ -192,6 +216,27 @@ static void efforts_lie_between_what_was_measured(void **state)
     assert_true(ir_effort_for(&curves, 5, 300, 0.95f, &expected) >= 3 * wide - 3);
     assert_int_equal(ir_effort_for(&none, 5, 10, 0.95f, &expected), 0);
     assert_true(expected == 0);
+}
+
+static void an_effort_is_scaled_by_both_curves(void **state)
+{
+    (void)state;
+    ir_effort_curves curves = two_curves();
+    curves.curves[2] = (ir_effort_curve){10, 1, 3, {{24, 0.9f}, {96, 0.98f}, {384, 0.999f}}};
+    curves.count = 3;
+    assert_int_equal(ir_effort_with_bits(&curves, 5, 10, 24), 24);
+    uint32_t grown = ir_effort_with_bits(&curves, 1, 10, 24); /* 96, and a little for certainty */
+    assert_true(grown >= 96 && grown < 192);
+    grown = ir_effort_with_bits(&curves, 1, 10, 12);
+    assert_true(grown >= 24 && grown < 48);
+    uint32_t some = ir_effort_with_bits(&curves, 3, 10, 24);
+    assert_true(some > 24 && some < ir_effort_with_bits(&curves, 1, 10, 24));
+    assert_true(ir_effort_with_bits(&curves, 1, 100, 200) > 200);
+    assert_int_equal(ir_effort_with_bits(&curves, 1, 10, 1000000), 1000000);
+    curves.count = 2; /* signs alone were not measured */
+    assert_int_equal(ir_effort_with_bits(&curves, 1, 10, 24), 24);
+    curves.count = 0;
+    assert_int_equal(ir_effort_with_bits(&curves, 1, 10, 24), 24);
 }
 
 static void senseless_texts_give_no_curve(void **state)
@@ -222,6 +267,8 @@ int main(void)
         cmocka_unit_test(targets_are_reached),
         cmocka_unit_test(the_measure_lasts_and_effort_is_the_callers),
         cmocka_unit_test(targets_are_reached_with_less_ram),
+        cmocka_unit_test(efforts_find_as_much_with_less_ram),
+        cmocka_unit_test(an_effort_is_scaled_by_both_curves),
         cmocka_unit_test(efforts_lie_between_what_was_measured),
         cmocka_unit_test(senseless_texts_give_no_curve),
     };

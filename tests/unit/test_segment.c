@@ -202,6 +202,35 @@ static void memory_may_end_anywhere(void **state)
     free(v.rows);
 }
 
+/* A file that version 0.1 wrote, with `make_vectors(40, 8, IMGRET_METRIC_L2)`: it opens for ever. */
+static void a_stored_file_of_format_1_opens(void **state)
+{
+    (void)state;
+    static const char stored_path[] = IMGRET_TEST_SOURCE "/tests/format/segment-1.seg";
+    vectors v = make_vectors(40, 8, IMGRET_METRIC_L2);
+    if (getenv("IMGRET_TEST_WRITE_FORMAT"))
+        assert_int_equal(build_segment(&v, stored_path, 1, NULL), 0);
+    ir_segment *segment;
+    uint64_t problems = 1;
+    assert_int_equal(ir_segment_check(stored_path, NULL, NULL, &problems, NULL), 0);
+    assert_int_equal(problems, 0);
+    assert_int_equal(ir_segment_open(&segment, stored_path, NULL, NULL), 0);
+    for (uint32_t q = 0; q < 20; q++) {
+        float query[8], stored[8];
+        ir_neighbor found[5];
+        uint32_t count;
+        make_query(&v, q, query);
+        ir_search search = {.vector = query, .k = 5};
+        assert_int_equal(ir_segment_search(segment, &search, found, &count, NULL, NULL), 0);
+        assert_int_equal(count, 5);
+        assert_int_equal(count_right(&v, query, 5, found, count), 5);
+        assert_int_equal(ir_segment_get(segment, id_of(q), stored, NULL), 0);
+        assert_memory_equal(stored, v.rows + q * 8, sizeof stored);
+    }
+    ir_segment_close(segment);
+    free(v.rows);
+}
+
 /* ---- Damage ------------------------------------------------------------------------------------- */
 
 typedef struct answers {
@@ -410,6 +439,7 @@ int main(void)
         cmocka_unit_test(ids_of_any_distance_are_kept),
         cmocka_unit_test(what_cannot_be_built_is_refused_and_leaves_nothing),
         cmocka_unit_test(memory_may_end_anywhere),
+        cmocka_unit_test(a_stored_file_of_format_1_opens),
         cmocka_unit_test(a_flipped_bit_never_gives_a_wrong_answer),
         cmocka_unit_test(truncated_and_foreign_files_are_refused),
         cmocka_unit_test(failing_reads_fail_their_query_alone),

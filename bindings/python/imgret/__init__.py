@@ -32,31 +32,50 @@ from ._errors import (
     UnsupportedError,
     VersionTooNewError,
 )
-from ._extractor import Extractor
+from ._extractor import Extraction, Extractor
 from ._ingest import Ingest
 from ._library import LibraryNotFoundError, lib as _lib
 from ._log import set_log
-from ._results import Results
+from ._models import inspect_model, pca_train
+from ._query import parse_colors
+from ._results import Batch, Results
 from ._types import (
+    COLORS,
     Added,
+    Attributes,
+    Box,
     ExtractorInfo,
     Hit,
     IngestItem,
     IngestProgress,
+    LabelItem,
+    LabelReport,
     Limits,
+    ModelReport,
+    QueryStats,
     Record,
+    ReembedReport,
+    Region,
+    RepairReport,
     Stats,
+    Swatch,
 )
+from ._upkeep import import_folder
 from ._version import __version__
 
 __all__ = [
     "Added",
+    "Attributes",
     "BadImageError",
     "BadModelError",
+    "Batch",
+    "Box",
     "BusyError",
+    "COLORS",
     "CorruptError",
     "Database",
     "ExistsError",
+    "Extraction",
     "Extractor",
     "ExtractorInfo",
     "ForkedError",
@@ -70,20 +89,32 @@ __all__ = [
     "InterruptedError",
     "InvalidArgumentError",
     "IoError",
+    "LabelItem",
+    "LabelReport",
     "LibraryNotFoundError",
     "LimitError",
     "Limits",
     "MismatchError",
+    "ModelReport",
     "NoMemoryError",
     "NotFoundError",
+    "QueryStats",
     "ReadOnlyError",
     "Record",
+    "ReembedReport",
+    "Region",
+    "RepairReport",
     "Results",
     "Stats",
+    "Swatch",
     "UnsupportedError",
     "VersionTooNewError",
     "__version__",
+    "import_folder",
+    "inspect_model",
     "open",
+    "parse_colors",
+    "pca_train",
     "set_log",
     "version",
 ]

@@ -63,6 +63,7 @@ PIXELS_BGR8 = 3
 OPEN_READ_ONLY = 1
 OPEN_EXISTING = 2
 OPEN_NEW = 4
+OPEN_MAINTAIN = 8
 
 METRIC_COSINE = 1
 METRIC_INNER_PRODUCT = 2
@@ -72,6 +73,7 @@ VECTOR_F16 = 1
 VECTOR_F32 = 2
 
 NO_WAIT = 0xFFFFFFFF
+NO_CACHE = 0xFFFFFFFFFFFFFFFF
 
 STORED = 1
 REPLACED = 2
@@ -87,17 +89,63 @@ INGEST_RETRY_FAILED = 2
 INGEST_SYNC = 4
 INGEST_FORCE = 8
 
+PARAM_NULL = 0
+PARAM_INTEGER = 1
+PARAM_REAL = 2
+PARAM_TEXT = 3
+
 QUERY_MIN_SCORE = 1
 QUERY_INCLUDE_SELF = 2
+QUERY_ALLOW_PARTIAL = 4
+
+COMBINE_MEAN = 0
+COMBINE_BEST = 1
+
+QUERY_ESTIMATED = 8
+QUERY_GROUP = 0x100
+QUERY_MAIN_OBJECT = 0x200
+
+SEARCH_WHOLE = 0
+SEARCH_OBJECTS = 1
+SEARCH_BOTH = 2
+
+QUERY_PARTIAL = 1
+QUERY_HAS_ESTIMATES = 2
+
+LABEL_ASSIGN = 1
 
 OPTIMIZE_FORCE = 1
 
 STATE_STORED = 1
 STATE_FAILED = 2
 
+COLOR_BLACK = 0
+COLOR_GREY = 1
+COLOR_WHITE = 2
+COLOR_RED = 3
+COLOR_ORANGE = 4
+COLOR_YELLOW = 5
+COLOR_GREEN = 6
+COLOR_BLUE = 7
+COLOR_PURPLE = 8
+COLOR_PINK = 9
+COLOR_BROWN = 10
+COLOR_COUNT = 11
+
+SWATCH_MAX = 5
+
+EXTRACT_PREPARED = 1
+
+REEMBED_DROP_MISSING = 1
+
+PCA_WHITEN = 1
+
 
 class Error(Structure):
     _fields_ = [("size", c_uint32), ("code", c_int32), ("message", c_char * 504)]
+
+
+log_fn = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
 
 
 class Input(Structure):
@@ -139,6 +187,12 @@ class OpenOptions(Structure):
         ("threads", c_uint32),
         ("busy_timeout_ms", c_uint32),
         ("index_ram_bytes", c_uint64),
+        ("instances", c_uint32),
+        ("batch_max", c_uint32),
+        ("batch_delay_us", c_uint32),
+        ("queue_max", c_uint32),
+        ("feature_cache_bytes", c_uint64),
+        ("regions", c_char_p),
     ]
 
 
@@ -165,6 +219,28 @@ class Stats(Structure):
         ("segment_bytes", c_uint64),
         ("segment_ram_bytes", c_uint64),
         ("disk_read_count", c_uint64),
+        ("batch_count", c_uint64),
+        ("batch_image_count", c_uint64),
+        ("feature_cache_hits", c_uint64),
+        ("feature_cache_misses", c_uint64),
+        ("feature_cache_bytes", c_uint64),
+        ("partial_count", c_uint64),
+        ("disk_read_bytes", c_uint64),
+        ("disk_wait_us_total", c_uint64),
+        ("cache_hit_count", c_uint64),
+        ("hop_count", c_uint64),
+        ("sign_distance_count", c_uint64),
+        ("code_distance_count", c_uint64),
+        ("exact_distance_count", c_uint64),
+        ("code_ram_bytes", c_uint64),
+        ("graph_ram_bytes", c_uint64),
+        ("id_ram_bytes", c_uint64),
+        ("check_ram_bytes", c_uint64),
+        ("other_ram_bytes", c_uint64),
+        ("graph_disk_bytes", c_uint64),
+        ("io_kind", c_char_p),
+        ("io_reason", c_char_p),
+        ("regions", c_char_p),
     ]
 
 
@@ -215,11 +291,9 @@ class IngestProgress(Structure):
     ]
 
 
-log_fn = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
 ingest_item_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(IngestItem))
+
 ingest_progress_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(IngestProgress))
-check_fn = CFUNCTYPE(c_int32, c_void_p, c_char_p)
-optimize_fn = CFUNCTYPE(c_int32, c_void_p, c_double)
 
 
 class IngestOptions(Structure):
@@ -236,13 +310,34 @@ class IngestOptions(Structure):
     ]
 
 
-class QueryOptions(Structure):
+class Param(Structure):
     _fields_ = [
         ("size", c_uint32),
-        ("flags", c_uint32),
-        ("min_score", c_double),
-        ("k", c_uint32),
-        ("effort", c_uint32),
+        ("kind", c_uint32),
+        ("name", c_char_p),
+        ("text", c_char_p),
+        ("integer", c_int64),
+        ("real", c_double),
+    ]
+
+
+class Term(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("reserved_zero", c_uint32),
+        ("input", POINTER(Input)),
+        ("weight", c_double),
+    ]
+
+
+class ColorTerm(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("red", c_uint8),
+        ("green", c_uint8),
+        ("blue", c_uint8),
+        ("reserved_zero", c_uint8),
+        ("weight", c_double),
     ]
 
 
@@ -256,6 +351,179 @@ class Hit(Structure):
         ("score", c_double),
         ("uri", c_char_p),
         ("metadata", c_char_p),
+        ("label", c_char_p),
+        ("label_score", c_double),
+        ("region", c_uint32),
+        ("box_x", c_uint32),
+        ("box_y", c_uint32),
+        ("box_width", c_uint32),
+        ("box_height", c_uint32),
+        ("region_reserved_zero", c_uint32),
+        ("region_score", c_double),
+        ("region_label", c_char_p),
+    ]
+
+
+rerank_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(Hit), c_uint64, POINTER(c_double))
+
+
+class Box(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("x", c_int32),
+        ("y", c_int32),
+        ("width", c_uint32),
+        ("height", c_uint32),
+    ]
+
+
+class QueryOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("min_score", c_double),
+        ("k", c_uint32),
+        ("effort", c_uint32),
+        ("where", c_char_p),
+        ("params", POINTER(Param)),
+        ("param_count", c_uint32),
+        ("where_ms_max", c_uint32),
+        ("deadline_ms", c_uint32),
+        ("target_recall", c_float),
+        ("terms", POINTER(Term)),
+        ("term_count", c_uint32),
+        ("combine", c_uint32),
+        ("colors", POINTER(ColorTerm)),
+        ("color_count", c_uint32),
+        ("candidate_count", c_uint32),
+        ("color_weight", c_double),
+        ("exclude_ids", POINTER(c_int64)),
+        ("exclude_count", c_uint64),
+        ("cursor", c_char_p),
+        ("diversity", c_double),
+        ("rerank", rerank_fn),
+        ("rerank_user", c_void_p),
+        ("box", POINTER(Box)),
+        ("search", c_uint32),
+        ("region", c_uint32),
+    ]
+
+
+class QueryStats(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("elapsed_us", c_uint64),
+        ("wait_us", c_uint64),
+        ("reads", c_uint64),
+        ("read_bytes", c_uint64),
+        ("cache_hits", c_uint64),
+        ("hops", c_uint64),
+        ("sign_distances", c_uint64),
+        ("code_distances", c_uint64),
+        ("exact_distances", c_uint64),
+        ("scanned", c_uint64),
+        ("reranks", c_uint64),
+        ("effort", c_uint32),
+        ("expected_recall", c_float),
+    ]
+
+
+class CountOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("state", c_int32),
+        ("where", c_char_p),
+        ("params", POINTER(Param)),
+        ("param_count", c_uint32),
+        ("where_ms_max", c_uint32),
+    ]
+
+
+class LabelItem(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("reserved_zero", c_uint32),
+        ("id", c_int64),
+        ("confidence", c_double),
+        ("uri", c_char_p),
+        ("label_before", c_char_p),
+    ]
+
+
+label_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(LabelItem))
+
+
+class LabelOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("label", c_char_p),
+        ("examples", POINTER(Input)),
+        ("example_count", c_uint64),
+        ("confidence_min", c_double),
+        ("where", c_char_p),
+        ("params", POINTER(Param)),
+        ("param_count", c_uint32),
+        ("where_ms_max", c_uint32),
+        ("on_item", label_fn),
+        ("user", c_void_p),
+    ]
+
+
+class LabelReport(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("reserved_zero", c_uint32),
+        ("example_count", c_uint64),
+        ("counter_count", c_uint64),
+        ("examined_count", c_uint64),
+        ("fitting_count", c_uint64),
+        ("assigned_count", c_uint64),
+    ]
+
+
+optimize_fn = CFUNCTYPE(c_int32, c_void_p, c_double)
+
+
+class OptimizeOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("memory_bytes_max", c_uint64),
+        ("on_progress", optimize_fn),
+        ("user", c_void_p),
+    ]
+
+
+class Swatch(Structure):
+    _fields_ = [
+        ("red", c_uint8),
+        ("green", c_uint8),
+        ("blue", c_uint8),
+        ("color", c_uint8),
+        ("share", c_float),
+    ]
+
+
+class Attributes(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("orientation", c_uint32),
+        ("brightness", c_double),
+        ("contrast", c_double),
+        ("saturation", c_double),
+        ("warmth", c_double),
+        ("sharpness", c_double),
+        ("perceptual_hash", c_uint64),
+        ("color_shares", c_float * COLOR_COUNT),
+        ("swatch_count", c_uint32),
+        ("swatches", Swatch * SWATCH_MAX),
+        ("latitude", c_double),
+        ("longitude", c_double),
+        ("taken_at", c_char_p),
+        ("camera_make", c_char_p),
+        ("camera_model", c_char_p),
     ]
 
 
@@ -276,6 +544,9 @@ class Record(Structure):
         ("modified_ns", c_int64),
         ("added_ms", c_int64),
         ("content_hash", c_uint8 * 16),
+        ("attributes", POINTER(Attributes)),
+        ("label", c_char_p),
+        ("label_score", c_double),
     ]
 
 
@@ -286,15 +557,69 @@ class ListOptions(Structure):
         ("after_id", c_int64),
         ("uri", c_char_p),
         ("limit", c_uint64),
+        ("where", c_char_p),
+        ("params", POINTER(Param)),
+        ("param_count", c_uint32),
+        ("where_ms_max", c_uint32),
     ]
 
 
-class OptimizeOptions(Structure):
+class Region(Structure):
     _fields_ = [
         ("size", c_uint32),
-        ("flags", c_uint32),
+        ("ordinal", c_uint32),
+        ("x", c_uint32),
+        ("y", c_uint32),
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("score", c_double),
+        ("label", c_char_p),
+    ]
+
+
+check_fn = CFUNCTYPE(c_int32, c_void_p, c_char_p)
+
+
+class RepairOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags_zero", c_uint32),
+        ("on_item", ingest_item_fn),
+        ("user", c_void_p),
         ("memory_bytes_max", c_uint64),
-        ("on_progress", optimize_fn),
+    ]
+
+
+class RepairReport(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("segments_rebuilt", c_uint32),
+        ("vectors_kept", c_uint64),
+        ("images_extracted", c_uint64),
+        ("images_lost", c_uint64),
+    ]
+
+
+backup_progress_fn = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
+
+
+class BackupOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags_zero", c_uint32),
+        ("on_progress", backup_progress_fn),
+        ("user", c_void_p),
+    ]
+
+
+transfer_fn = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
+
+
+class TransferOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags_zero", c_uint32),
+        ("on_progress", transfer_fn),
         ("user", c_void_p),
     ]
 
@@ -305,6 +630,10 @@ class ExtractorOptions(Structure):
         ("threads", c_uint32),
         ("plugin_path", c_char_p),
         ("limits", POINTER(Limits)),
+        ("instances", c_uint32),
+        ("batch_max", c_uint32),
+        ("batch_delay_us", c_uint32),
+        ("queue_max", c_uint32),
     ]
 
 
@@ -318,6 +647,85 @@ class ExtractorInfo(Structure):
         ("reserved_zero", c_uint32),
         ("backend", c_char_p),
         ("architecture", c_char_p),
+        ("identity", c_char_p),
+        ("instances", c_uint32),
+        ("class_count", c_uint32),
+    ]
+
+
+class Extraction(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("vectors", POINTER(c_float)),
+        ("vector_floats", c_uint64),
+        ("logits", POINTER(c_float)),
+        ("logit_floats", c_uint64),
+        ("labels", POINTER(c_uint32)),
+        ("label_scores", POINTER(c_float)),
+        ("statuses", POINTER(c_int32)),
+    ]
+
+
+class ModelReport(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("status", c_int32),
+        ("reason", c_char_p),
+        ("backend", c_char_p),
+        ("backend_version", c_char_p),
+        ("family", c_char_p),
+        ("naming", c_char_p),
+        ("architecture", c_char_p),
+        ("identity", c_char_p),
+        ("missing", c_char_p),
+        ("left_over", c_char_p),
+        ("misshapen", c_char_p),
+        ("class_names", c_char_p),
+        ("notes", c_char_p),
+        ("parameter_count", c_uint64),
+        ("tensor_bytes", c_uint64),
+        ("tensor_count", c_uint32),
+        ("missing_count", c_uint32),
+        ("left_over_count", c_uint32),
+        ("misshapen_count", c_uint32),
+        ("dimension", c_uint32),
+        ("class_count", c_uint32),
+        ("input_width", c_uint32),
+        ("input_height", c_uint32),
+        ("anchor_count", c_uint32),
+        ("box_class_count", c_uint32),
+    ]
+
+
+class ReembedOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("model", c_char_p),
+        ("on_item", ingest_item_fn),
+        ("on_progress", transfer_fn),
+        ("user", c_void_p),
+        ("memory_bytes_max", c_uint64),
+    ]
+
+
+class ReembedReport(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("reserved_zero", c_uint32),
+        ("embedded_count", c_uint64),
+        ("resumed_count", c_uint64),
+        ("missing_count", c_uint64),
+    ]
+
+
+class PcaOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("dimension", c_uint32),
+        ("reserved_zero", c_uint32),
         ("identity", c_char_p),
     ]
 
@@ -334,38 +742,71 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "open": (c_int32, [_out, c_char_p, POINTER(OpenOptions), _error]),
     "close": (None, [c_void_p]),
     "interrupt": (None, [c_void_p]),
+    "set_stop": (POINTER(c_uint32), [POINTER(c_uint32)]),
     "get_stats": (c_int32, [c_void_p, POINTER(Stats), _error]),
-    "add": (
-        c_int32,
-        [c_void_p, POINTER(Input), POINTER(AddOptions), POINTER(AddResult), _error],
-    ),
+    "add": (c_int32, [c_void_p, POINTER(Input), POINTER(AddOptions), POINTER(AddResult), _error]),
     "ingest": (c_int32, [c_void_p, POINTER(IngestOptions), POINTER(IngestProgress), _error]),
     "remove": (c_int32, [c_void_p, c_int64, _error]),
     "set_metadata": (c_int32, [c_void_p, c_int64, c_char_p, _error]),
+    "set_label": (c_int32, [c_void_p, c_int64, c_char_p, c_double, _error]),
+    "begin": (c_int32, [c_void_p, _error]),
+    "commit": (c_int32, [c_void_p, _error]),
+    "rollback": (c_int32, [c_void_p, _error]),
+    "parse_colors": (c_int32, [POINTER(ColorTerm), c_uint32, POINTER(c_uint32), c_char_p, _error]),
     "query": (c_int32, [_out, c_void_p, POINTER(Input), POINTER(QueryOptions), _error]),
+    "query_batch": (
+        c_int32,
+        [_out, c_void_p, POINTER(Input), c_uint64, POINTER(QueryOptions), _error],
+    ),
     "results_count": (c_uint64, [c_void_p]),
     "results_at": (POINTER(Hit), [c_void_p, c_uint64]),
+    "results_stats": (POINTER(QueryStats), [c_void_p]),
+    "results_cursor": (c_char_p, [c_void_p]),
     "results_free": (None, [c_void_p]),
+    "count": (c_int32, [POINTER(c_uint64), c_void_p, POINTER(CountOptions), _error]),
+    "label_examples": (c_int32, [c_void_p, POINTER(LabelOptions), POINTER(LabelReport), _error]),
+    "optimize": (c_int32, [c_void_p, POINTER(OptimizeOptions), _error]),
+    "color_name": (c_char_p, [c_uint32]),
     "list": (c_int32, [_out, c_void_p, POINTER(ListOptions), _error]),
     "get": (c_int32, [_out, c_void_p, c_int64, _error]),
     "records_count": (c_uint64, [c_void_p]),
     "records_at": (POINTER(Record), [c_void_p, c_uint64]),
     "records_free": (None, [c_void_p]),
     "get_vector": (c_int32, [c_void_p, c_int64, POINTER(c_float), c_uint32, _error]),
+    "get_regions": (c_int32, [_out, c_void_p, c_int64, _error]),
+    "regions_count": (c_uint64, [c_void_p]),
+    "regions_at": (POINTER(Region), [c_void_p, c_uint64]),
+    "regions_free": (None, [c_void_p]),
     "check": (c_int32, [c_void_p, check_fn, c_void_p, POINTER(c_uint64), _error]),
-    "optimize": (c_int32, [c_void_p, POINTER(OptimizeOptions), _error]),
+    "repair": (c_int32, [c_void_p, POINTER(RepairOptions), POINTER(RepairReport), _error]),
+    "backup": (c_int32, [c_void_p, c_char_p, POINTER(BackupOptions), _error]),
+    "export": (c_int32, [c_void_p, c_char_p, POINTER(TransferOptions), _error]),
+    "import": (c_int32, [c_char_p, c_char_p, POINTER(TransferOptions), _error]),
     "extractor_open": (c_int32, [_out, c_char_p, POINTER(ExtractorOptions), _error]),
     "extractor_close": (None, [c_void_p]),
     "extractor_get_info": (c_int32, [c_void_p, POINTER(ExtractorInfo), _error]),
     "extract": (
         c_int32,
+        [c_void_p, POINTER(Input), c_uint32, POINTER(c_float), c_uint64, POINTER(c_int32), _error],
+    ),
+    "extract_with": (c_int32, [c_void_p, POINTER(Input), c_uint32, POINTER(Extraction), _error]),
+    "extractor_get_label": (c_int32, [c_void_p, c_uint32, c_char_p, c_uint32, _error]),
+    "load_model": (c_int32, [c_void_p, c_char_p, _error]),
+    "unload_model": (c_int32, [c_void_p, _error]),
+    "extractor_replace": (c_int32, [c_void_p, c_char_p, _error]),
+    "inspect_model": (c_int32, [_out, c_char_p, c_char_p, _error]),
+    "inspection_report": (POINTER(ModelReport), [c_void_p]),
+    "inspection_free": (None, [c_void_p]),
+    "reembed": (c_int32, [c_void_p, POINTER(ReembedOptions), POINTER(ReembedReport), _error]),
+    "pca_train": (
+        c_int32,
         [
-            c_void_p,
-            POINTER(Input),
-            c_uint32,
+            c_char_p,
             POINTER(c_float),
             c_uint64,
-            POINTER(c_int32),
+            c_uint32,
+            POINTER(PcaOptions),
+            POINTER(c_double),
             _error,
         ],
     ),

@@ -17,6 +17,7 @@ from typing import Any, Callable, Generic, List, Optional, TypeVar
 
 from . import _abi
 from ._errors import error_of
+from ._library import lib
 
 T = TypeVar("T")
 Pointer = int
@@ -90,13 +91,6 @@ class Handle:
         if pointer is not None and self._interrupt is not None:
             self._interrupt(pointer)
 
-    def interrupt_alone(self) -> bool:
-        """Stops the only call that is running; with others beside it, lets all of them be."""
-        if self.calls != 1 or self._interrupt is None:
-            return False
-        self.interrupt()
-        return True
-
     def close(self) -> None:
         """Stops and awaits running calls, then closes. A child of fork only forgets."""
         pointer, self._pointer = self._pointer, None
@@ -148,15 +142,18 @@ class _Job(Generic[T]):
         self.claim = _thread.allocate_lock()  # taken by who runs the job, or by who calls it off
         self.done = _thread.allocate_lock()
         self.done.acquire()
+        self.stop = ctypes.c_uint32()  # what imgret_set_stop wants: 1 stops this call alone
         self.result: Optional[T] = None
         self.failure: Optional[BaseException] = None
 
     def run(self) -> None:
         assert self.function is not None
+        before = lib.imgret_set_stop(self.stop)
         try:
             self.result = self.function()
         except BaseException as failure:
             self.failure = failure
+        lib.imgret_set_stop(before)
         self.function = None
         self.done.release()
 
@@ -169,51 +166,72 @@ class _Job(Generic[T]):
             self.failure = None  # else it would keep this frame, and so itself, alive
 
 
-class _Worker:
-    def __init__(self) -> None:
-        self.jobs: SimpleQueue[_Job[Any]] = SimpleQueue()
+class Worker:
+    """A thread that makes the main thread's calls. One with an owner serves that one alone, until
+    `end`: a transaction belongs to its thread."""
+
+    def __init__(self, owned: bool = False) -> None:
+        self.owned = owned
+        self.jobs: SimpleQueue[Optional[_Job[Any]]] = SimpleQueue()
         threading.Thread(target=self._run, name="imgret", daemon=True).start()
+
+    def end(self) -> None:
+        self.jobs.put(None)
 
     def _run(self) -> None:
         while True:
             job = self.jobs.get()
+            if job is None:
+                return
             if job.claim.acquire(blocking=False):
                 job.run()
             del job
-            _idle.append(self)
+            if not self.owned:
+                _idle.append(self)
 
 
-_idle: List[_Worker] = []
+_idle: List[Worker] = []
 os.register_at_fork(after_in_child=_idle.clear)
 
 
-def patiently(function: Callable[[], T], stop: Callable[[], bool], abandon: bool) -> T:
+def in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def patiently(
+    function: Callable[[], T],
+    abandon: bool,
+    worker: Optional[Worker] = None,
+    stop: Optional[Callable[[], object]] = None,
+) -> T:
     """`function()`, but so that a signal's exception (Ctrl-C) ends the wait for it.
 
-    Then `stop` asks the call to end; it says no when it may not. With `abandon` a call that does not
-    end at once is left to itself and its result dropped; without, it is awaited: it writes. A second
-    Ctrl-C ends that wait too.
+    The call is then asked to end, and no other; `stop` is told too. With `abandon` a call that does
+    not end at once is left to itself and its result dropped; without, it is awaited: it writes. A
+    second Ctrl-C ends that wait too. `worker`: the one to make the call, else any.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not in_main_thread():
         return function()
     job = _Job(function)
     try:
-        try:
-            worker = _idle.pop()
-        except IndexError:
-            worker = _Worker()
+        if worker is None:
+            try:
+                worker = _idle.pop()
+            except IndexError:
+                worker = Worker()
         worker.jobs.put(job)
         while not job.done.acquire(timeout=_LOOK_S):
             pass
     except BaseException:
         if job.claim.acquire(blocking=False):
             raise  # it never began
+        job.stop.value = 1
+        if stop is not None:
+            stop()
         tries = 0
-        while not abandon or tries < _STOP_TRIES:
-            if not stop() and abandon:
-                break
-            if job.done.acquire(timeout=_STOP_TRY_S):
-                break
+        while not job.done.acquire(timeout=_STOP_TRY_S):
             tries += 1
+            if abandon and tries >= _STOP_TRIES:
+                break
         raise
     return job.outcome()

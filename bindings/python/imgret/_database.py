@@ -3,91 +3,70 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
+import threading
 import time
-import warnings
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Union
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, Mapping, Optional, Union
 
 from . import _abi, _types
 from ._arrays import float_row
-from ._calls import Handle, close_what_is_left, patiently
-from ._errors import InterruptedError, error_of
+from ._calls import Handle, Worker, close_what_is_left, in_main_thread, patiently
+from ._errors import ForkedError, InterruptedError, InvalidArgumentError, error_of
 from ._ingest import Ingest, Paths, Progress, paths_of
-from ._inputs import Prepared, prepare, prepare_id, prepare_vector
+from ._inputs import Prepared, inputs_of, prepare, prepare_id, prepare_vector
 from ._library import lib, plugin_path as with_own_plugins
-from ._results import Results
-from ._types import Added, Limits, Record, Stats, number_of, record_of, stats_of, word_of
+from ._query import (
+    BoxLike,
+    Options,
+    Params,
+    Rerank,
+    c_ms,
+    c_params,
+    c_where,
+    prepare_example,
+    query_options,
+)
+from ._results import Batch, Results
+from ._types import (
+    Added,
+    LabelItem,
+    LabelReport,
+    Limits,
+    Record,
+    Region,
+    label_item_of,
+    label_report_of,
+    number_of,
+    record_of,
+    region_of,
+    word_of,
+)
+from ._upkeep import Listener, Upkeep
+from ._values import (
+    AnyPath,
+    Folders,
+    busy_ms,
+    c_folders,
+    c_limits,
+    c_metadata,
+    c_model,
+    c_or_none,
+    c_path,
+    c_text,
+)
 
 if TYPE_CHECKING:
     from ._arrays import FloatArray
-    from ._inputs import Picture, Vector
-
-AnyPath = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
-Folders = Union[None, AnyPath, "list[AnyPath]"]
+    from ._inputs import HasArrayInterface, Picture, Vector
+    from ._query import Colors, Example
 
 _imgret_query = lib.imgret_query
-_OPTIONS_SIZE = ctypes.sizeof(_abi.QueryOptions)
 # A scan that took longer is worth the detour that lets Ctrl-C through the next time.
 _SLOW_S = 0.05
 
 
-def c_text(text: Optional[str], what: str) -> Optional[bytes]:
-    """Text for the library; surrogates go back to the bytes they came from."""
-    if text is None:
-        return None
-    if "\0" in text:
-        raise ValueError(f"{what} cannot hold a NUL")
-    return text.encode("utf-8", "surrogateescape")
-
-
-def c_path(path: Any) -> bytes:
-    raw = os.fsencode(path)
-    if b"\0" in raw:
-        raise ValueError("a path cannot hold a NUL")
-    return raw
-
-
-def c_folders(folders: Any) -> Optional[bytes]:
-    if folders is None:
-        return None
-    if isinstance(folders, (str, bytes, os.PathLike)):
-        folders = [folders]
-    return b":".join(c_path(folder) for folder in folders)
-
-
-def c_limits(limits: Optional[Limits]) -> Any:
-    if limits is None:
-        return None
-    return ctypes.pointer(
-        _abi.Limits(
-            ctypes.sizeof(_abi.Limits),
-            limits.dimension_max,
-            limits.file_bytes_max,
-            limits.pixel_count_max,
-        )
-    )
-
-
-def c_model(model: Any) -> Optional[bytes]:
-    return None if model is None else c_path(model)
-
-
-def _c_metadata(metadata: Optional[Mapping[str, Any]]) -> Optional[bytes]:
-    if metadata is None:
-        return None
-    return json.dumps(dict(metadata), allow_nan=False).encode()
-
-
-def _busy_ms(seconds: Optional[float]) -> int:
-    if seconds is None:
-        return 0
-    if seconds <= 0:
-        return _abi.NO_WAIT
-    return max(1, min(int(seconds * 1000), _abi.NO_WAIT - 1))
-
-
-class Database:
+class Database(Upkeep):
     """An open database; `imgret.open` makes it. Any number of threads may use it at once.
 
     It belongs to its process: used in a child of fork() it raises ForkedError.
@@ -98,45 +77,12 @@ class Database:
         raw = c_path(path)
         self._path = os.fsdecode(raw)
         self._slow = False
+        self._here = threading.local()  # of a thread's transaction: `open`, `worker`
         self._handle: Optional[Handle] = None
-        self._handle = patiently(lambda: _open(raw, options), lambda: False, abandon=True)
-
-    @property
-    def path(self) -> str:
-        """The folder, as it was given to open."""
-        return self._path
-
-    @property
-    def closed(self) -> bool:
-        return self._handle is None or self._handle.closed
-
-    def close(self) -> None:
-        """Stops the calls that other threads have running, and closes. Results stay valid."""
-        if self._handle is not None:
-            self._handle.close()
+        self._handle = patiently(lambda: _open(raw, options), abandon=True)
 
     def __enter__(self) -> Database:
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        handle = getattr(self, "_handle", None)
-        if handle is not None and not handle.closed and handle.is_owner():
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
-
-    def __repr__(self) -> str:
-        return f"<imgret.Database {self._path!r}{' (closed)' if self.closed else ''}>"
-
-    def interrupt(self) -> None:
-        """Makes all calls that are running, in all threads, raise InterruptedError soon."""
-        self._open_handle().interrupt()
-
-    def _open_handle(self) -> Handle:
-        if self._handle is None:
-            raise ValueError("the database is not open")
-        return self._handle
 
     # ---- Put in ----------------------------------------------------------------------------------
 
@@ -171,7 +117,7 @@ class Database:
         options = _abi.AddOptions(
             size=ctypes.sizeof(_abi.AddOptions),
             uri=c_text(uri, "a uri"),
-            metadata=_c_metadata(metadata),
+            metadata=c_metadata(metadata),
         )
         result = _abi.AddResult(size=ctypes.sizeof(_abi.AddResult))
         handle = self._open_handle()
@@ -180,7 +126,7 @@ class Database:
             handle.call(lambda db, error: lib.imgret_add(db, input, options, result, error))
             return Added(result.id, word_of(_types.OUTCOMES, result.outcome))
 
-        return patiently(run, handle.interrupt_alone, abandon=False)
+        return patiently(run, abandon=False, worker=self._worker())
 
     def ingest(
         self,
@@ -198,6 +144,8 @@ class Database:
         `progress`: True shows a bar where tqdm is installed, a function gets an IngestProgress
         about ten times a second, on the thread that iterates.
         """
+        if getattr(self._here, "open", False):  # its thread is another and would wait for ever
+            raise InvalidArgumentError("ingest commits on its own: end the transaction first")
         flags = (0 if recursive else _abi.INGEST_NO_RECURSION) | (
             _abi.INGEST_RETRY_FAILED if retry_failed else 0
         )
@@ -212,12 +160,136 @@ class Database:
 
     def remove(self, id: int) -> None:
         """Removes an image, durably. NotFoundError when no image has this id."""
-        self._open_handle().call(lambda db, error: lib.imgret_remove(db, id, error))
+        self._change(lambda db, error: lib.imgret_remove(db, id, error))
 
     def set_metadata(self, id: int, metadata: Optional[Mapping[str, Any]]) -> None:
         """Replaces an image's metadata by a dict that JSON can hold, or by none."""
-        raw = _c_metadata(metadata)
-        self._open_handle().call(lambda db, error: lib.imgret_set_metadata(db, id, raw, error))
+        raw = c_metadata(metadata)
+        self._change(lambda db, error: lib.imgret_set_metadata(db, id, raw, error))
+
+    def set_label(self, id: int, label: Optional[str], score: float = 1.0) -> None:
+        """Labels an image, in place of the label it may have; None takes it away. `score`, 0 to 1,
+        says how sure it is. Filters know both as label and label_score."""
+        raw = c_text(label, "a label")
+        self._change(lambda db, error: lib.imgret_set_label(db, id, raw, score, error))
+
+    def label_examples(
+        self,
+        label: str,
+        examples: Iterable[Example],
+        *,
+        assign: bool = False,
+        confidence_min: float = 0,
+        where: Optional[str] = None,
+        params: Optional[Params] = None,
+        where_seconds: Optional[float] = None,
+        on_item: Optional[Callable[[LabelItem], object]] = None,
+    ) -> LabelReport:
+        """Learns from a few examples (pictures, vectors, ids) what `label` looks like, and finds the
+        pictures that it fits; `on_item` is told of each, on a thread of the binding.
+
+        assign: they get the label, with the confidence as its score, unless the label they have has
+        a greater one; examples given by their id get it with a score of 1. confidence_min: the
+        least that fits, 0.8 by default. Ctrl-C or an exception of `on_item` stops it: what was
+        labelled by then stays.
+        """
+        inputs, count, kept = inputs_of(examples, prepare_example)
+        rows, row_count = c_params(params)
+        listener = Listener(on_item and _telling(on_item))
+        options = _abi.LabelOptions(
+            ctypes.sizeof(_abi.LabelOptions),
+            _abi.LABEL_ASSIGN if assign else 0,
+            c_text(label, "a label"),
+            inputs,
+            count,
+            confidence_min,
+            c_where(where),
+            rows,
+            row_count,
+            c_ms(where_seconds),
+            _abi.label_fn(listener),
+        )
+        report = _abi.LabelReport(size=ctypes.sizeof(_abi.LabelReport))
+        handle = self._open_handle()
+
+        def run() -> LabelReport:
+            handle.call(lambda db, e: lib.imgret_label_examples(db, options, report, e))
+            del kept[:]  # until here what the inputs point into had to live
+            return label_report_of(report)
+
+        return listener.run(run, worker=self._worker())
+
+    def _change(self, step: Callable[[Any, Any], Any]) -> None:
+        """A quick call that writes: on the thread of the transaction when there is one."""
+        handle, worker = self._open_handle(), self._worker()
+        if worker is None:
+            handle.call(step)
+        else:
+            patiently(lambda: handle.call(step), abandon=False, worker=worker)
+
+    # ---- Transactions ----------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self) -> Iterator[Database]:
+        """`with db.transaction():` what this thread adds, removes and sets inside becomes durable
+        and visible as a whole at its end, or not at all when an exception leaves it.
+
+        Other writers wait meanwhile; queries, of this thread too, see the state before. Ingest is
+        refused inside.
+        """
+        self.begin()
+        try:
+            yield self
+        except BaseException:
+            if not self.closed:
+                self.rollback()
+            raise
+        self.commit()
+
+    def begin(self) -> None:
+        """Begins a transaction of this thread; `transaction` is the better way. Ends by commit or
+        rollback, on the same thread."""
+        handle = self._open_handle()
+        # The main thread's calls are made by helpers: all those of a transaction by the same one.
+        worker = Worker(owned=True) if in_main_thread() and self._worker() is None else None
+        try:
+            patiently(
+                lambda: handle.call(lambda db, error: lib.imgret_begin(db, error)),
+                abandon=False,
+                worker=worker or self._worker(),
+            )
+        except BaseException:
+            if worker is not None:
+                worker.end()
+            raise
+        self._here.open = True
+        if worker is not None:
+            self._here.worker = worker
+
+    def commit(self) -> None:
+        """Makes this thread's transaction durable and visible; when it fails nothing is stored."""
+        self._end(lambda db, error: lib.imgret_commit(db, error))
+
+    def rollback(self) -> None:
+        """Ends this thread's transaction and forgets what it did."""
+        self._end(lambda db, error: lib.imgret_rollback(db, error))
+
+    def _end(self, step: Callable[[Any, Any], Any]) -> None:
+        worker = self._worker()
+        try:
+            self._change(step)
+        finally:
+            self._here.open = False
+            if worker is not None:
+                self._here.worker = None
+                worker.end()
+
+    def _worker(self) -> Optional[Worker]:
+        """The helper that the main thread's open transaction is bound to."""
+        worker: Optional[Worker] = getattr(self._here, "worker", None)
+        if worker is not None and self._handle is not None and not self._handle.is_owner():
+            raise ForkedError("the database was opened before fork(): open it again in the child")
+        return worker
 
     # ---- Ask -------------------------------------------------------------------------------------
 
@@ -230,36 +302,209 @@ class Database:
         min_score: Optional[float] = None,
         include_self: bool = False,
         effort: int = 0,
+        where: Optional[str] = None,
+        params: Optional[Params] = None,
+        where_seconds: Optional[float] = None,
+        deadline_seconds: Optional[float] = None,
+        allow_partial: bool = False,
+        target_recall: float = 0,
+        terms: Optional[Iterable[tuple[Example, float]]] = None,
+        combine: Optional[str] = None,
+        colors: Optional[Colors] = None,
+        color_weight: float = 0,
+        candidate_count: int = 0,
+        exclude_ids: Optional[Iterable[int]] = None,
+        cursor: Optional[str] = None,
+        diversity: float = 0,
+        rerank: Optional[Rerank] = None,
+        box: Optional[BoxLike] = None,
+        search: Optional[str] = None,
+        region: int = 0,
+        main_object: bool = False,
+        group: bool = False,
+        estimated: bool = False,
     ) -> Results:
         """The k images most alike to `what` (all that `add` takes) or to the image `id`.
 
-        Best first; none below `min_score` when it is given. A query by id leaves that image out
-        unless `include_self`. `effort`: candidates that a search of a segment keeps, 0 is the
-        library's choice; more finds more of the nearest and takes longer.
+        Best first, equal scores by ascending id.
+
+        min_score, where, params, exclude_ids: only these. `where` is an SQL expression over the
+        columns of docs/filters.md, such as "label = 'cat' AND width > :least", with its parameters
+        as a dict; where_seconds is what evaluating it may take. A query by id leaves that image
+        out unless include_self.
+        effort: candidates that a search of a segment keeps, 0 is the library's choice; or
+        target_recall, 0.5 to 0.9999. estimated: scores of results in segments may be estimates, for
+        fewer reads; `Results.stats.estimates` says so. deadline_seconds: InterruptedError after it, or with
+        allow_partial the best so far, `Results.partial`.
+        terms: further examples with their weights, [(picture, vector or id, weight)], negative for
+        unlike; combine: "mean" of all, or "best" for those like any of them.
+        colors: "red:2,#ffffff", or a list of names, (red, green, blue) and (color, weight);
+        color_weight: theirs beside examples, 0.5 by default.
+        diversity: 0 to 1. rerank: gets the best candidates as a list of hits and returns as many
+        scores. candidate_count: how many pictures colours, diversity and rerank look at.
+        cursor: `Results.cursor` of the page before, for the one that follows.
+        box: ask with a part of the picture, (x, y, width, height) in pixels; main_object: with its
+        main object; region: with that object of `id`. search: "whole" pictures, "objects" or
+        "both"; group: one result an image.
         """
-        if (what is None) == (id is None):
+        if what is not None and id is not None:
             raise TypeError("query takes something to look for, or id=")
-        if k < 1:
-            raise ValueError(f"k must be at least 1, not {k}")
-        input = prepare(what) if id is None else prepare_id(id)
-        flags = _abi.QUERY_INCLUDE_SELF if include_self else 0
-        if min_score is not None:
-            flags |= _abi.QUERY_MIN_SCORE
-        options = _abi.QueryOptions(_OPTIONS_SIZE, flags, min_score or 0.0, k, effort)
+        if what is None and id is None and terms is None and colors is None:
+            raise TypeError("query takes something to look for: a picture, id=, terms= or colors=")
+        input = None
+        if what is not None:
+            input = prepare(what)
+        elif id is not None:
+            input = prepare_id(id)
+        options = query_options(
+            k,
+            min_score,
+            include_self,
+            effort,
+            where,
+            params,
+            where_seconds,
+            deadline_seconds,
+            allow_partial,
+            target_recall,
+            terms,
+            combine,
+            colors,
+            color_weight,
+            candidate_count,
+            exclude_ids,
+            cursor,
+            diversity,
+            rerank,
+            box,
+            search,
+            region,
+            main_object,
+            group,
+            estimated,
+        )
         handle = self._open_handle()
-        if self._slow or input.kind < _abi.INPUT_VECTOR:
-            return patiently(
-                lambda: self._query(handle, input, options), handle.interrupt_alone, abandon=True
-            )
+        if self._slow or input is None or input.kind < _abi.INPUT_VECTOR or rerank is not None:
+            return patiently(lambda: self._query(handle, input, options), abandon=True)
         return self._query(handle, input, options)
 
-    def _query(self, handle: Handle, input: Prepared, options: _abi.QueryOptions) -> Results:
+    def _query(self, handle: Handle, input: Optional[Prepared], options: Options) -> Results:
         out = ctypes.c_void_p()
         began = time.perf_counter()
-        handle.call(lambda db, error: _imgret_query(out, db, input, options, error))
-        if input.kind >= _abi.INPUT_VECTOR:
+        try:
+            handle.call(lambda db, error: _imgret_query(out, db, input, options, error))
+        except InterruptedError:
+            if getattr(options, "failures", None):
+                raise options.failures[0] from None
+            raise
+        if input is None or input.kind >= _abi.INPUT_VECTOR:
             self._slow = time.perf_counter() - began > _SLOW_S
         return Results(out.value)  # type: ignore[arg-type]
+
+    def query_batch(
+        self,
+        what: Union[HasArrayInterface, Iterable[Example]],
+        *,
+        k: int = 10,
+        min_score: Optional[float] = None,
+        include_self: bool = False,
+        effort: int = 0,
+        where: Optional[str] = None,
+        params: Optional[Params] = None,
+        where_seconds: Optional[float] = None,
+        deadline_seconds: Optional[float] = None,
+        allow_partial: bool = False,
+        target_recall: float = 0,
+        terms: Optional[Iterable[tuple[Example, float]]] = None,
+        combine: Optional[str] = None,
+        colors: Optional[Colors] = None,
+        color_weight: float = 0,
+        candidate_count: int = 0,
+        exclude_ids: Optional[Iterable[int]] = None,
+        diversity: float = 0,
+        rerank: Optional[Rerank] = None,
+        box: Optional[BoxLike] = None,
+        search: Optional[str] = None,
+        region: int = 0,
+        main_object: bool = False,
+        group: bool = False,
+        estimated: bool = False,
+    ) -> Batch:
+        """Answers many queries at once, far faster than one by one: `what` is a matrix of vectors,
+        one a row (float32 memory is used as it is), or a list of pictures, vectors and ids.
+
+        The keywords are those of `query`, for all of them. The first one that fails is the failure
+        of the call; its message begins with "input N: ".
+        """
+        inputs, count, keeper = inputs_of(what, prepare_example)
+        options = query_options(
+            k,
+            min_score,
+            include_self,
+            effort,
+            where,
+            params,
+            where_seconds,
+            deadline_seconds,
+            allow_partial,
+            target_recall,
+            terms,
+            combine,
+            colors,
+            color_weight,
+            candidate_count,
+            exclude_ids,
+            None,
+            diversity,
+            rerank,
+            box,
+            search,
+            region,
+            main_object,
+            group,
+            estimated,
+        )
+        handle = self._open_handle()
+        out = (ctypes.c_void_p * max(count, 1))()
+
+        def run() -> Batch:
+            try:
+                handle.call(
+                    lambda db, e: lib.imgret_query_batch(out, db, inputs, count, options, e)
+                )
+            except InterruptedError:
+                if getattr(options, "failures", None):
+                    raise options.failures[0] from None
+                raise
+            del keeper[:]  # until here what the inputs point into had to live
+            return Batch([Results(pointer) for pointer in out[:count] if pointer], k)
+
+        return patiently(run, abandon=True)
+
+    def count(
+        self,
+        *,
+        state: Optional[str] = None,
+        where: Optional[str] = None,
+        params: Optional[Params] = None,
+        where_seconds: Optional[float] = None,
+    ) -> int:
+        """The number of images, of those that match `where` when it is given."""
+        rows, row_count = c_params(params)
+        options = _abi.CountOptions(
+            ctypes.sizeof(_abi.CountOptions),
+            number_of(_types.STATES, state, "state"),
+            c_where(where),
+            rows,
+            row_count,
+            c_ms(where_seconds),
+        )
+        out, handle = ctypes.c_uint64(), self._open_handle()
+        patiently(
+            lambda: handle.call(lambda db, error: lib.imgret_count(out, db, options, error)),
+            abandon=True,
+        )
+        return out.value
 
     # ---- Look at what is there -------------------------------------------------------------------
 
@@ -270,29 +515,38 @@ class Database:
         uri: Optional[str] = None,
         after_id: int = 0,
         page_size: int = 1000,
+        where: Optional[str] = None,
+        params: Optional[Params] = None,
+        where_seconds: Optional[float] = None,
     ) -> Iterator[Record]:
-        """All images by ascending id, read a page at a time; state: "stored" or "failed"."""
-        number = number_of(_types.STATES, state, "state")
-        raw_uri = c_text(uri, "a uri")
+        """All images by ascending id, read a page at a time; state: "stored" or "failed"; `where`
+        and its parameters as in `query`."""
         if page_size < 1:
             raise ValueError(f"page_size must be at least 1, not {page_size}")
-        return self._pages(number, raw_uri, after_id, page_size)
+        rows, row_count = c_params(params)
+        options = _abi.ListOptions(
+            ctypes.sizeof(_abi.ListOptions),
+            number_of(_types.STATES, state, "state"),
+            after_id,
+            c_text(uri, "a uri"),
+            page_size,
+            c_where(where),
+            rows,
+            row_count,
+            c_ms(where_seconds),
+        )
+        return self._pages(options, page_size)
 
-    def _pages(
-        self, state: int, uri: Optional[bytes], after_id: int, page_size: int
-    ) -> Iterator[Record]:
+    def _pages(self, options: _abi.ListOptions, page_size: int) -> Iterator[Record]:
         handle = self._open_handle()
         while True:
-            options = _abi.ListOptions(
-                ctypes.sizeof(_abi.ListOptions), state, after_id, uri, page_size
-            )
             page = _records(
                 handle, lambda out, db, error: lib.imgret_list(out, db, options, error)
             )
             yield from page
             if len(page) < page_size:
                 return
-            after_id = page[-1].id
+            options.after_id = page[-1].id
 
     def get(self, id: int) -> Record:
         """The image with this id. NotFoundError when there is none."""
@@ -309,81 +563,20 @@ class Database:
         vector: FloatArray = float_row(floats, dimension)
         return vector
 
-    def stats(self) -> Stats:
-        """What the database and this handle hold."""
-        handle = self._open_handle()
-        row = _abi.Stats(size=ctypes.sizeof(_abi.Stats))
-        handle.pin()  # the strings live as long as the handle
+    def get_regions(self, id: int) -> List[Region]:
+        """The regions of an image by ordinal; all of it comes first, and alone in a database that
+        has no regions."""
+        out = ctypes.c_void_p()
+        self._open_handle().call(lambda db, error: lib.imgret_get_regions(out, db, id, error))
         try:
-            handle.call(lambda db, error: lib.imgret_get_stats(db, row, error))
-            return stats_of(row)
+            count = lib.imgret_regions_count(out)
+            return [region_of(lib.imgret_regions_at(out, i).contents) for i in range(count)]
         finally:
-            handle.unpin()
+            lib.imgret_regions_free(out)
 
-    def optimize(
-        self,
-        *,
-        force: bool = False,
-        memory_bytes_max: int = 0,
-        progress: Optional[Callable[[float], object]] = None,
-    ) -> None:
-        """Moves vectors from memory into a segment on disk, so that queries no longer compare every
-        vector. Does nothing when it would not pay, unless `force`; calls go on meanwhile.
 
-        `progress` gets a number from 0 to 1, on a thread of the binding. Ctrl-C or an exception of
-        `progress` stops it and leaves all as it was.
-        """
-        handle = self._open_handle()
-        failures: List[BaseException] = []
-
-        def note(_user: Any, done: float) -> int:
-            try:
-                if progress is not None:
-                    progress(done)
-                return int(stopping)
-            except BaseException as failure:
-                failures.append(failure)
-                return 1
-
-        stopping = False
-        options = _abi.OptimizeOptions(
-            size=ctypes.sizeof(_abi.OptimizeOptions),
-            flags=_abi.OPTIMIZE_FORCE if force else 0,
-            memory_bytes_max=memory_bytes_max,
-            on_progress=_abi.optimize_fn(note),
-        )
-
-        def run() -> None:
-            try:
-                handle.call(lambda db, error: lib.imgret_optimize(db, options, error))
-            except InterruptedError:
-                if failures:
-                    raise failures[0] from None
-                raise
-
-        def stop() -> bool:
-            nonlocal stopping
-            stopping = True  # heard at the next progress, and disturbs no other call
-            return handle.interrupt_alone()
-
-        patiently(run, stop, abandon=False)
-
-    def check(self) -> List[str]:
-        """Reads the whole database; returns what is wrong with it, a line each."""
-        handle = self._open_handle()
-        problems: List[str] = []
-
-        def note(_user: Any, message: bytes) -> int:
-            problems.append(message.decode("utf-8", "replace"))
-            return 0
-
-        callback = _abi.check_fn(note)
-
-        def run() -> List[str]:
-            handle.call(lambda db, error: lib.imgret_check(db, callback, None, None, error))
-            return problems
-
-        return patiently(run, handle.interrupt_alone, abandon=True)
+def _telling(on_item: Callable[[LabelItem], object]) -> Callable[[Any], object]:
+    return lambda item: on_item(label_item_of(item.contents))
 
 
 def _open(path: bytes, options: _abi.OpenOptions) -> Handle:
@@ -420,6 +613,13 @@ def open(
     plugin_path: Folders = None,
     limits: Optional[Limits] = None,
     index_ram_bytes: int = 0,
+    instances: int = 0,
+    batch_max: int = 0,
+    batch_delay_us: Optional[int] = None,
+    queue_max: int = 0,
+    feature_cache_bytes: Optional[int] = None,
+    regions: Optional[str] = None,
+    maintain: bool = False,
 ) -> Database:
     """Opens the database in folder `path`, or makes it.
 
@@ -431,12 +631,19 @@ def open(
     vector_type: "f16" (default) or "f32"; both are settled when the database is made.
     busy_seconds: how long to wait for another writer, 5 by default, 0 for not at all.
     index_ram_bytes: RAM for the codes and graphs of segments, 0 for as much as they want.
+    instances, batch_max, batch_delay_us, queue_max: how the model serves many threads, see
+    docs/models.md; 0 microseconds never wait.
+    feature_cache_bytes: memory for vectors of pictures seen lately, 8 MiB by default, 0 for none.
+    maintain: a thread of the handle optimizes by itself when it pays.
+    regions: which parts of a picture get a vector of their own, settled when the database is made:
+    "none", "center", "grid=2x2", "detector:MODEL", see docs/regions.md.
     """
     close_what_is_left()
     flags = (
         (_abi.OPEN_READ_ONLY if read_only else 0)
         | (_abi.OPEN_EXISTING if existing else 0)
         | (_abi.OPEN_NEW if new else 0)
+        | (_abi.OPEN_MAINTAIN if maintain else 0)
     )
     options = _abi.OpenOptions(
         size=ctypes.sizeof(_abi.OpenOptions),
@@ -447,7 +654,13 @@ def open(
         metric=number_of(_types.METRICS, metric, "metric"),
         vector_type=number_of(_types.VECTOR_TYPES, vector_type, "vector_type"),
         threads=threads,
-        busy_timeout_ms=_busy_ms(busy_seconds),
+        busy_timeout_ms=busy_ms(busy_seconds),
         index_ram_bytes=index_ram_bytes,
+        instances=instances,
+        batch_max=batch_max,
+        batch_delay_us=c_or_none(batch_delay_us, _abi.NO_WAIT),
+        queue_max=queue_max,
+        feature_cache_bytes=c_or_none(feature_cache_bytes, _abi.NO_CACHE),
+        regions=c_text(regions, "regions"),
     )
     return Database(path, options)

@@ -7,7 +7,7 @@ import os
 import sys
 from array import array
 from collections.abc import Sequence as AnySequence
-from typing import TYPE_CHECKING, Any, Protocol, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, List, Protocol, Sequence, Tuple, Union
 
 from . import _abi
 from ._arrays import numpy_or_none
@@ -218,3 +218,43 @@ def prepare(what: Any) -> Prepared:
     if isinstance(what, (array, AnySequence)):
         return prepare_vector(what)
     raise TypeError(f"{type(what).__name__} is none of: {_WANTED}")
+
+
+def _matrix_inputs(matrix: Any, numpy: Any) -> Tuple[Any, int, List[object]]:
+    """An array of inputs over the rows of a matrix: no work in Python for each of them."""
+    rows = numpy.ascontiguousarray(matrix, numpy.float32)
+    count, dimension = rows.shape
+    fields = ("size", "kind", "dimension", "vector")
+    layout = numpy.dtype(
+        {
+            "names": fields,
+            "formats": ["u4", "u4", "u4", "u8"],
+            "offsets": [getattr(_abi.Input, name).offset for name in fields],
+            "itemsize": _SIZE,
+        }
+    )
+    inputs = numpy.zeros(count, layout)
+    inputs["size"] = _SIZE
+    inputs["kind"] = _abi.INPUT_VECTOR
+    inputs["dimension"] = dimension
+    address = rows.__array_interface__["data"][0]
+    inputs["vector"] = address + numpy.arange(count, dtype=numpy.uint64) * (dimension * 4)
+    pointer = ctypes.cast(inputs.__array_interface__["data"][0], ctypes.POINTER(_abi.Input))
+    return pointer, count, [inputs, rows]
+
+
+def inputs_of(
+    what: Any, prepare_one: Callable[[Any], Prepared]
+) -> Tuple[Any, int, List[object]]:
+    """Many inputs as a C array, its length, and what must live as long as it is used."""
+    if isinstance(what, (str, bytes, os.PathLike)):
+        raise TypeError("a list of what to look for is wanted; one alone: query")
+    interface = getattr(what, "__array_interface__", None)
+    numpy = numpy_or_none() if interface is not None or hasattr(what, "__array__") else None
+    if numpy is not None:
+        matrix = numpy.asarray(what)
+        if matrix.ndim != 2:
+            raise TypeError(f"a matrix of vectors has two dimensions, not {matrix.ndim}")
+        return _matrix_inputs(matrix, numpy)
+    prepared = [prepare_one(each) for each in what]
+    return (_abi.Input * len(prepared))(*prepared), len(prepared), list(prepared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from . import _abi
 
@@ -30,6 +30,14 @@ METRICS = {
     _abi.METRIC_L2: "l2",
 }
 VECTOR_TYPES = {_abi.VECTOR_F16: "f16", _abi.VECTOR_F32: "f32"}
+COMBINATIONS = {_abi.COMBINE_MEAN: "mean", _abi.COMBINE_BEST: "best"}
+SEARCHES = {
+    _abi.SEARCH_WHOLE: "whole",
+    _abi.SEARCH_OBJECTS: "objects",
+    _abi.SEARCH_BOTH: "both",
+}
+# imgret_color_name, without a call for each.
+COLORS = tuple("black grey white red orange yellow green blue purple pink brown".split())
 
 
 def word_of(words: Dict[int, str], number: int) -> str:
@@ -60,8 +68,22 @@ def metadata_of(raw: Optional[bytes]) -> Optional[Metadata]:
 
 
 @dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels of an upright picture."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Hit:
-    """One result of a query: `score` is higher for what is more alike, its scale the metric's."""
+    """One result of a query: `score` is higher for what is more alike, its scale the metric's.
+
+    `region` is 0 for the whole picture, else the ordinal of the object that was found, `box` where
+    it is; `region_score` and `region_label` are its detector's.
+    """
 
     id: int
     score: float
@@ -69,6 +91,155 @@ class Hit:
     metadata: Optional[Metadata]
     width: int
     height: int
+    label: Optional[str]
+    label_score: float
+    region: int
+    box: Box
+    region_score: float
+    region_label: Optional[str]
+
+
+@dataclass(frozen=True)
+class QueryStats:
+    """What one query did. `partial`: it was stopped before its end and may lack better results;
+    `estimates`: scores of some results are estimates."""
+
+    partial: bool
+    estimates: bool
+    elapsed_us: int
+    wait_us: int
+    reads: int
+    read_bytes: int
+    cache_hits: int
+    hops: int
+    sign_distances: int
+    code_distances: int
+    exact_distances: int
+    scanned: int
+    reranks: int
+    effort: int
+    expected_recall: float
+
+
+@dataclass(frozen=True)
+class Swatch:
+    """A dominant colour of a picture, sRGB; `color` is its name, `share` of the area, 0 to 1."""
+
+    red: int
+    green: int
+    blue: int
+    color: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What a picture looks like, and what its camera wrote: see docs/attributes.md.
+
+    `orientation` is EXIF's, 0 when the file says nothing; `color_shares` adds up to 1.
+    """
+
+    orientation: int
+    brightness: float
+    contrast: float
+    saturation: float
+    warmth: float
+    sharpness: float
+    perceptual_hash: int
+    color_shares: Dict[str, float]
+    swatches: Tuple[Swatch, ...]
+    latitude: Optional[float]
+    longitude: Optional[float]
+    taken_at: Optional[str]
+    camera_make: Optional[str]
+    camera_model: Optional[str]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region of an image: all of it (ordinal 0), or an object, best score first."""
+
+    ordinal: int
+    x: int
+    y: int
+    width: int
+    height: int
+    score: float
+    label: Optional[str]
+
+
+@dataclass(frozen=True)
+class LabelItem:
+    """A picture that a label fits, with the confidence, 0 to 1, and the label that it has."""
+
+    id: int
+    confidence: float
+    uri: Optional[str]
+    label_before: Optional[str]
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """What Database.label_examples did: examples of this label, stored ones included; what it was
+    told from; pictures looked at, fitting, and labelled."""
+
+    example_count: int
+    counter_count: int
+    examined_count: int
+    fitting_count: int
+    assigned_count: int
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What Database.repair did; `images_lost` are now in state "failed", with a reason."""
+
+    segments_rebuilt: int
+    vectors_kept: int
+    images_extracted: int
+    images_lost: int
+
+
+@dataclass(frozen=True)
+class ReembedReport:
+    """What Database.reembed did: pictures extracted by this call and by one before it that was
+    stopped, and those that cannot be had."""
+
+    embedded_count: int
+    resumed_count: int
+    missing_count: int
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What a file of weights is. `status` is 0 when it can be loaded, else the error's code, with
+    its message in `reason`; what a backend cannot tell is empty or 0."""
+
+    status: int
+    reason: str
+    backend: str
+    backend_version: str
+    family: str
+    naming: str
+    architecture: str
+    identity: str
+    missing: List[str]
+    left_over: List[str]
+    misshapen: List[str]
+    class_names: List[str]
+    notes: List[str]
+    parameter_count: int
+    tensor_bytes: int
+    tensor_count: int
+    missing_count: int
+    left_over_count: int
+    misshapen_count: int
+    dimension: int
+    class_count: int
+    input_width: int
+    input_height: int
+    anchor_count: int
+    box_class_count: int
 
 
 @dataclass(frozen=True)
@@ -96,6 +267,9 @@ class Record:
     modified_ns: int
     added_ms: int
     content_hash: str
+    label: Optional[str]
+    label_score: float
+    attributes: Optional[Attributes]
 
 
 @dataclass(frozen=True)
@@ -156,6 +330,28 @@ class Stats:
     segment_bytes: int
     segment_ram_bytes: int
     disk_read_count: int
+    batch_count: int
+    batch_image_count: int
+    feature_cache_hits: int
+    feature_cache_misses: int
+    feature_cache_bytes: int
+    partial_count: int
+    disk_read_bytes: int
+    disk_wait_us_total: int
+    cache_hit_count: int
+    hop_count: int
+    sign_distance_count: int
+    code_distance_count: int
+    exact_distance_count: int
+    code_ram_bytes: int
+    graph_ram_bytes: int
+    id_ram_bytes: int
+    check_ram_bytes: int
+    other_ram_bytes: int
+    graph_disk_bytes: int
+    io_kind: str
+    io_reason: str
+    regions: str
 
 
 @dataclass(frozen=True)
@@ -169,6 +365,8 @@ class ExtractorInfo:
     backend: str
     architecture: str
     identity: str
+    instances: int
+    class_count: int
 
 
 @dataclass(frozen=True)
@@ -189,8 +387,61 @@ def _plain(struct: Structure, kind: Any) -> Dict[str, Any]:
     return values
 
 
+def color_word(color: int) -> str:
+    """The name of a colour; the number itself when a newer library knows more."""
+    return COLORS[color] if color < len(COLORS) else str(color)
+
+
+def _attributes_of(row: _abi.Attributes) -> Attributes:
+    values = _plain(row, Attributes)
+    values["color_shares"] = dict(zip(COLORS, row.color_shares))
+    values["swatches"] = tuple(
+        Swatch(each.red, each.green, each.blue, color_word(each.color), each.share)
+        for each in row.swatches[: row.swatch_count]
+    )
+    for key in ("latitude", "longitude"):
+        if values[key] != values[key]:  # NaN: the picture does not say
+            values[key] = None
+    return Attributes(**values)
+
+
+def region_of(row: _abi.Region) -> Region:
+    return Region(**_plain(row, Region))
+
+
+def query_stats_of(row: _abi.QueryStats) -> QueryStats:
+    values = {field.name: getattr(row, field.name, None) for field in fields(QueryStats)}
+    values["partial"] = bool(row.flags & _abi.QUERY_PARTIAL)
+    values["estimates"] = bool(row.flags & _abi.QUERY_HAS_ESTIMATES)
+    return QueryStats(**values)  # type: ignore[arg-type]
+
+
+def repair_report_of(row: _abi.RepairReport) -> RepairReport:
+    return RepairReport(**_plain(row, RepairReport))
+
+
+def label_item_of(row: _abi.LabelItem) -> LabelItem:
+    return LabelItem(**_plain(row, LabelItem))
+
+
+def label_report_of(row: _abi.LabelReport) -> LabelReport:
+    return LabelReport(**_plain(row, LabelReport))
+
+
+def reembed_report_of(row: _abi.ReembedReport) -> ReembedReport:
+    return ReembedReport(**_plain(row, ReembedReport))
+
+
+def model_report_of(row: _abi.ModelReport) -> ModelReport:
+    values = _plain(row, ModelReport)
+    for key in ("missing", "left_over", "misshapen", "class_names", "notes"):
+        values[key] = values[key].splitlines()
+    return ModelReport(**values)
+
+
 def record_of(row: _abi.Record) -> Record:
     values = _plain(row, Record)
+    values["attributes"] = _attributes_of(row.attributes.contents) if row.attributes else None
     values["state"] = word_of(STATES, row.state)
     values["metadata"] = metadata_of(row.metadata)
     values["content_hash"] = bytes(row.content_hash).hex()
