@@ -11,6 +11,10 @@ PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+DATADIR    ?= $(PREFIX)/share
+MANDIR     ?= $(DATADIR)/man
+# What runs the command that was built, where this machine cannot by itself: qemu-aarch64 -L /usr/...
+RUN        ?=
 DESTDIR    ?=
 BUILD      ?= build
 V          ?= 0
@@ -47,6 +51,8 @@ ifeq ($(origin CXX),default)
 CXX := g++
 endif
 , := ,
+empty :=
+space := $(empty) $(empty)
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 # Another make: as parallel as this one, or as there are processors when nobody said.
@@ -126,11 +132,15 @@ TORCH_ON := $(if $(filter auto,$(WITH_TORCH)),$(and $(HAS_CJSON),$(HAS_TORCH)),$
 
 # ---- What there is to build: rooms, plugins and programs are found by their place ------------
 
-SOURCES := $(filter-out $(addprefix src/kernels/,$(ISA_FOREIGN)),$(sort $(wildcard src/*/*.c)))
+# The program that decodes apart: its own main, the rest is the library's.
+DECODER_MAIN := src/decode/worker_main.c
+SOURCES := $(filter-out $(DECODER_MAIN) $(addprefix src/kernels/,$(ISA_FOREIGN)),\
+               $(sort $(wildcard src/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 
 CLI_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard cli/*.c)))
 COMMAND     := $(if $(CLI_OBJECTS),$(BUILD)/imgret)
+DECODER     := $(BUILD)/imgret-decode
 
 TORCH_SOURCES := $(sort $(wildcard lib/torch/*.c lib/torch/*.cpp))
 TORCH_OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(TORCH_SOURCES)))
@@ -153,6 +163,10 @@ EXAMPLES      := $(patsubst %.c,$(BUILD)/%,$(call programs,examples))
 BENCHES       := $(patsubst %.c,$(BUILD)/%,$(call programs,bench))
 MICRO_BENCHES := $(patsubst %.c,$(BUILD)/%,$(call programs,bench/micro))
 HELPERS_examples    := $(call helpers,examples)
+# The same programs with the archive in them, and the plugins that examples/plugin/ has.
+STATIC_EXAMPLES := $(EXAMPLES:$(BUILD)/examples/%=$(BUILD)/examples/static/%)
+EXAMPLE_PLUGINS := $(patsubst examples/plugin/%.c,$(BUILD)/examples/plugin/imgret_%.so,\
+                       $(sort $(wildcard examples/plugin/*.c)))
 HELPERS_bench       := $(call helpers,bench)
 HELPERS_bench/micro := $(call helpers,bench/micro)
 # imgret-bench is C and sees include/; its peers are C++ and built where their packages are.
@@ -166,7 +180,8 @@ BENCH_PEERS := $(and $(call has_header,hnswlib/hnswlib.h),$(call has_header,fais
 LIB_TORCH_TESTS := safetensors test_safetensors test_torch%
 lib_torch_objects = $(if $(filter $(LIB_TORCH_TESTS),$(1)),\
                         $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)) \
-                    $(if $(filter tensors test_tensors,$(1)),$(BUILD)/obj/cli/tensors.o)
+                    $(if $(filter tensors test_tensors,$(1)),$(BUILD)/obj/cli/tensors.o) \
+                    $(if $(filter test_metrics,$(1)),$(BUILD)/obj/cli/metrics.o)
 lib_torch_libs    = $(if $(filter $(LIB_TORCH_TESTS),$(1)),-lcjson)
 buildable = $(if $(HAS_CJSON),$(1),$(filter-out $(LIB_TORCH_TESTS),$(1)))
 
@@ -179,7 +194,7 @@ UNBUILT  := $(filter-out $(call buildable,$(ALL_TESTS) $(ALL_FUZZ)),$(ALL_TESTS)
 
 ## all          (default) build/imgret, build/libimgret.so and .a, build/lib/imgret/ plugins
 .PHONY: all
-all: $(BUILD)/libimgret.a $(BUILD)/libimgret.so $(COMMAND) $(PLUGINS)
+all: $(BUILD)/libimgret.a $(BUILD)/libimgret.so $(COMMAND) $(DECODER) $(PLUGINS)
 
 # Objects are made anew when the flags change.
 FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LIBS)
@@ -245,10 +260,15 @@ $(BUILD)/imgret: $(CLI_OBJECTS) $(BUILD)/libimgret.so
 	$(call say,LD,$@)
 	$(Q)$(LINK_COMMAND) -Wl,-rpath,'$$ORIGIN'
 
+# Takes from the archive what decodes, and nothing else.
+$(DECODER): $(DECODER_MAIN:%.c=$(BUILD)/obj/%.o) $(BUILD)/libimgret.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(if $(SANITIZED),,-pie) $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
+
 $(BUILD)/installed/imgret: $(CLI_OBJECTS) $(BUILD)/libimgret.so $(BUILD)/plugin-dir
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(LINK_COMMAND) -Wl,-rpath,'$(RPATH_INSTALLED)'
+	$(Q)$(LINK_COMMAND) $(if $(RPATH_INSTALLED),-Wl$(,)-rpath$(,)'$(RPATH_INSTALLED)')
 
 # Without -z defs: some functions that it asks for at run time are in only some builds of libtorch.
 $(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
@@ -259,14 +279,19 @@ $(BUILD)/lib/imgret/imgret_torch.so: $(TORCH_OBJECTS)
 # ---- Tests, fuzz targets, examples and benchmarks ---------------------------------------------
 
 TEST_DEFINES = -DIMGRET_TEST_SOURCE='"$(CURDIR)"' \
+               -DIMGRET_TEST_DECODER='"$(abspath $(DECODER))"' \
                -DIMGRET_TEST_PLUGINS='"$(abspath $(BUILD))/tests/plugins"'
+
+# Tests see the library's own file operations before the system does: tests/unit/watched_files.c.
+WATCHED := open pread read pwrite write ftruncate fsync rename mkdir unlink unlinkat ir_io_create
+TEST_LDFLAGS := $(WATCHED:%=-Wl$(,)--wrap=%)
 
 .SECONDEXPANSION:
 $(BUILD)/tests/%: tests/unit/%.c $(TEST_SUPPORT) $$(call lib_torch_objects,$$*) $(BUILD)/libimgret.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(TEST_DEFINES) $(inside) $< -o $@ $(filter %.o,$^) \
-	    $(BUILD)/libimgret.a $(ALL_LDFLAGS) -lcmocka $(call lib_torch_libs,$*) $(LIBS)
+	    $(BUILD)/libimgret.a $(ALL_LDFLAGS) $(TEST_LDFLAGS) -lcmocka $(call lib_torch_libs,$*) $(LIBS)
 
 $(BUILD)/tests/plugins/imgret_%.so: tests/plugins/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -294,6 +319,17 @@ $(EXAMPLES) $(BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $$(HELPERS_$$(firstword $$(
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(filter %.o,$^) -o $@ -L$(BUILD) $(ALL_LDFLAGS) -limgret \
 	    -Wl,-rpath,'$$ORIGIN/..' -lm -lpthread
+
+$(STATIC_EXAMPLES): $(BUILD)/examples/static/%: $(BUILD)/obj/examples/%.o $(HELPERS_examples) \
+                                                $(BUILD)/libimgret.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
+
+$(BUILD)/examples/plugin/imgret_%.so: examples/plugin/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,PLUGIN,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(SHARED_FLAGS)
 
 $(BUILD)/imgret-bench: $(BENCH_ANN_OBJECTS) $(BUILD)/libimgret.so bench/peers/diskann.py
 	@mkdir -p $(BUILD)/bench
@@ -323,17 +359,50 @@ $(MICRO_BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $(HELPERS_bench/micro) $(BUILD)/l
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
 
+# ---- Manuals -----------------------------------------------------------------------------------
+
+# The day that stands in manuals, and of everything in a tarball: of the last commit, else of the file.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+export SOURCE_DATE_EPOCH
+PYTHON ?= $(shell command -v python3)
+
+# From the command's own table; where Python is missing, the pages of functions are left out.
+COMPLETIONS := $(addprefix $(BUILD)/completions/,imgret.bash _imgret imgret.fish)
+$(BUILD)/completions/imgret.bash: KIND = bash
+$(BUILD)/completions/_imgret: KIND = zsh
+$(BUILD)/completions/imgret.fish: KIND = fish
+$(BUILD)/man/imgret.1: KIND = man
+$(COMPLETIONS) $(BUILD)/man/imgret.1: $(COMMAND)
+	@mkdir -p $(@D)
+	$(call say,WRITE,$@)
+	$(Q)$(RUN) $(BUILD)/imgret completions $(KIND) > $@.part && mv $@.part $@
+
+$(BUILD)/man/3/imgret.3: include/imgret/imgret.h tools/api-docs.py
+	@mkdir -p $(@D)
+	$(call say,WRITE,$(@D))
+	$(Q)$(PYTHON) tools/api-docs.py man $< $(@D) "$$(date -u -d @$(SOURCE_DATE_EPOCH) +%F)"
+
+## man          writes the manual pages and shell completions, into build/man and build/completions
+.PHONY: man
+man: $(COMPLETIONS) $(BUILD)/man/imgret.1 $(if $(PYTHON),$(BUILD)/man/3/imgret.3)
+
+## api-docs     writes docs/api.md from the comments of imgret.h
+.PHONY: api-docs
+api-docs:
+	$(Q)$(PYTHON) tools/api-docs.py markdown include/imgret/imgret.h > docs/api.md.part
+	$(Q)mv docs/api.md.part docs/api.md
+
 ## tests        builds the test programs without running them
 .PHONY: tests
-tests: $(TESTS) $(TEST_PLUGINS)
+tests: $(TESTS) $(TEST_PLUGINS) $(DECODER)
 
 ## fuzz-replay  builds the drivers that run fuzz targets over a corpus (make test runs them)
 .PHONY: fuzz-replay
 fuzz-replay: $(REPLAYS)
 
-## examples     builds examples/
+## examples     builds examples/, with the shared library and, in examples/static/, with the archive
 .PHONY: examples
-examples: $(EXAMPLES)
+examples: $(EXAMPLES) $(STATIC_EXAMPLES) $(EXAMPLE_PLUGINS)
 
 ## bench        builds bench/
 .PHONY: bench
@@ -361,7 +430,7 @@ install_deps = $(if $(filter 0,$(INSTALL_DEPS)),,$(Q)sh tools/install-deps.sh $(
 ## deps         installs the packages that are missing, with apt-get
 .PHONY: deps
 deps:
-	$(call install_deps,build test checks arm64 --optional torch reference)
+	$(call install_deps,build test checks arm64 --optional torch reference go)
 
 # Packages decide what this file finds when it is read: hence a second make after installing.
 ## demo         installs what is missing, builds, and shows it all on pictures (PICTURES=dir)
@@ -376,18 +445,28 @@ run-demo: all examples
 ## test         installs what is missing, builds, runs all tests; T=text picks some by name
 .PHONY: test run-tests
 test:
-	$(call install_deps,build test --optional torch reference)
+	$(call install_deps,build test --optional torch reference go)
 	$(SUBMAKE) run-tests
 run-tests: all tests fuzz-replay examples $(BUILD)/imgret-bench
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
 	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
 	    $(TESTS) $(REPLAYS) $(sort $(wildcard \
-	        tests/cli/test_*.sh tests/bindings/test_*.sh tests/reference/test_*.sh tests/tools/*.sh))
+	        tests/cli/test_*.sh tests/docs/test_*.sh tests/bindings/test_*.sh tests/reference/test_*.sh tests/tools/*.sh))
+
+## test-docs    runs every code block of README.md and docs/ as their readers would
+.PHONY: test-docs
+test-docs: all examples
+	@BUILD='$(BUILD)' sh tests/run.sh tests/docs/test_docs.sh
 
 ## test-python  runs the tests of bindings/python alone, with every Python that is found
 .PHONY: test-python
 test-python: all $(TEST_PLUGINS)
 	@BUILD='$(BUILD)' sh tests/run.sh tests/bindings/test_python.sh
+
+## test-go      runs the tests of bindings/go alone, where a Go is installed
+.PHONY: test-go
+test-go: all $(TEST_PLUGINS)
+	@BUILD='$(BUILD)' sh tests/run.sh tests/bindings/test_go.sh
 
 # The same programs in their long form. Hours on a slow disk: each prints what it ran.
 TORTURES = $(foreach name,crash power_cut faults model soak,\
@@ -417,7 +496,7 @@ THREADED = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort \
 .PHONY: tsan run-threaded
 tsan:
 	$(SUBMAKE) $(call sanitized,tsan) run-threaded
-run-threaded: $(TEST_PLUGINS) $$(THREADED)
+run-threaded: $(TEST_PLUGINS) $(DECODER) $$(THREADED)
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh $(THREADED)
 
 ## fuzz         builds libFuzzer programs with clang: build/fuzz/NAME CORPUS-FOLDER
@@ -490,14 +569,26 @@ $(BUILD)/imgret.pc: pkgconfig/imgret.pc.in $(BUILD)/plugin-dir $(BUILD)/flags in
 	    -e 's|@INCLUDEDIR@|$(call pc_path,$(INCLUDEDIR))|' -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@LIBS@|$(LIBS)|' $< > $@
 
+CMAKE_FILES := $(BUILD)/cmake/imgret-config.cmake $(BUILD)/cmake/imgret-config-version.cmake
+$(CMAKE_FILES): $(BUILD)/cmake/%: cmake/%.in $(BUILD)/plugin-dir $(BUILD)/flags include/imgret/imgret.h
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@MINOR@|$(MINOR)|g' \
+	    -e 's|@SONAME@|$(SONAME)|g' -e 's|@LIBS@|$(subst $(space),;,$(strip $(LIBS)))|g' \
+	    -e 's|@INCLUDE_FROM_LIB@|$(shell realpath -m -s --relative-to='$(LIBDIR)' '$(INCLUDEDIR)')|g' \
+	    -e "s|@POINTER_BYTES@|$$(echo __SIZEOF_POINTER__ | $(CC) -E -P -x c -)|g" $< > $@
+
 TO_BIN     = $(DESTDIR)$(BINDIR)
 TO_LIB     = $(DESTDIR)$(LIBDIR)
 TO_INCLUDE = $(DESTDIR)$(INCLUDEDIR)/imgret
+TO_MAN     = $(DESTDIR)$(MANDIR)
+TO_BASH    = $(DESTDIR)$(DATADIR)/bash-completion/completions
+TO_ZSH     = $(DESTDIR)$(DATADIR)/zsh/site-functions
+TO_FISH    = $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 HEADERS   := $(sort $(wildcard include/imgret/*.h))
 
 ## install      to PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, all below DESTDIR
 .PHONY: install
-install: all $(BUILD)/imgret.pc $(if $(COMMAND),$(BUILD)/installed/imgret)
+install: all man $(BUILD)/imgret.pc $(CMAKE_FILES) $(if $(COMMAND),$(BUILD)/installed/imgret)
 	$(Q)$(INSTALL) -d '$(TO_LIB)/pkgconfig' '$(TO_LIB)/imgret' '$(TO_INCLUDE)' '$(TO_BIN)'
 	$(Q)$(INSTALL) -m 644 $(HEADERS) '$(TO_INCLUDE)'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/libimgret.a '$(TO_LIB)'
@@ -505,16 +596,50 @@ install: all $(BUILD)/imgret.pc $(if $(COMMAND),$(BUILD)/installed/imgret)
 	$(Q)ln -sf libimgret.so.$(VERSION) '$(TO_LIB)/$(SONAME)'
 	$(Q)ln -sf $(SONAME) '$(TO_LIB)/libimgret.so'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/imgret.pc '$(TO_LIB)/pkgconfig'
+	$(Q)$(INSTALL) -m 755 $(DECODER) '$(TO_LIB)/imgret'
+	$(Q)$(INSTALL) -d '$(TO_LIB)/cmake/imgret'
+	$(Q)$(INSTALL) -m 644 $(CMAKE_FILES) '$(TO_LIB)/cmake/imgret'
 	$(if $(PLUGINS),$(Q)$(INSTALL) -m 755 $(PLUGINS) '$(TO_LIB)/imgret')
 	$(if $(COMMAND),$(Q)$(INSTALL) -m 755 $(BUILD)/installed/imgret '$(TO_BIN)')
+	$(Q)$(INSTALL) -d '$(TO_MAN)/man1' '$(TO_MAN)/man3' '$(TO_BASH)' '$(TO_ZSH)' '$(TO_FISH)'
+	$(Q)$(INSTALL) -m 644 $(BUILD)/man/imgret.1 '$(TO_MAN)/man1'
+	$(if $(PYTHON),$(Q)$(INSTALL) -m 644 $(BUILD)/man/3/*.3 '$(TO_MAN)/man3')
+	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/imgret.bash '$(TO_BASH)/imgret'
+	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/_imgret '$(TO_ZSH)'
+	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/imgret.fish '$(TO_FISH)'
 
 ## uninstall    removes what install put there, with the same variables
 .PHONY: uninstall
 uninstall:
 	$(Q)rm -f '$(TO_BIN)/imgret' '$(TO_LIB)/libimgret.a' '$(TO_LIB)/libimgret.so' \
 	    '$(TO_LIB)/$(SONAME)' '$(TO_LIB)/libimgret.so.$(VERSION)' '$(TO_LIB)/pkgconfig/imgret.pc' \
-	    '$(TO_LIB)/imgret/imgret_torch.so' $(HEADERS:include/imgret/%='$(TO_INCLUDE)/%')
-	$(Q)rmdir --ignore-fail-on-non-empty '$(TO_LIB)/imgret' '$(TO_INCLUDE)' 2>/dev/null || true
+	    '$(TO_LIB)/imgret/imgret_torch.so' '$(TO_LIB)/imgret/imgret-decode' $(HEADERS:include/imgret/%='$(TO_INCLUDE)/%') \
+	    '$(TO_MAN)/man1/imgret.1' '$(TO_MAN)/man3'/imgret.3 '$(TO_MAN)/man3'/imgret_*.3 \
+	    $(CMAKE_FILES:$(BUILD)/cmake/%='$(TO_LIB)/cmake/imgret/%') \
+	    '$(TO_BASH)/imgret' '$(TO_ZSH)/_imgret' '$(TO_FISH)/imgret.fish'
+	$(Q)rmdir --ignore-fail-on-non-empty '$(TO_LIB)/imgret' '$(TO_LIB)/cmake/imgret' '$(TO_INCLUDE)' 2>/dev/null || true
+
+# ---- Give away --------------------------------------------------------------------------------
+
+# What is in the commit and nothing else; from the same commit the same bytes.
+TARBALL := libimgret-$(VERSION).tar.gz
+## dist         dist/libimgret-VERSION.tar.gz of the last commit; the same commit, the same bytes
+.PHONY: dist
+dist:
+	@mkdir -p dist
+	$(Q)git archive --format=tar --prefix=libimgret-$(VERSION)/ HEAD | gzip -n -9 > dist/$(TARBALL).part
+	$(Q)mv dist/$(TARBALL).part dist/$(TARBALL)
+	@cd dist && sha256sum $(TARBALL)
+
+## deb          Debian packages of the last commit, in dist/, looked at by lintian
+.PHONY: deb
+deb: dist
+	@BUILD='$(BUILD)' WITH_TORCH='$(WITH_TORCH)' sh tools/make-deb.sh dist/$(TARBALL)
+
+## check-deb    installs and uses them in a clean Debian made by debootstrap; root only
+.PHONY: check-deb
+check-deb: $(BUILD)/examples/draw_pictures
+	@sh tools/check-deb.sh $(CHROOT)
 
 ## clean        removes everything that was built
 .PHONY: clean
@@ -528,7 +653,7 @@ help:
 	@sed -n 's/^## /  /p' Makefile
 
 -include $(OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(TORCH_OBJECTS:.o=.d) $(TEST_SUPPORT:.o=.d) \
-         $(TESTS:=.d) $(TEST_PLUGINS:.so=.d) $(ALL_FUZZ:%=$(BUILD)/obj/tests/fuzz/fuzz_%.d) \
+         $(TESTS:=.d) $(TEST_PLUGINS:.so=.d) $(EXAMPLE_PLUGINS:.so=.d) $(ALL_FUZZ:%=$(BUILD)/obj/tests/fuzz/fuzz_%.d) \
          $(patsubst $(BUILD)/%,$(BUILD)/obj/%.d,$(EXAMPLES) $(BENCHES) $(MICRO_BENCHES)) \
          $(patsubst %.o,%.d,$(HELPERS_examples) $(HELPERS_bench) $(HELPERS_bench/micro) \
                                $(BENCH_ANN_OBJECTS) $(BENCH_PEERS_OBJECTS))

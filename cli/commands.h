@@ -28,6 +28,10 @@ int cli_label(const cli_options *options);
 int cli_export(const cli_options *options);
 int cli_import(const cli_options *options);
 int cli_reembed(const cli_options *options);
+int cli_completions(const cli_options *options);
+int cli_dups(const cli_options *options);
+int cli_eval(const cli_options *options);
+int cli_compare_databases(const cli_options *options);
 
 /* Explains one command, or all when `command` is NULL. */
 void cli_help(const cli_command *command);

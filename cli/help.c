@@ -64,7 +64,7 @@ static void help_on_all(void)
     size_t count;
     const cli_command *commands = cli_commands(&count);
     for (size_t i = 0; i < count; i++)
-        printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
+        printf("  %-11s  %s\n", commands[i].name, commands[i].summary);
     fputs("\n  'imgret COMMAND --help' explains one, with its own flags.\n", stdout);
     print_global_flags();
     fputs("\nExit status: 0 found or done, 1 nothing found, 2 error, 3 some pictures cannot\n"

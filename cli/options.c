@@ -19,6 +19,10 @@ enum {
     CHECK = 1u << 6,
     HELP = 1u << 7,
     OPTIMIZE = 1u << 8,
+    COMPLETIONS = 1u << 16,
+    DUPS = 1u << 9,
+    EVAL = 1u << 10,
+    COMPARE = 1u << 11,
     EXTRACT = 1u << 20,
     MODEL = 1u << 21,
     PCA = 1u << 22,
@@ -131,6 +135,32 @@ static const cli_command commands[] = {
      "  as their label, and examples that are in the database count as certain, now\n"
      "  and in later runs. A word of digits is an id; write ./42 for a file.\n",
      cli_label},
+    {"dups", DUPS, 0, 2, "DB [--kind KIND] [--turned] | DB --not A B",
+     "find pictures that show the same, and which to keep",
+     "  imgret dups photos.imgret\n"
+     "  imgret dups photos.imgret --turned --json\n"
+     "  imgret dups photos.imgret --kind similar --min-score 0.93\n"
+     "  imgret dups photos.imgret --kind identical -0 | xargs -0 rm --\n"
+     "  imgret dups photos.imgret --not 17 42\n",
+     "  Of each group the first is the one to keep. Kinds are identical (the same bytes),\n"
+     "  near (the same picture, resized, encoded anew, grey, cut a little: the default\n"
+     "  shows both) and similar. --not says that A and B, ids or paths, are no duplicates.\n",
+     cli_dups},
+    {"eval", EVAL, 0, 0, "DB [--truth FILE | --folders] | DB --ann",
+     "measure how good the answers are",
+     "  imgret eval photos.imgret --truth labels.tsv --svg curve.svg\n"
+     "  imgret eval photos.imgret --folders --json\n"
+     "  imgret eval photos.imgret --ann -k 10\n",
+     "  Asks with every picture that has a class (in FILE: path, tab, label; else the\n"
+     "  name of its folder; else its label in the database): results of its class are\n"
+     "  right. --ann asks how many of the nearest vectors the index finds, by effort.\n",
+     cli_eval},
+    {"compare", COMPARE, 1, 1, "A B [--truth FILE | --folders]",
+     "tell which of two databases of the same pictures answers better",
+     "  imgret compare classic.imgret vit.imgret --folders\n",
+     "  Prints measure, A, B, B - A with its 95% interval, and the probability p of a\n"
+     "  difference so great if the two were equally good (randomisation test).\n",
+     cli_compare_databases},
     {"export", EXPORT, 1, 1, "DB TO", "write all of a database in forms that other programs read",
      "  imgret export photos.imgret photos-export\n"
      "  jq .uri photos-export/images.ndjson\n",
@@ -145,6 +175,13 @@ static const cli_command commands[] = {
      "  The same command goes on after an interrupt. Where pictures cannot be read any\n"
      "  more it lists them and changes nothing, unless --drop-missing says otherwise.\n",
      cli_reembed},
+    {"completions", COMPLETIONS, 0, 0, "bash|zsh|fish|man",
+     "print what a shell needs to complete, or the manual page",
+     "  imgret completions bash > ~/.local/share/bash-completion/completions/imgret\n"
+     "  imgret completions zsh > ~/.zfunc/_imgret\n"
+     "  imgret completions fish > ~/.config/fish/completions/imgret.fish\n"
+     "  imgret completions man | man -l -\n",
+     "", cli_completions},
     {"help", HELP, 0, 0, "[COMMAND]", "explain the commands, or one of them", "  imgret help add\n",
      "", NULL},
 };
@@ -158,6 +195,8 @@ static const cli_flag flags[] = {
      "precision vectors are stored in (default f16)"},
     {"regions", 0, CLI_FLAG_TEXT, "SPEC", 0, CREATE | ADD, FIELD(regions),
      "also find parts: center, grid=3x3, detector:FILE"},
+    {"isolate", 0, CLI_FLAG_SWITCH, NULL, 0, ADD | SEARCH | REEMBED, FIELD(isolate),
+     "decode pictures in confined processes: for strangers' pictures"},
     {"files-from", 0, CLI_FLAG_TEXT, "FILE", 0, ADD, FIELD(files_from),
      "also add the paths in FILE, one a line; - is stdin"},
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(null),
@@ -169,7 +208,21 @@ static const cli_flag flags[] = {
     {"id", 0, CLI_FLAG_ID, "N", 0, SEARCH, FIELD(id),
      "look for what is like the database's picture N"},
     {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(k), "at most N results (default 10)"},
-    {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH, FIELD(min_score),
+    {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, EVAL | COMPARE, FIELD(k),
+     "look at the first N results (default 1000; 10 with --ann)"},
+    {"truth", 0, CLI_FLAG_TEXT, "FILE", 0, EVAL | COMPARE, FIELD(truth),
+     "classes of pictures: path, tab, label in each line"},
+    {"folders", 0, CLI_FLAG_SWITCH, NULL, 0, EVAL | COMPARE, FIELD(folders),
+     "the class of a picture is the name of its folder"},
+    {"ann", 0, CLI_FLAG_SWITCH, NULL, 0, EVAL, FIELD(ann),
+     "compare the index with exact search instead"},
+    {"svg", 0, CLI_FLAG_TEXT, "FILE", 0, EVAL, FIELD(svg),
+     "draw the precision-recall curve into the new FILE"},
+    {"sample", 0, CLI_FLAG_COUNT, "N", 10000000, EVAL | COMPARE, FIELD(sample),
+     "ask with N pictures at random (default all; 200 with --ann)"},
+    {"seed", 0, CLI_FLAG_COUNT, "N", UINT32_MAX, EVAL | COMPARE, FIELD(seed),
+     "of the random choice among pictures (default 1)"},
+    {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH | DUPS, FIELD(min_score),
      "only results with at least this score"},
     {"effort", 0, CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(effort),
      "candidates that a search keeps: more finds more"},
@@ -200,9 +253,9 @@ static const cli_flag flags[] = {
      "each picture once, with its best object"},
     {"html", 0, CLI_FLAG_TEXT, "FILE", 0, SEARCH, FIELD(html),
      "also write a contact sheet, one HTML page"},
-    {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW | COUNT | LABEL, FIELD(where),
+    {"where", 0, CLI_FLAG_TEXT, "EXPR", 0, SEARCH | SHOW | COUNT | LABEL | DUPS, FIELD(where),
      "only pictures that match this SQL expression"},
-    {"param", 0, CLI_FLAG_LIST, "NAME=VALUE", 0, SEARCH | SHOW | COUNT | LABEL, FIELD(params),
+    {"param", 0, CLI_FLAG_LIST, "NAME=VALUE", 0, SEARCH | SHOW | COUNT | LABEL | DUPS, FIELD(params),
      "the value of :NAME in --where"},
     {"weight", 0, CLI_FLAG_LIST, "W", 0, SEARCH, FIELD(weights),
      "how much example 1 counts; again for the next"},
@@ -237,6 +290,16 @@ static const cli_flag flags[] = {
      "of the random choice among pictures (default 1)"},
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, SEARCH | SHOW, FIELD(null),
      "print only paths, each ended by NUL (for xargs -0)"},
+    {"null", '0', CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(null),
+     "print only the paths of what is not to keep, each ended by NUL"},
+    {"kind", 0, CLI_FLAG_CHOICE, "identical|near|similar", 0, DUPS, FIELD(kind),
+     "up to which kind of likeness (default near)"},
+    {"turned", 0, CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(turned),
+     "also pictures that are mirrored or turned by quarters"},
+    {"not", 0, CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(different),
+     "remember that two pictures are no duplicates"},
+    {"forget", 0, CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(forget),
+     "forget what --not said of two pictures"},
     {"json", 0, CLI_FLAG_SWITCH, NULL, 0, ALL, FIELD(json), "print one JSON object a line"},
     {"model", 0, CLI_FLAG_TEXT, "SPEC", 0, ALL, FIELD(model),
      "classic, vectors:N, or a file of weights"},
@@ -549,6 +612,8 @@ static const char *missing_word(const cli_options *options)
 {
     if (strncmp(options->command->usage, "DB", 2) == 0)
         return options->db ? "picture" : "database";
+    if (options->command->bit == COMPLETIONS)
+        return "shell";
     return options->command->bit == MODEL ? "model" : "picture";
 }
 

@@ -99,12 +99,21 @@ struct cli_options {
     double confidence; /* NaN: not given */
     bool repair;
     bool drop_missing;
+    bool isolate;
     const char *regions; /* NULL: not given, as the next */
     const char *box;     /* "X,Y,WIDTH,HEIGHT" */
     uint32_t region;     /* 0: not given */
     uint32_t search;     /* 0: not given; then IMGRET_SEARCH_* counted from 1 */
     bool object;
     bool group;
+    uint32_t kind; /* 0: not given; then IMGRET_DUPLICATE_* */
+    bool turned;
+    bool different; /* --not */
+    bool forget;
+    const char *truth;
+    bool folders;
+    bool ann;
+    const char *svg;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

@@ -63,6 +63,7 @@ imgret *cli_session_open(const cli_options *options, uint32_t flags)
         .vector_type = options->vector_type,
         .threads = options->threads,
         .regions = options->regions,
+        .decode_isolation = options->isolate ? "auto" : NULL,
     };
     imgret *db;
     if (imgret_open(&db, options->db, &open, &error) != IMGRET_OK) {

@@ -21,7 +21,7 @@ store() {
     command -v abidw >/dev/null || { echo "check-abi: abidw (abigail-tools) is missing" >&2; exit 1; }
     # Only what the headers show; no paths, so that every checkout writes the same file.
     abidw --headers-dir include/imgret --drop-private-types --no-corpus-path --no-comp-dir-path \
-        --no-elf-needed --no-show-locs --no-parameter-names --exported-interfaces-only \
+        --no-elf-needed --no-write-default-sizes --no-show-locs --no-parameter-names --exported-interfaces-only \
         --out-file "$work/abi.raw" "$1" || exit 1
     # Small, and the same whoever moves a line of the header.
     sed "s/^ *//; s/type-id-/t/g; s/ visibility='default'//g" "$work/abi.raw" >"$work/abi.xml"

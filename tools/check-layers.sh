@@ -28,6 +28,7 @@ BEGIN {
     # What other rooms may include of a room, besides ROOM/ROOM.h; "*" is every header.
     faces["base"] = "*"
     faces["catalog"] = "transfer.h repair.h"
+    faces["decode"] = "isolate.h"
     faces["engine"] = "*"
     faces["extract"] = "boxes.h detector.h"
     faces["index"] = "delta.h segment.h tombstones.h"

@@ -3,7 +3,7 @@
 #
 #   sh tools/install-deps.sh SET... [--optional SET...]
 #
-# Sets: build test torch reference checks arm64 peers.
+# Sets: build test torch reference checks arm64 packages peers go.
 #
 # Installs only what is missing, with apt-get, as root or through sudo where that asks no password.
 # Where it may not install, one message names the packages; the exit status is then 1, unless only
@@ -18,10 +18,12 @@ packages_of() {
     test) echo libcmocka-dev libopenblas0-pthread ;;
     torch) echo libtorch-dev libcjson-dev ;;
     reference) echo python3-pil ;;
-    checks) echo abigail-tools clang libclang-rt-dev llvm clang-format git ;;
+    checks) echo abigail-tools cmake mandoc man-db clang libclang-rt-dev llvm clang-format git ;;
     arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user ;;
+    packages) echo debhelper dh-python lintian fakeroot ;;
     peers) echo g++ libhnswlib-dev libfaiss-dev libblas-dev liblapack-dev libopenblas0-pthread ;;
-    *) echo "install-deps.sh: no such set: $1 (build, test, torch, reference, checks, arm64, peers)" >&2; exit 2 ;;
+    go) echo golang-go ;;
+    *) echo "install-deps.sh: no such set: $1 (build, test, torch, reference, checks, arm64, packages, peers, go)" >&2; exit 2 ;;
     esac
 }
 
@@ -33,7 +35,9 @@ needs_of() {
     torch) echo "libtorch, cJSON, a C++17 compiler (optional: the torch plugin)" ;;
     reference) echo "Python 3 with Pillow (optional: what resizing is compared with)" ;;
     checks) echo "libabigail (abidiff), clang with its sanitizer runtime, clang-format, git" ;;
+    packages) echo "debhelper, dh-python, lintian (make deb, on Debian alone)" ;;
     peers) echo "hnswlib, Faiss (optional: what imgret-bench peers measures)" ;;
+    go) echo "Go 1.19 or later with cgo (optional: the tests of bindings/go)" ;;
     arm64) echo "a cross compiler for arm64 with its libc, qemu-aarch64 (user mode)" ;;
     esac
 }

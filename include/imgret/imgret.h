@@ -117,7 +117,7 @@ IMGRET_API void imgret_set_log(imgret_log_fn log, void *user, int32_t level);
 
 #define IMGRET_INPUT_FILE 1   /* `path` */
 #define IMGRET_INPUT_BYTES 2  /* `data`, `data_bytes`: an encoded picture (JPEG, PNG, ...) */
-#define IMGRET_INPUT_PIXELS 3 /* `data`, `width`, `height`, `row_bytes`, `pixel_format` */
+#define IMGRET_INPUT_PIXELS 3 /* `data`, `data_bytes` and the fields that say PIXELS */
 #define IMGRET_INPUT_VECTOR 4 /* `vector`, `dimension`: a ready feature vector */
 #define IMGRET_INPUT_ID 5     /* `id`: an image that is in the database (queries only) */
 
@@ -218,6 +218,12 @@ typedef struct imgret_open_options {
      *   "detector:MODEL[?score=0.3&nms=0.45&max=16&labels=FILE&key=value...]" what an object detector
      *                         finds; MODEL as above, further keys are its backend's options */
     const char *regions;
+    /* NULL: pictures are decoded in this process. Else in processes of their own, which may only
+     * compute (seccomp, limits of memory and time): for pictures from strangers. One that crashes or
+     * hangs a decoder is one failed picture (BAD_IMAGE, LIMIT) with that reason. "auto" finds the program
+     * imgret-decode beside the library or in imgret/ there, anything else is its path. Linux on x86-64
+     * and arm64. Errors: NOT_FOUND, UNSUPPORTED (it cannot run or be confined). docs/isolation.md */
+    const char *decode_isolation;
 } imgret_open_options;
 
 /* Opens the database in folder `path` (made when missing, its parent must exist) and reads its
@@ -733,6 +739,97 @@ typedef struct imgret_label_report {
 IMGRET_API int32_t imgret_label_examples(imgret *db, const imgret_label_options *options,
                                          imgret_label_report *report, imgret_error *error);
 
+/* ---- Duplicates ---------------------------------------------------------------------------------- */
+
+#define IMGRET_DUPLICATE_IDENTICAL 1 /* the same bytes */
+#define IMGRET_DUPLICATE_NEAR 2      /* the same picture: resized, encoded anew, grey, cut a little */
+#define IMGRET_DUPLICATE_SIMILAR 3   /* alike by their vectors */
+
+/* Why a picture is the one to keep: the first of these in which it beats the next best. */
+#define IMGRET_KEEP_RESOLUTION 1 /* more pixels */
+#define IMGRET_KEEP_COLOR 2      /* the other is grey */
+#define IMGRET_KEEP_FORMAT 3     /* stored without loss */
+#define IMGRET_KEEP_BYTES 4      /* the larger file */
+#define IMGRET_KEEP_DATE 5       /* the older file */
+#define IMGRET_KEEP_FIRST 6      /* they are equal: it was added first */
+
+#define IMGRET_TURN_MIRRORED 4u /* left and right exchanged, after it was turned */
+
+#define IMGRET_HASH_UNKNOWN UINT32_MAX
+
+/* One picture of a group. An array of them has members[0].size as its stride. */
+typedef struct imgret_duplicate {
+    uint32_t size; /* sizeof(imgret_duplicate) of the library */
+    uint32_t kind; /* IMGRET_DUPLICATE_*: what it is of the group's first picture; 0: it is the first */
+    int64_t id;
+    const char *uri;     /* NULL when it has none */
+    const char *format;
+    uint32_t width;      /* pixels */
+    uint32_t height;
+    uint64_t file_bytes;
+    int64_t modified_ns; /* as in imgret_record */
+    double score;        /* cosine of its vector and the first's, under every metric */
+    uint32_t hash_bits;  /* in which the perceptual hashes differ; IMGRET_HASH_UNKNOWN */
+    uint32_t turn;       /* quarters that it is turned, 0 to 3, and IMGRET_TURN_MIRRORED */
+} imgret_duplicate;
+
+/* Lives until the callback returns. */
+typedef struct imgret_duplicate_group {
+    uint32_t size; /* sizeof(imgret_duplicate_group) of the library */
+    uint32_t kind; /* the greatest of the members' */
+    uint64_t count; /* members, at least 2 */
+    const imgret_duplicate *members; /* the first is the one to keep, then best ones first */
+    uint32_t keep_reason; /* IMGRET_KEEP_*, against members[1] or one that is no better */
+    uint32_t reserved_zero;
+} imgret_duplicate_group;
+
+/* Return 0 to go on, anything else to stop with IMGRET_INTERRUPTED. */
+typedef int32_t (*imgret_duplicates_fn)(void *user, const imgret_duplicate_group *group);
+
+#define IMGRET_DUPLICATES_TURNED 1u /* also pictures that are mirrored or turned by quarters */
+
+typedef struct imgret_duplicates_options {
+    uint32_t size;  /* sizeof(imgret_duplicates_options) */
+    uint32_t flags; /* IMGRET_DUPLICATES_* */
+    uint32_t kind_max; /* IMGRET_DUPLICATE_*: up to which kind; default NEAR */
+    uint32_t reserved_zero;
+    double similar_score; /* the least score of SIMILAR ones; default 0.95 under the cosine metric,
+                           * to be given under any other */
+    const char *where;    /* only pictures that match; default all */
+    const imgret_param *params; /* as in imgret_query_options */
+    uint32_t param_count;
+    uint32_t where_ms_max;
+} imgret_duplicates_options;
+
+typedef struct imgret_duplicates_report {
+    uint32_t size; /* sizeof(imgret_duplicates_report), set by the caller */
+    uint32_t reserved_zero;
+    uint64_t image_count;     /* compared */
+    uint64_t group_count;
+    uint64_t duplicate_count; /* members of groups, without those to keep */
+    uint64_t duplicate_bytes; /* of the files of IDENTICAL and NEAR ones among them */
+} imgret_duplicates_report;
+
+/* Finds pictures that show the same and tells `on_group` (may be NULL) of each group as it is found,
+ * those whose first picture is best first: every member is a duplicate of the first, and of no group
+ * more than one. Not all pairs are compared: hashes are found by multi-index hashing (Norouzi et al.,
+ * CVPR 2012), vectors by searching the index, so a large collection wants imgret_optimize before;
+ * some 100 bytes of memory a picture. docs/duplicates.md says what makes two pictures NEAR.
+ * Pictures that are added meanwhile are left for the next call. `report` may be NULL.
+ * Errors: INVALID_ARGUMENT, INTERRUPTED, LIMIT, and those of imgret_query. */
+IMGRET_API int32_t imgret_duplicates(imgret *db, const imgret_duplicates_options *options,
+                                     imgret_duplicates_fn on_group, void *user,
+                                     imgret_duplicates_report *report, imgret_error *error);
+
+#define IMGRET_VERDICT_NONE 0      /* forget what was said */
+#define IMGRET_VERDICT_DIFFERENT 1 /* these two are no duplicates: neither joins the other's group */
+
+/* Records what a user says of two images, in either order, until one of them is removed. Durable on
+ * return; joins the thread's transaction. Errors: NOT_FOUND (no image has one of the ids),
+ * INVALID_ARGUMENT (twice the same image, no such verdict), BUSY, READ_ONLY, FULL, IO, NO_MEMORY. */
+IMGRET_API int32_t imgret_set_verdict(imgret *db, int64_t id, int64_t other_id, int32_t verdict,
+                                      imgret_error *error);
+
 /* ---- Look after ------------------------------------------------------------------------------- */
 
 #define IMGRET_OPTIMIZE_FORCE 1u /* also when it would hardly pay; erases all that was removed */
@@ -861,6 +958,8 @@ IMGRET_API int32_t imgret_list(imgret_records **out, imgret *db, const imgret_li
 /* The one image with this id, as a list of one. NOT_FOUND when there is none. */
 IMGRET_API int32_t imgret_get(imgret_records **out, imgret *db, int64_t id, imgret_error *error);
 
+/* The number of records, 0 for NULL; the record at `index`, or NULL past the end, which lives as long
+ * as the records; their end, NULL is allowed. Any thread; also after the database was closed. */
 IMGRET_API uint64_t imgret_records_count(const imgret_records *records);
 IMGRET_API const imgret_record *imgret_records_at(const imgret_records *records, uint64_t index);
 IMGRET_API void imgret_records_free(imgret_records *records);
@@ -889,6 +988,8 @@ typedef struct imgret_regions imgret_regions;
 IMGRET_API int32_t imgret_get_regions(imgret_regions **out, imgret *db, int64_t id,
                                       imgret_error *error);
 
+/* The number of regions, 0 for NULL; the region at `index`, or NULL past the end, which lives as long
+ * as the list; its end, NULL is allowed. Any thread; also after the database was closed. */
 IMGRET_API uint64_t imgret_regions_count(const imgret_regions *regions);
 IMGRET_API const imgret_region *imgret_regions_at(const imgret_regions *regions, uint64_t index);
 IMGRET_API void imgret_regions_free(imgret_regions *regions);
@@ -1029,8 +1130,11 @@ IMGRET_API int32_t imgret_extractor_open(imgret_extractor **out, const char *mod
                                          const imgret_extractor_options *options,
                                          imgret_error *error);
 
+/* Closes the extractor and unloads its model. No other call on it may be running or follow. NULL is
+ * allowed. */
 IMGRET_API void imgret_extractor_close(imgret_extractor *extractor);
 
+/* Fills `out` (its `size` set by the caller) with what the extractor is. Any thread. */
 IMGRET_API int32_t imgret_extractor_get_info(const imgret_extractor *extractor,
                                              imgret_extractor_info *out, imgret_error *error);
 
@@ -1139,6 +1243,7 @@ IMGRET_API int32_t imgret_inspect_model(imgret_inspection **out, const char *mod
 IMGRET_API const imgret_model_report *
 imgret_inspection_report(const imgret_inspection *inspection);
 
+/* Frees an inspection and its report; NULL is allowed. */
 IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
 
 #define IMGRET_REEMBED_DROP_MISSING 1u /* pictures that cannot be had become failures */

@@ -15,7 +15,7 @@
 
 typedef struct ir_catalog ir_catalog;
 
-#define IR_CATALOG_FORMAT 3 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
+#define IR_CATALOG_FORMAT 4 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
 
 typedef struct ir_catalog_options {
     bool read_only;
@@ -149,6 +149,11 @@ int32_t ir_catalog_set_label(ir_catalog *catalog, int64_t id, const char *label,
 /* Refuses what is no label, as above. */
 int32_t ir_catalog_check_label(const char *label, double score, imgret_error *error);
 
+/* Records what a user says of two images, IMGRET_VERDICT_*; NONE forgets it. Gone with either of
+ * them. Within a transaction; IMGRET_NOT_FOUND when one is not there. */
+int32_t ir_catalog_set_verdict(ir_catalog *catalog, int64_t one, int64_t other, int32_t verdict,
+                               imgret_error *error);
+
 /* Removes an image with its regions and vectors, and overwrites their bytes (secure_delete); its
  * regions go into the list of removals. *removed_region as above. Within a transaction. */
 int32_t ir_catalog_remove(ir_catalog *catalog, int64_t id, int64_t *removed_region,
@@ -278,6 +283,12 @@ int32_t ir_catalog_replace_segments(ir_catalog *catalog, const ir_catalog_segmen
 /* The ids of all regions from `first` on, ascending, in fresh memory (ir_free). */
 int32_t ir_catalog_region_ids(ir_catalog *catalog, int64_t first, int64_t **out, uint64_t *count,
                               imgret_error *error);
+
+/* All verdicts, `first` below `second`, ascending. */
+typedef int32_t (*ir_catalog_verdict_fn)(void *context, int64_t first, int64_t second,
+                                         int32_t verdict, imgret_error *error);
+int32_t ir_catalog_verdicts(ir_catalog *catalog, ir_catalog_verdict_fn on_verdict, void *context,
+                            imgret_error *error);
 
 /* The absolute path of the database's folder; lives as long as the catalogue. */
 const char *ir_catalog_folder(const ir_catalog *catalog);

@@ -54,6 +54,10 @@ typedef enum ir_sql {
     IR_SQL_OBJECT_COUNT,
     IR_SQL_REGION,
     IR_SQL_REGIONS_OF_IMAGE,
+    IR_SQL_SET_VERDICT,
+    IR_SQL_DELETE_VERDICT,
+    IR_SQL_VERDICTS,
+    IR_SQL_COUNT_PAIR,
     IR_SQL_COUNT
 } ir_sql;
 

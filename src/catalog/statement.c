@@ -96,6 +96,11 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_OBJECT_COUNT] = "SELECT count(*) FROM regions WHERE image = ?1 AND ordinal > 0",
     [IR_SQL_REGION] = "SELECT " REGION_COLUMNS " WHERE regions.id = ?1",
     [IR_SQL_REGIONS_OF_IMAGE] = "SELECT " REGION_COLUMNS " WHERE image = ?1 ORDER BY ordinal",
+    [IR_SQL_SET_VERDICT] = "INSERT INTO verdicts (first, second, verdict) VALUES (?1, ?2, ?3) "
+                           "ON CONFLICT (first, second) DO UPDATE SET verdict = excluded.verdict",
+    [IR_SQL_DELETE_VERDICT] = "DELETE FROM verdicts WHERE first = ?1 AND second = ?2",
+    [IR_SQL_VERDICTS] = "SELECT first, second, verdict FROM verdicts ORDER BY first, second",
+    [IR_SQL_COUNT_PAIR] = "SELECT count(*) FROM images WHERE id IN (?1, ?2)",
 };
 
 void ir_statement_start(ir_statement *statement, ir_connection *connection, ir_sql sql,

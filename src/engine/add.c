@@ -162,7 +162,8 @@ static int32_t add_picture(ir_database *database, const imgret_input *input,
     int32_t status = input->kind == IMGRET_INPUT_FILE ? describe_file(input, image, error)
                                                       : IMGRET_OK;
     if (!status)
-        status = ir_source_open(&source, input, &database->limits, error);
+        status = ir_source_open(&source, input, &database->limits, database->isolation,
+                                error);
     if (status)
         return status;
     memcpy(image->content_hash, source.content_hash, sizeof image->content_hash);

@@ -603,6 +603,9 @@ static int32_t prepare_handle(ir_database *database, const char *path,
         .queue_max = options->queue_max,
     };
     int32_t status = ir_decode_limits(&database->limits, options->limits, error);
+    if (!status && options->decode_isolation)
+        status = ir_isolation_create(&database->isolation, options->decode_isolation,
+                                     &database->limits, error);
     if (!status && options->feature_cache_bytes != IMGRET_NO_CACHE)
         status = ir_feature_cache_create(&database->features, options->feature_cache_bytes, error);
     if (!status)
@@ -673,6 +676,7 @@ void ir_database_close(ir_database *database)
     ir_regions_free(database->regions);
     ir_segments_close(&database->segments);
     ir_feature_cache_free(database->features);
+    ir_isolation_free(database->isolation);
     ir_filter_cache_free(database->filters);
     ir_delta_free(database->delta);
     ir_pool_free(database->pool);

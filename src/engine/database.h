@@ -17,6 +17,7 @@
 
 #include "base/pool.h"
 #include "catalog/catalog.h"
+#include "decode/isolate.h"
 #include "engine/call.h"
 #include "engine/feature_cache.h"
 #include "engine/filter_cache.h"
@@ -53,6 +54,7 @@ struct ir_database {
     ir_segments segments;
     ir_pool *pool;
     imgret_limits limits;
+    ir_isolation *isolation; /* decodes pictures; NULL: this process does */
     uint32_t metric;
     uint32_t vector_type;
     uint32_t dimension;

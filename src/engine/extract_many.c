@@ -73,7 +73,7 @@ static int32_t prepare_input(const ir_extract_many *work, const imgret_input *in
         return copy_prepared(work, input, prepared, error);
     ir_source source;
     ir_source_picture picture = {0};
-    int32_t status = ir_source_open(&source, input, work->limits, error);
+    int32_t status = ir_source_open(&source, input, work->limits, work->isolation, error);
     if (!status)
         status = ir_source_prepare(&source, work->extractor, work->limits, prepared, &picture,
                                    error);

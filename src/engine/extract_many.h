@@ -3,6 +3,7 @@
 #define IR_ENGINE_EXTRACT_MANY_H
 
 #include "base/pool.h"
+#include "decode/isolate.h"
 #include "extract/extract.h"
 
 #include <imgret/imgret.h>
@@ -21,6 +22,7 @@ typedef struct ir_extract_many {
     uint32_t *labels;    /* index of the class; with label_scores */
     float *label_scores; /* with labels */
     int32_t *statuses;   /* NULL: the first failure is the call's */
+    ir_isolation *isolation; /* decodes; NULL: this process does */
 } ir_extract_many;
 
 int32_t ir_extract_many_run(const ir_extract_many *work, imgret_error *error);

@@ -149,7 +149,8 @@ static int32_t read_and_prepare(ir_file_work *work, const ir_walker_entry *entry
         .size = sizeof input, .kind = IMGRET_INPUT_FILE, .path = entry->path};
     ir_source source;
     imgret_error reason = IMGRET_ERROR_INIT;
-    int32_t status = ir_source_open(&source, &input, &work->database->limits, &reason);
+    int32_t status = ir_source_open(&source, &input, &work->database->limits,
+                                    work->database->isolation, &reason);
     ir_regions_zoom(work->database->regions, &source.zoom_columns, &source.zoom_rows);
     if (status) {
         settle(file, IMGRET_FAILED, status, without_path(reason.message, entry->path));

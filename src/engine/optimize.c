@@ -323,6 +323,15 @@ static int32_t open_base(plan *made, imgret_error *error)
     return status;
 }
 
+/* Comes from the pool's threads: a host is not asked there, maintenance (with a pool of its own) is. */
+static bool stop_measuring(void *context)
+{
+    plan *made = context;
+    bool asked = made->pool != made->database->pool && made->options->on_progress;
+    return ir_call_stopped(made->call) ||
+           (asked && made->options->on_progress(made->options->user, 1) != 0);
+}
+
 /* Opening a segment checks it, before anything depends on it, and what its searches find is
  * measured; with as much of it in RAM as memory allows, and not at all where that is too little. */
 static int32_t try_segment(plan *made, const char *path, imgret_error *error)
@@ -335,8 +344,7 @@ static int32_t try_segment(plan *made, const char *path, imgret_error *error)
         return IMGRET_OK;
     if (status)
         return ir_fail(error, status, "%s", reason.message);
-    ir_calibration how = {.pool = made->database->pool, .stop = ir_call_stopped,
-                          .context = made->call};
+    ir_calibration how = {.pool = made->pool, .stop = stop_measuring, .context = made};
     status = ir_segment_calibrate(built, &how, &made->curves, error);
     ir_segment_close(built);
     return status;
@@ -421,9 +429,15 @@ static int32_t carry_out(plan *made, imgret_error *error)
         status = open_base(made, error);
     if (!status)
         status = build(made, path, &built, error);
-    if (!status)
+    bool refused = false;
+    if (!status) {
         status = list_segment(made, &built, error);
-    delete_unlisted(made->database); /* replaced files, or the one that could not be listed */
+        refused = status != IMGRET_OK;
+    }
+    /* A commit that the disk refused may be found in the log after a crash: then the new file is the one
+     * that is listed. Who opens the database next knows, and deletes. */
+    if (!refused)
+        delete_unlisted(made->database); /* replaced files, or one that was not finished */
     ir_free(path);
     return status;
 }

@@ -146,7 +146,9 @@ static uint32_t part_queries(ir_database *database, const imgret_query_options *
 {
     uint64_t there = ir_query_vectors_at_most(database);
     uint64_t k = options->k < there ? options->k : there;
+    pthread_rwlock_rdlock(&database->segments.layout); /* the delta may be exchanged just now */
     uint64_t delta_bytes = ir_delta_ram_bytes(database->delta);
+    pthread_rwlock_unlock(&database->segments.layout);
     uint64_t most = PART_QUERIES_MAX;
     if (k * most > PART_RESULTS_MAX)
         most = PART_RESULTS_MAX / k;

@@ -57,7 +57,8 @@ static void prepare_picture(void *context, uint32_t part)
     ir_source source;
     ir_feature_picture known;
     one->failure = (imgret_error)IMGRET_ERROR_INIT;
-    one->status = ir_source_open(&source, asked->input, &database->limits, &one->failure);
+    one->status = ir_source_open(&source, asked->input, &database->limits, database->isolation,
+                                 &one->failure);
     ir_regions_zoom(database->regions, &source.zoom_columns, &source.zoom_rows);
     if (!one->status) {
         one->key = ir_features_key(database, &source);
@@ -189,7 +190,8 @@ static int32_t extract_one(const ir_query_work *work, imgret_error *error)
 {
     ir_source source;
     int32_t status =
-        ir_source_open(&source, work->asked[0].input, &work->database->limits, error);
+        ir_source_open(&source, work->asked[0].input, &work->database->limits,
+                       work->database->isolation, error);
     if (status)
         return status;
     ir_regions_zoom(work->database->regions, &source.zoom_columns, &source.zoom_rows);
@@ -208,7 +210,8 @@ static int32_t extract_parts(const ir_query_work *work, imgret_error *error)
             continue;
         ir_source source;
         imgret_error reason = IMGRET_ERROR_INIT;
-        int32_t status = ir_source_open(&source, asked->input, &database->limits, &reason);
+        int32_t status = ir_source_open(&source, asked->input, &database->limits,
+                                        database->isolation, &reason);
         ir_regions_zoom(database->regions, &source.zoom_columns, &source.zoom_rows);
         if (!status)
             status = ir_objects_vector(database, &source, work->options->box, asked->vector,

@@ -188,7 +188,8 @@ static int32_t extract_batch(mover *move, picture *pictures, uint32_t count, img
                                   .inputs = inputs,
                                   .count = wanted,
                                   .out = move->rows,
-                                  .statuses = statuses};
+                                  .statuses = statuses,
+                                  .isolation = move->database->isolation};
     int32_t status = wanted ? ir_extract_many_run(&work, error) : IMGRET_OK;
     if (!status)
         status = keep_rows(move, pictures, which, wanted, statuses, error);

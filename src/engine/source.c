@@ -46,10 +46,11 @@ int32_t ir_source_read_input(imgret_input *out, const imgret_input *given, uint3
 }
 
 int32_t ir_source_open(ir_source *out, const imgret_input *input, const imgret_limits *limits,
-                       imgret_error *error)
+                       ir_isolation *isolation, imgret_error *error)
 {
     memset(out, 0, sizeof *out);
     out->input = input;
+    out->isolation = isolation;
     if (input->kind == IMGRET_INPUT_FILE) {
         int32_t status = ir_file_read(input->path, limits->file_bytes_max, &out->owned,
                                       &out->data_bytes, error);
@@ -82,9 +83,13 @@ static uint32_t zoomed(uint32_t length, uint32_t zoom)
     return wanted < UINT32_MAX ? (uint32_t)wanted : UINT32_MAX;
 }
 
-int32_t ir_source_decode(const ir_source *source, const ir_extractor *extractor,
-                         const imgret_limits *limits, ir_picture *out, imgret_error *error)
+/* With `exif`, what the camera wrote is read too. */
+static int32_t decode(const ir_source *source, const ir_extractor *extractor,
+                      const imgret_limits *limits, ir_picture *out, ir_exif *exif,
+                      imgret_error *error)
 {
+    if (exif)
+        ir_decode_exif("", NULL, 0, exif);
     if (source->input->kind == IMGRET_INPUT_PIXELS)
         return ir_decode_pixels(source->input, limits, out, error);
     ir_decode_options options = {
@@ -94,7 +99,19 @@ int32_t ir_source_decode(const ir_source *source, const ir_extractor *extractor,
         options.width_min = zoomed(info->decode_width_min, source->zoom_columns);
         options.height_min = zoomed(info->decode_height_min, source->zoom_rows);
     }
-    return ir_decode(source->data, source->data_bytes, &options, out, error);
+    if (source->isolation)
+        return ir_isolation_decode(source->isolation, source->data, source->data_bytes, &options,
+                                   out, exif, error);
+    int32_t status = ir_decode(source->data, source->data_bytes, &options, out, error);
+    if (!status && exif)
+        ir_decode_exif(out->format, source->data, source->data_bytes, exif);
+    return status;
+}
+
+int32_t ir_source_decode(const ir_source *source, const ir_extractor *extractor,
+                         const imgret_limits *limits, ir_picture *out, imgret_error *error)
+{
+    return decode(source, extractor, limits, out, NULL, error);
 }
 
 const imgret_attributes *ir_look_attributes(ir_look *look)
@@ -119,11 +136,9 @@ void ir_look_set_label(ir_look *look, const ir_extractor *extractor, const ir_la
     look->label_score = label->score;
 }
 
-static int32_t look_at(const ir_source *source, const ir_picture *picture,
-                       ir_analyzer **analyzer, ir_look *out, imgret_error *error)
+static int32_t look_at(const ir_picture *picture, ir_analyzer **analyzer, ir_look *out,
+                       imgret_error *error)
 {
-    bool encoded = source->input->kind != IMGRET_INPUT_PIXELS;
-    ir_decode_exif(picture->format, source->data, encoded ? source->data_bytes : 0, &out->exif);
     int32_t status = ir_analyze(analyzer, picture, &out->attributes, error);
     out->there = !status;
     return status;
@@ -134,7 +149,8 @@ int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor
                           imgret_error *error)
 {
     ir_picture picture = {0};
-    int32_t status = ir_source_decode(source, extractor, limits, &picture, error);
+    int32_t status = decode(source, extractor, limits, &picture,
+                            out->look ? &out->look->exif : NULL, error);
     if (!status) {
         out->width = picture.source_width;
         out->height = picture.source_height;
@@ -143,7 +159,7 @@ int32_t ir_source_prepare(const ir_source *source, const ir_extractor *extractor
             status = ir_prepare(extractor, &picture, prepared, error);
     }
     if (!status && out->look) {
-        status = look_at(source, &picture, out->analyzer, out->look, error);
+        status = look_at(&picture, out->analyzer, out->look, error);
     }
     if (!status && out->on_pixels)
         status = out->on_pixels(out->context, &picture, error);

@@ -3,7 +3,7 @@
 #define IR_ENGINE_SOURCE_H
 
 #include "analyze/analyze.h"
-#include "decode/decode.h"
+#include "decode/isolate.h"
 #include "extract/extract.h"
 
 #include <imgret/imgret.h>
@@ -21,6 +21,7 @@ typedef struct ir_source {
      * parts to have enough: ir_regions_zoom. 0: once; UINT32_MAX: all there are. */
     uint32_t zoom_columns;
     uint32_t zoom_rows;
+    ir_isolation *isolation; /* decodes it; NULL: this process does */
 } ir_source;
 
 /* What a picture looks like, what its camera wrote, and what the model's head says that it is. May be
@@ -56,9 +57,10 @@ typedef struct ir_source_picture {
 int32_t ir_source_read_input(imgret_input *out, const imgret_input *given, uint32_t kinds,
                              imgret_error *error);
 
-/* Reads a file when it is one, and hashes the content. `input` must outlive the source. */
+/* Reads a file when it is one, and hashes the content. `input`, and `isolation` unless it is NULL, must
+ * outlive the source. */
 int32_t ir_source_open(ir_source *out, const imgret_input *input, const imgret_limits *limits,
-                       imgret_error *error);
+                       ir_isolation *isolation, imgret_error *error);
 void ir_source_close(ir_source *source);
 
 /* Decodes for an extractor (NULL: for looking at it only). ir_picture_free. */

@@ -132,6 +132,10 @@ int32_t ir_staging_finish(ir_staging *staging, imgret_error *error)
         return status;
     }
     status = ir_folder_sync(staging->parent, error);
+    if (status && rename(staging->path, staging->partial) == 0) {
+        ir_staging_drop(staging); /* a call that failed leaves nothing */
+        return status;
+    }
     close(staging->fd);
     forget(staging);
     return status;

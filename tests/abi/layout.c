@@ -47,7 +47,7 @@ FIELD(imgret_limits, dimension_max, 4);
 FIELD(imgret_limits, file_bytes_max, 8);
 FIELD(imgret_limits, pixel_count_max, 16);
 
-SIZE(imgret_open_options, 88);
+SIZE(imgret_open_options, 96);
 FIELD(imgret_open_options, size, 0);
 FIELD(imgret_open_options, flags, 4);
 FIELD(imgret_open_options, model, 8);
@@ -64,6 +64,7 @@ FIELD(imgret_open_options, batch_delay_us, 64);
 FIELD(imgret_open_options, queue_max, 68);
 FIELD(imgret_open_options, feature_cache_bytes, 72);
 FIELD(imgret_open_options, regions, 80);
+FIELD(imgret_open_options, decode_isolation, 88);
 
 SIZE(imgret_stats, 328);
 FIELD(imgret_stats, size, 0);
@@ -253,6 +254,47 @@ FIELD(imgret_label_item, id, 8);
 FIELD(imgret_label_item, confidence, 16);
 FIELD(imgret_label_item, uri, 24);
 FIELD(imgret_label_item, label_before, 32);
+
+SIZE(imgret_duplicate, 72);
+FIELD(imgret_duplicate, size, 0);
+FIELD(imgret_duplicate, kind, 4);
+FIELD(imgret_duplicate, id, 8);
+FIELD(imgret_duplicate, uri, 16);
+FIELD(imgret_duplicate, format, 24);
+FIELD(imgret_duplicate, width, 32);
+FIELD(imgret_duplicate, height, 36);
+FIELD(imgret_duplicate, file_bytes, 40);
+FIELD(imgret_duplicate, modified_ns, 48);
+FIELD(imgret_duplicate, score, 56);
+FIELD(imgret_duplicate, hash_bits, 64);
+FIELD(imgret_duplicate, turn, 68);
+
+SIZE(imgret_duplicate_group, 32);
+FIELD(imgret_duplicate_group, size, 0);
+FIELD(imgret_duplicate_group, kind, 4);
+FIELD(imgret_duplicate_group, count, 8);
+FIELD(imgret_duplicate_group, members, 16);
+FIELD(imgret_duplicate_group, keep_reason, 24);
+FIELD(imgret_duplicate_group, reserved_zero, 28);
+
+SIZE(imgret_duplicates_options, 48);
+FIELD(imgret_duplicates_options, size, 0);
+FIELD(imgret_duplicates_options, flags, 4);
+FIELD(imgret_duplicates_options, kind_max, 8);
+FIELD(imgret_duplicates_options, reserved_zero, 12);
+FIELD(imgret_duplicates_options, similar_score, 16);
+FIELD(imgret_duplicates_options, where, 24);
+FIELD(imgret_duplicates_options, params, 32);
+FIELD(imgret_duplicates_options, param_count, 40);
+FIELD(imgret_duplicates_options, where_ms_max, 44);
+
+SIZE(imgret_duplicates_report, 40);
+FIELD(imgret_duplicates_report, size, 0);
+FIELD(imgret_duplicates_report, reserved_zero, 4);
+FIELD(imgret_duplicates_report, image_count, 8);
+FIELD(imgret_duplicates_report, group_count, 16);
+FIELD(imgret_duplicates_report, duplicate_count, 24);
+FIELD(imgret_duplicates_report, duplicate_bytes, 32);
 
 SIZE(imgret_label_options, 80);
 FIELD(imgret_label_options, size, 0);

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import threading
 import unittest
 
@@ -56,6 +57,26 @@ class FilterTest(Case):
             db.set_label(99, "x")
 
 
+    def test_labels_from_examples(self):
+        db = self.vectors()
+        for i in range(60):
+            side = [10, 0.1 * i, 1, 0] if i % 2 else [0.1 * i, 10, 0, 1]
+            db.add_vector(side, uri=str(i))
+        seen = []
+        found = db.label_examples("odd", [2, 4, [10, 1, 1, 0]], on_item=seen.append)
+        self.assertEqual((found.fitting_count, found.assigned_count), (len(seen), 0))
+        self.assertTrue(seen and all(int(item.uri) % 2 for item in seen))
+        self.assertEqual(db.count(where="label = 'odd'"), 0)
+        report = db.label_examples("odd", [2, 4], assign=True, where="id < :n", params={"n": 30})
+        self.assertGreater(report.assigned_count, 0)
+        self.assertEqual(db.get(2).label_score, 1)
+        self.assertEqual(db.count(where="label = 'odd' AND id >= 30"), 0)
+        with self.assertRaises(imgret.InvalidArgumentError):
+            db.label_examples("odd", [])
+        with self.assertRaises(ZeroDivisionError):
+            db.label_examples("odd", [2], on_item=lambda item: 1 / 0)
+
+
 class QueryTest(Case):
     def test_terms(self):
         db = self.vectors(vector_type="f32")
@@ -91,6 +112,8 @@ class QueryTest(Case):
         hits = db.query([0, 1, 0, 0])
         self.assertEqual((hits.stats.exact_distances, hits.partial), (30, False))
         self.assertEqual((hits.stats.reads, hits.stats.effort), (0, 0))
+        hits = db.query([0, 1, 0, 0], estimated=True)
+        self.assertEqual((len(hits), hits.stats.estimates), (10, False))  # nothing is in a segment
         self.assertEqual(len(db.query([0, 1, 0, 0], target_recall=0.9, deadline_seconds=60)), 10)
         with self.assertRaises(imgret.InvalidArgumentError):
             db.query([0, 1, 0, 0], target_recall=0.9, effort=5)
@@ -346,12 +369,23 @@ class UpkeepTest(Case):
         folder = os.environ.get("IMGRET_TEST_PLUGINS", "")
         if not os.path.exists(os.path.join(folder, "imgret_fake.so")):
             self.skipTest("IMGRET_TEST_PLUGINS has no fake backend")
-        with imgret.Extractor("fake", plugin_path=folder) as extractor:
-            if not extractor.info.class_count:
-                self.skipTest("the fake backend has no classification head")
+        # A plugin of its own: what it logs when it is loaded belongs to another test.
+        shutil.copy(os.path.join(folder, "imgret_fake.so"), self.folder)
+        names = self.write("names", "ant\nbée\ncow\n".encode())
+        model = "fake;act=head;labels=" + names
+        with imgret.Extractor(model, plugin_path=self.folder) as extractor:
+            self.assertEqual(extractor.info.class_count, 3)
             got = extractor.classify([picture(1), b"no picture"])
             self.assertEqual((got.statuses, len(got.labels)), ([0, -10], 2))
-            self.assertEqual(len(got.logits[0]), extractor.info.class_count)
+            self.assertEqual((len(got.logits), len(got.logits[0])), (2, 3))
+            self.assertEqual(max(range(3), key=lambda i: got.logits[0][i]), got.labels[0])
+            self.assertEqual(extractor.label(1), "bée")
+            with self.assertRaises(imgret.NotFoundError):
+                extractor.label(3)
+        report = imgret.inspect_model("fake", plugin_path=self.folder)
+        self.assertEqual((report.status, report.backend), (0, "fake"), report)
+        report = imgret.inspect_model("fake;act=lacks", plugin_path=self.folder)
+        self.assertEqual((report.status, report.missing), (-11, ["head.weight", "head.bias"]))
 
     @needs_numpy
     def test_principal_components(self):

@@ -248,12 +248,11 @@ class HeaderTest(unittest.TestCase):
     def test_hits_are_unpacked_as_declared(self):
         self.assertEqual(_results._HIT.size, ctypes.sizeof(_abi.Hit))
         self.assertEqual(len(_results._HIT.unpack(bytes(_results._HIT.size))), len(_abi.Hit._fields_))
-        values = (112, 640, 480, 0, 7, 0.5, b"u", b"{}", b"l", 0.25, 3, 1, 2, 30, 40, 0, 0.75, b"r")
+        values = (ctypes.sizeof(_abi.Hit), 640, 480, 0, 7, 0.5, b"u", b"{}", b"l", 0.25, 3, 1, 2, 30, 40, 0, 0.75, b"r")
         hit = _abi.Hit(*values)
         for wanted, got in zip(values, _results._HIT.unpack(bytes(hit))):
             self.assertEqual(ctypes.string_at(got) if isinstance(wanted, bytes) else got, wanted)
         rows = _results._Hits(1, ctypes.pointer(hit))
-        rows.stride = ctypes.sizeof(_abi.Hit)
         (read,) = rows.each()
         self.assertEqual((read.label, read.label_score, read.region), ("l", 0.25, 3))
         self.assertEqual(read.box, _types.Box(1, 2, 30, 40))

@@ -142,6 +142,41 @@ static void format_2_moves_on(void **state)
     assert_int_equal(rename(moved, fixture->path), 0);
 }
 
+static void assert_golden_3(imgret *db, uint64_t groups)
+{
+    imgret_records *records;
+    imgret_regions *regions;
+    assert_int_equal(imgret_list(&records, db, NULL, NULL), IMGRET_OK);
+    assert_int_equal(imgret_records_count(records), 3);
+    assert_int_equal(imgret_records_at(records, 2)->state, IMGRET_STATE_FAILED);
+    imgret_records_free(records);
+    assert_int_equal(imgret_get_regions(&regions, db, 2, NULL), IMGRET_OK);
+    assert_int_equal(imgret_regions_count(regions), 2);
+    assert_int_equal(imgret_regions_at(regions, 1)->x, 160);
+    imgret_regions_free(regions);
+    imgret_duplicates_report report = {.size = sizeof report};
+    imgret_duplicates_options similar = {.size = sizeof similar, .similar_score = -1,
+                                         .kind_max = IMGRET_DUPLICATE_SIMILAR};
+    assert_int_equal(imgret_duplicates(db, &similar, NULL, NULL, &report, NULL), IMGRET_OK);
+    assert_int_equal(report.group_count, groups);
+}
+
+static void format_3_is_read_as_it_is_and_moves_on(void **state)
+{
+    const catalog_fixture *fixture = *state;
+    make_golden(fixture, "catalog-3.sql");
+    imgret *db = open_database(fixture, IMGRET_OPEN_READ_ONLY);
+    assert_golden_3(db, 1); /* it has no verdicts, nor a table for them */
+    imgret_close(db);
+    db = open_database(fixture, 0);
+    assert_golden_3(db, 1);
+    assert_int_equal(imgret_set_verdict(db, 1, 2, IMGRET_VERDICT_DIFFERENT, NULL), IMGRET_OK);
+    imgret_close(db);
+    db = open_database(fixture, IMGRET_OPEN_READ_ONLY);
+    assert_golden_3(db, 0);
+    imgret_close(db);
+}
+
 static void a_read_only_handle_says_what_to_do(void **state)
 {
     const catalog_fixture *fixture = *state;
@@ -158,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         catalog_test(format_1_moves_on),
         catalog_test(format_2_moves_on),
+        catalog_test(format_3_is_read_as_it_is_and_moves_on),
         catalog_test(what_it_holds_can_be_changed_afterwards),
         catalog_test(a_read_only_handle_says_what_to_do),
     };

@@ -1,4 +1,5 @@
-/* test_crash.c: a process is killed while it adds, replaces, removes and backs up, again and again.
+/* test_crash.c: a process is killed while it adds, replaces, removes, optimizes and backs up,
+ * again and again.
  *
  * The child tells in a pipe what it is about to do, and that it is done. After each kill the parent
  * opens the database and holds it against a list of what must be there: all that was told as done,
@@ -17,7 +18,7 @@
 
 enum { KEYS = 48, GROUP_MAX = 12, ROUNDS = 50, ROUNDS_LONG = 1000, KILL_US_MAX = 80000 };
 
-typedef enum kind { CHANGE, BACKUP, REOPEN } kind;
+typedef enum kind { CHANGE, BACKUP, REOPEN, OPTIMIZE } kind;
 
 typedef struct change {
     uint32_t key;
@@ -47,6 +48,8 @@ typedef struct run {
     model backed_up;
     uint32_t backup_next;
     uint64_t done_count;
+    uint32_t segments_seen;  /* rounds after which there were some */
+    uint32_t optimize_kills; /* while one was going on */
 } run;
 
 static void backup_path(const run *r, uint32_t number, char out[360])
@@ -112,6 +115,8 @@ static message draw_message(const run *r, uint64_t *state)
         drawn.backup = r->backup_next;
     } else if (dice == 1) {
         drawn.what = REOPEN;
+    } else if (dice < 4) {
+        drawn.what = OPTIMIZE;
     } else if (dice < 10) {
         drawn.count = 2 + random_below(state, GROUP_MAX - 1);
     }
@@ -138,6 +143,10 @@ static void work_for_ever(run *r, uint64_t state, int pipe_end)
             imgret_close(db);
             db = open_vectors(r->path, 0, 0);
             need(db);
+        } else if (next.what == OPTIMIZE) {
+            imgret_optimize_options options = {.size = sizeof options,
+                                               .flags = IMGRET_OPTIMIZE_FORCE};
+            need(imgret_optimize(db, &options, NULL) == IMGRET_OK);
         } else {
             bool group = next.count > 1;
             need(!group || imgret_begin(db, NULL) == IMGRET_OK);
@@ -232,16 +241,30 @@ static bool same_model(const model *a, const model *b)
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-/* A closed database is catalog.db and nothing else. */
-static void assert_no_leftovers(const char *path)
+/* A closed database is catalog.db, and as many segment files as it has segments. */
+static void assert_no_leftovers(const char *path, uint64_t segment_count)
 {
+    char segments[400];
+    snprintf(segments, sizeof segments, "%s/segments", path);
     DIR *folder = opendir(path);
     assert_non_null(folder);
     const struct dirent *entry;
     while ((entry = readdir(folder)))
-        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "catalog.db") != 0)
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "catalog.db") != 0 &&
+            strcmp(entry->d_name, "segments") != 0)
             fail_msg("%s is left over", entry->d_name);
     closedir(folder);
+    folder = opendir(segments);
+    uint64_t found = 0;
+    while (folder && (entry = readdir(folder))) {
+        size_t digits = strspn(entry->d_name, "0123456789");
+        if (entry->d_name[0] != '.' && (!digits || strcmp(entry->d_name + digits, ".seg") != 0))
+            fail_msg("segments/%s is left over", entry->d_name);
+        found += digits > 0;
+    }
+    if (folder)
+        closedir(folder);
+    assert_int_equal(found, segment_count);
 }
 
 /* A backup is either what was told, or the one in flight: whole or not there. */
@@ -292,8 +315,12 @@ static void reopen_and_compare(run *r)
     r->now = found;
     assert_int_equal(count_problems(db), 0);
     check_backups(r, db);
+    imgret_stats stats = {.size = sizeof stats};
+    assert_int_equal(imgret_get_stats(db, &stats, NULL), IMGRET_OK);
     imgret_close(db);
-    assert_no_leftovers(r->path);
+    assert_no_leftovers(r->path, stats.segment_count);
+    r->segments_seen += stats.segment_count > 0;
+    r->optimize_kills += r->in_flight && r->flight.what == OPTIMIZE;
 }
 
 static void one_round(run *r, uint64_t seed)
@@ -341,9 +368,10 @@ static void what_was_told_as_done_survives_every_kill(void **state)
         one_round(&r, seed_now);
     }
     seed_now = 0;
-    printf("# %u kills, %llu operations told as done, violations: 0\n", rounds,
-           (unsigned long long)r.done_count);
-    assert_true(r.done_count > rounds);
+    printf("# %u kills (%u while optimizing, %u with segments), %llu operations told as done, "
+           "violations: 0\n",
+           rounds, r.optimize_kills, r.segments_seen, (unsigned long long)r.done_count);
+    assert_true(r.done_count > rounds && r.segments_seen > rounds / 4);
     remove_folder(r.folder);
     assert_int_equal(ir_alloc_live_count(), 0);
 }

@@ -325,6 +325,36 @@ static void objects_are_found_where_they_are(void **state)
     imgret_close(db);
 }
 
+/* The database does not come with its detector: it shows and finds what was detected all the same. */
+static void an_export_keeps_labels_and_scores(void **state)
+{
+    const fixture *here = *state;
+    fixture copied = *here;
+    static uint8_t rgb[3 * SIDE_PX * SIDE_PX];
+    char out[320];
+    int64_t id;
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret *db = open_finder(here, "detector:finder?score=0.5&nms=0.2"), *copy;
+    draw_two(rgb);
+    assert_int_equal(try_add(db, rgb, SIDE_PX, SIDE_PX, &id), IMGRET_OK);
+    snprintf(out, sizeof out, "%s/out", here->folder);
+    snprintf(copied.db, sizeof copied.db, "%s/copy", here->folder);
+    assert_int_equal(imgret_export(db, out, NULL, NULL), IMGRET_OK);
+    imgret_close(db);
+    if (imgret_import(copied.db, out, NULL, &error) != IMGRET_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(imgret_open(&copy, copied.db, NULL, NULL), IMGRET_OK); /* no plugin_path */
+    assert_int_equal(count_regions(copy, id), 3);
+    assert_region(copy, id, 1, 0, 0, 64, 64, "green", 1.0);
+    assert_region(copy, id, 2, 96, 64, 32, 32, "blue", 0.9);
+    imgret_close(copy);
+    copy = open_finder(&copied, NULL); /* with it, it detects as before */
+    rgb[0] ^= 1;
+    assert_int_equal(try_add(copy, rgb, SIDE_PX, SIDE_PX, &id), IMGRET_OK);
+    assert_region(copy, id, 2, 96, 64, 32, 32, "blue", 0.9);
+    imgret_close(copy);
+}
+
 static void the_main_object_is_asked_with(void **state)
 {
     static uint8_t rgb[3 * SIDE_PX * SIDE_PX];
@@ -656,6 +686,7 @@ int main(void)
         cmocka_unit_test(yolox_finds_the_pets),
         detector_test(objects_are_found_where_they_are),
         detector_test(the_main_object_is_asked_with),
+        detector_test(an_export_keeps_labels_and_scores),
         detector_test(a_filter_chooses_among_objects),
         detector_test(a_file_of_labels_names_the_classes),
         detector_test(labels_that_moved_are_remembered),

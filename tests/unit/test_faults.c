@@ -164,6 +164,14 @@ static void back_up(ledger *l, imgret *db)
         l->silent++;
 }
 
+/* Changes nothing of what is there, whether it succeeds or not. */
+static void optimize(ledger *l, imgret *db)
+{
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_optimize_options options = {.size = sizeof options, .flags = IMGRET_OPTIMIZE_FORCE};
+    note(l, imgret_optimize(db, &options, &error), &error);
+}
+
 static void run_script(ledger *l)
 {
     imgret *db;
@@ -182,6 +190,7 @@ static void run_script(ledger *l)
             else
                 leave_open(l, 3);
             transact(l, db);
+            optimize(l, db);
             ask(l, db, 4);
         } else {
             for (uint32_t look = 6; look <= 60; look += 54) /* added, then replaced */
@@ -189,6 +198,7 @@ static void run_script(ledger *l)
                     l->there[6] = 1;
                 else if (l->there[6] != 1)
                     leave_open(l, 6);
+            optimize(l, db); /* with the segment that is there, and without what was replaced */
             back_up(l, db);
             int64_t id = l->there[5] == 1 ? find(l, db, 5) : 0;
             if (id && note(l, imgret_remove(db, id, &error), &error))

@@ -44,7 +44,7 @@ static uint64_t segment_vectors(imgret *db)
 
 static bool wait_for_segments(imgret *db, uint64_t wanted)
 {
-    for (int i = 0; i < 1800 && segment_vectors(db) < wanted; i++) {
+    for (int i = 0; i < 18000 && segment_vectors(db) < wanted; i++) {
         assert_int_equal(find_seed(db, 42), 43); /* meanwhile, too */
         usleep(100000);
     }

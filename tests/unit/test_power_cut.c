@@ -1,7 +1,7 @@
 /* test_power_cut.c: the power goes at any moment, and of what was not synced anything may be lost.
  *
- * A session is recorded: each write, truncation, sync and deletion of SQLite's files, with marks
- * where an operation begins and where it was told as done. For each moment the files are then made
+ * A session is recorded: each write, truncation, sync, renaming and deletion of the catalogue's and the
+ * segments' files, with marks where an operation begins and where it was told as done. For each moment the files are then made
  * as a disk may have them: what was synced is there; of what was written since, nothing, all, or a
  * random part in random order, torn at 512 bytes. The database opened on them must hold all that
  * was told as done, the operation in flight wholly or not at all, and be sound.
@@ -12,11 +12,14 @@
 
 #include "base/alloc.h"
 
+#include <errno.h>
+
 enum {
     KEYS = 24,
     OPERATIONS = 40,
     GROUP_MAX = 10,
-    FILES = 64,
+    FILES = 256,
+    RENAMES = 64,
     SECTOR_BYTES = 512,
     VARIANTS = 4, /* of the files at one moment; the first two are "nothing" and "all" */
     VARIANTS_LONG = 24,
@@ -90,6 +93,8 @@ static void record_session(session *s, uint64_t seed)
     for (uint32_t i = 1; i <= OPERATIONS; i++) {
         uint32_t dice = random_below(&state, 16);
         s->after[i] = s->after[i - 1];
+        if (i == OPERATIONS / 4) /* at least once: segments are there from now on */
+            dice = 2;
         watched_vfs_mark(2 * i);
         if (dice == 0) {
             char to[320];
@@ -100,6 +105,10 @@ static void record_session(session *s, uint64_t seed)
             imgret_close(db);
             db = open_vectors(s->path, 0, 0);
             assert_non_null(db);
+        } else if (dice <= 3) { /* a segment is made, or merged with what came since */
+            imgret_optimize_options options = {.size = sizeof options,
+                                               .flags = IMGRET_OPTIMIZE_FORCE};
+            assert_int_equal(imgret_optimize(db, &options, NULL), IMGRET_OK);
         } else {
             change_some(db, &s->after[i], &state);
         }
@@ -123,6 +132,11 @@ typedef struct disk {
     image synced[FILES];
     size_t *pending[FILES]; /* events since the file's last sync */
     size_t pending_count[FILES];
+    bool leaving[FILES];    /* renamed, and the folder not yet synced: the old name may be there too */
+    bool unsynced_folder[FILES]; /* it was made: it may be lost with all that is in it */
+    image moved[RENAMES];   /* what had reached the disk of a file when it was renamed, */
+    size_t moved_at[RENAMES]; /* by the event's number */
+    uint32_t moved_count;
 } disk;
 
 static void resize(image *file, size_t bytes)
@@ -181,7 +195,31 @@ static size_t folder_bytes(const char *path)
     return (size_t)(strrchr(path, '/') - path);
 }
 
-/* Deletions in the folder of file `of` are for good. */
+static void copy_image(image *to, const image *from)
+{
+    to->exists = from->exists;
+    resize(to, from->bytes);
+    if (from->bytes)
+        memcpy(to->data, from->data, from->bytes);
+}
+
+/* Whether an event is about the file's name: everything before it is of another file. */
+static bool is_of_name(const watched_vfs_event *event)
+{
+    return event->kind == WATCHED_VFS_DELETE || event->kind == WATCHED_VFS_RENAME;
+}
+
+/* What the name stands for after event `at`, which is one of the above. */
+static void take_name(const disk *d, size_t at, image *out)
+{
+    out->exists = false;
+    out->bytes = 0;
+    for (uint32_t i = 0; i < d->moved_count; i++)
+        if (d->moved_at[i] == at)
+            copy_image(out, &d->moved[i]);
+}
+
+/* Names that were made, moved and deleted in the folder of file `of` are for good. */
 static void sync_folder(disk *d, uint32_t of)
 {
     size_t length = folder_bytes(watched_vfs_file(of));
@@ -189,17 +227,32 @@ static void sync_folder(disk *d, uint32_t of)
         const char *path = watched_vfs_file(file);
         if (folder_bytes(path) != length || strncmp(path, watched_vfs_file(of), length) != 0)
             continue;
-        for (size_t i = d->pending_count[file]; i > 0; i--) {
-            if (d->events[d->pending[file][i - 1]].kind != WATCHED_VFS_DELETE)
-                continue;
-            d->synced[file].exists = false;
+        d->unsynced_folder[file] = false;
+        if (d->leaving[file]) {
+            d->leaving[file] = d->synced[file].exists = false;
             d->synced[file].bytes = 0;
+        }
+        for (size_t i = d->pending_count[file]; i > 0; i--) {
+            if (!is_of_name(&d->events[d->pending[file][i - 1]]))
+                continue;
+            take_name(d, d->pending[file][i - 1], &d->synced[file]);
             d->pending_count[file] -= i;
             memmove(d->pending[file], d->pending[file] + i,
                     d->pending_count[file] * sizeof(size_t));
             break;
         }
     }
+}
+
+/* Of the old name only what was synced counts: nothing else need ever be under the new one. */
+static void move_file(disk *d, size_t at)
+{
+    uint32_t from = (uint32_t)d->events[at].offset, to = d->moved_count++;
+    assert_true(from < FILES && to < RENAMES);
+    copy_image(&d->moved[to], &d->synced[from]);
+    d->moved_at[to] = at;
+    d->leaving[from] = true;
+    d->pending_count[from] = 0;
 }
 
 static void take_event(disk *d, size_t at)
@@ -213,6 +266,12 @@ static void take_event(disk *d, size_t at)
         sync_folder(d, file);
         return;
     }
+    if (event->kind == WATCHED_VFS_FOLDER) {
+        d->unsynced_folder[file] = true;
+        return;
+    }
+    if (event->kind == WATCHED_VFS_RENAME)
+        move_file(d, at);
     if (event->kind != WATCHED_VFS_SYNC) {
         size_t count = d->pending_count[file]++;
         d->pending[file] = realloc(d->pending[file], (count + 1) * sizeof(size_t));
@@ -226,25 +285,23 @@ static void take_event(disk *d, size_t at)
     d->pending_count[file] = 0;
 }
 
-/* What a disk may hold of a file. A name that was deleted and made anew means either the old file or
- * the new one, never a mixture. */
+/* What a disk may hold of a file. A name that was deleted or given to another file means either the old
+ * one or the new one, never a mixture. */
 static void make_variant(const disk *d, uint32_t file, uint32_t variant, uint64_t *state,
                          image *out)
 {
     size_t first = 0, last = d->pending_count[file];
-    out->exists = d->synced[file].exists;
-    resize(out, d->synced[file].bytes);
-    if (out->bytes)
-        memcpy(out->data, d->synced[file].data, out->bytes);
+    copy_image(out, &d->synced[file]);
+    if (d->leaving[file] && (variant == 1 || (variant > 1 && random_below(state, 2))))
+        out->exists = false;
     for (size_t i = 0; i < last; i++) {
-        if (d->events[d->pending[file][i]].kind != WATCHED_VFS_DELETE)
+        if (!is_of_name(&d->events[d->pending[file][i]]))
             continue;
-        bool deleted = variant == 1 || (variant > 1 && random_below(state, 2));
-        if (!deleted) {
+        bool happened = variant == 1 || (variant > 1 && random_below(state, 2));
+        if (!happened) {
             last = i;
         } else {
-            out->exists = false;
-            out->bytes = 0;
+            take_name(d, d->pending[file][i], out);
             first = i + 1;
         }
     }
@@ -279,6 +336,25 @@ static void write_file(const char *path, const image *from)
     assert_int_equal(fclose(file), 0);
 }
 
+/* Whether a folder below `folder` that `path` lies in was lost; where it is not, it is made. */
+static bool is_lost(const disk *d, const char *folder, const char *path, const char *to,
+                    const bool lost[FILES])
+{
+    size_t length = strlen(folder), inside = folder_bytes(path);
+    char target[400];
+    if (inside == length)
+        return false;
+    for (uint32_t file = 0; file < FILES && watched_vfs_file(file); file++) {
+        const char *made = watched_vfs_file(file);
+        if (strlen(made) == inside && strncmp(made, path, inside) == 0 && d->unsynced_folder[file] &&
+            lost[file])
+            return true;
+    }
+    snprintf(target, sizeof target, "%s/%.*s", to, (int)(inside - length - 1), path + length + 1);
+    assert_true(mkdir(target, 0700) == 0 || errno == EEXIST);
+    return false;
+}
+
 /* Writes the files whose folder is `folder` into the new folder `to`; false when there are none. */
 static bool materialise(const disk *d, const char *folder, const char *to, uint32_t variant,
                         uint64_t *state)
@@ -286,13 +362,16 @@ static bool materialise(const disk *d, const char *folder, const char *to, uint3
     bool any = false;
     size_t length = strlen(folder);
     image made = {0};
+    bool lost[FILES]; /* of folders that are not synced */
+    for (uint32_t i = 0; i < FILES; i++)
+        lost[i] = variant == 0 || (variant > 1 && random_below(state, 2));
     assert_int_equal(mkdir(to, 0700), 0);
     for (uint32_t file = 0; file < FILES && watched_vfs_file(file); file++) {
         const char *path = watched_vfs_file(file);
         if (strncmp(path, folder, length) != 0 || path[length] != '/')
             continue;
         make_variant(d, file, variant, state, &made);
-        if (!made.exists)
+        if (!made.exists || is_lost(d, folder, path, to, lost))
             continue;
         char target[400];
         snprintf(target, sizeof target, "%s/%s", to, path + length + 1);
@@ -388,6 +467,8 @@ static void free_disk(disk *d)
         free(d->synced[i].data);
         free(d->pending[i]);
     }
+    for (uint32_t i = 0; i < d->moved_count; i++)
+        free(d->moved[i].data);
 }
 
 static uint64_t cut_everywhere(uint64_t seed)
@@ -396,7 +477,8 @@ static uint64_t cut_everywhere(uint64_t seed)
     assert_non_null(s);
     record_session(s, seed);
     size_t count;
-    disk d = {.events = watched_vfs_events(&count)};
+    static disk d;
+    d = (disk){.events = watched_vfs_events(&count)};
     uint64_t cuts = 0, state = seed + 1;
     cut here = {0};
     for (here.at = 0; here.at < count; here.at++) {

@@ -715,6 +715,61 @@ static void the_main_box_is_large_and_sure(void **state)
 
 #define regions_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* Every region of every image, and that each is found where it was. */
+static void assert_same_regions(imgret *a, imgret *b, int64_t id)
+{
+    imgret_regions *x, *y;
+    int32_t status = imgret_get_regions(&x, a, id, NULL);
+    assert_int_equal(imgret_get_regions(&y, b, id, NULL), status);
+    assert_int_equal(imgret_regions_count(x), imgret_regions_count(y));
+    for (uint64_t i = 0; i < imgret_regions_count(x); i++) {
+        const imgret_region *one = imgret_regions_at(x, i), *other = imgret_regions_at(y, i);
+        assert_int_equal(one->ordinal, other->ordinal);
+        assert_int_equal(one->x, other->x);
+        assert_int_equal(one->y, other->y);
+        assert_int_equal(one->width, other->width);
+        assert_int_equal(one->height, other->height);
+        assert_true(one->score == other->score);
+        assert_true(one->label == other->label || strcmp(one->label, other->label) == 0);
+    }
+    imgret_regions_free(x);
+    imgret_regions_free(y);
+}
+
+/* Some objects come from a segment, some from memory, and ids have a gap. */
+static void an_export_brings_back_every_object(void **state)
+{
+    fixture *here = *state, copied = *here;
+    char out[320];
+    imgret *db = open_grid(here), *copy;
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_optimize_options force = {.size = sizeof force, .flags = IMGRET_OPTIMIZE_FORCE};
+    fill(db);
+    assert_int_equal(imgret_optimize(db, &force, NULL), IMGRET_OK);
+    assert_int_equal(imgret_remove(db, 3, NULL), IMGRET_OK);
+    assert_int_equal(add(db, 40, "later", NULL), PICTURES + 1);
+    snprintf(out, sizeof out, "%s/out", here->folder);
+    snprintf(copied.db, sizeof copied.db, "%s/copy", here->folder);
+    assert_int_equal(imgret_export(db, out, NULL, NULL), IMGRET_OK);
+    if (imgret_import(copied.db, out, NULL, &error) != IMGRET_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(try_open(&copy, &copied, NULL, IMGRET_OPEN_EXISTING, NULL), IMGRET_OK);
+    assert_healthy(copy, PICTURES);
+    for (int64_t id = 1; id <= PICTURES + 1; id++)
+        assert_same_regions(db, copy, id);
+    for (uint32_t tile = 0; tile < 4; tile++) {
+        assert_tile_found(copy, 5, tile, 6);
+        assert_tile_found(copy, 40, tile, PICTURES + 1);
+    }
+    /* It goes on like the first: an id that was removed is not given again. */
+    assert_int_equal(add(copy, 41, "after", NULL), PICTURES + 2);
+    assert_int_equal(imgret_optimize(copy, &force, NULL), IMGRET_OK);
+    assert_tile_found(copy, 41, 2, PICTURES + 2);
+    assert_healthy(copy, PICTURES + 1);
+    imgret_close(copy);
+    imgret_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -735,6 +790,7 @@ int main(void)
         regions_test(pages_of_objects_miss_none),
         regions_test(examples_exclusions_and_diversity_know_objects),
         regions_test(a_batch_asks_with_parts_too),
+        regions_test(an_export_brings_back_every_object),
         cmocka_unit_test(boxes_are_cut_to_the_picture),
         cmocka_unit_test(the_main_box_is_large_and_sure),
     };

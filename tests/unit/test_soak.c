@@ -24,6 +24,7 @@ typedef struct board {
     atomic_int over;
     atomic_uint_fast64_t answers;
     atomic_uint_fast64_t changes;
+    atomic_uint_fast64_t merges;
     atomic_uint_fast64_t violations;
 } board;
 
@@ -201,7 +202,12 @@ static void *back_up_and_disturb(void *context)
         char to[320];
         imgret_error error = IMGRET_ERROR_INIT;
         snprintf(to, sizeof to, "%s/copy-%u", s->folder, i);
-        if (imgret_backup(s->db, to, NULL, &error) != IMGRET_OK) {
+        int32_t status = imgret_backup(s->db, to, NULL, &error);
+        if (status == IMGRET_BUSY) { /* a merge is going on */
+            usleep(20000);
+            continue;
+        }
+        if (status) {
             violation(s->b, "backup", &error);
             break;
         }
@@ -214,6 +220,23 @@ static void *back_up_and_disturb(void *context)
         imgret_close(copy);
         remove_folder(to);
         usleep(20000);
+    }
+    return NULL;
+}
+
+/* Segments are made and merged all the time; the backup may be in the way. */
+static void *merge_all_the_time(void *context)
+{
+    soak *s = context;
+    imgret_optimize_options options = {.size = sizeof options, .flags = IMGRET_OPTIMIZE_FORCE};
+    while (!atomic_load(&s->b->over)) {
+        imgret_error error = IMGRET_ERROR_INIT;
+        int32_t status = imgret_optimize(s->db, &options, &error);
+        if (status && status != IMGRET_BUSY)
+            violation(s->b, "optimize", &error);
+        if (!status)
+            atomic_fetch_add(&s->b->merges, 1);
+        usleep(30000);
     }
     return NULL;
 }
@@ -254,7 +277,7 @@ static void everything_at_once(void **state)
             _exit(read_in_process(path, b, 400 + i));
     imgret *db = open_vectors(path, 0, 60000);
     assert_non_null(db);
-    enum { THREADS = QUERIERS + WRITERS + 2 };
+    enum { THREADS = QUERIERS + WRITERS + 3 };
     static soak crew[THREADS];
     pthread_t threads[THREADS];
     for (uint32_t i = 0; i < THREADS; i++) {
@@ -263,6 +286,7 @@ static void everything_at_once(void **state)
         void *(*what)(void *) = i < QUERIERS             ? query_all_the_time
                                 : i < QUERIERS + WRITERS ? change_own_keys
                                 : i == THREADS - 1       ? back_up_and_disturb
+                                : i == THREADS - 2       ? merge_all_the_time
                                                          : change_group;
         assert_int_equal(pthread_create(&threads[i], NULL, what, &crew[i]), 0);
     }
@@ -283,11 +307,11 @@ static void everything_at_once(void **state)
     if (count_problems(db) != 0)
         violation(b, "check at the end", NULL);
     imgret_close(db);
-    printf("# %u s, %llu answers and %llu changes checked, violations: %llu\n", seconds,
+    printf("# %u s, %llu answers and %llu changes checked, %llu merges, violations: %llu\n", seconds,
            (unsigned long long)b->answers, (unsigned long long)b->changes,
-           (unsigned long long)b->violations);
+           (unsigned long long)b->merges, (unsigned long long)b->violations);
     assert_int_equal(b->violations, 0);
-    assert_true(b->answers > 0 && b->changes > 0);
+    assert_true(b->answers > 0 && b->changes > 0 && b->merges > 0);
     munmap(b, sizeof *b);
     remove_folder(folder);
     assert_int_equal(ir_alloc_live_count(), 0);

@@ -1,13 +1,15 @@
-/* watched_vfs.c: a layer under SQLite's file operations that lets them fail, or records them. */
+/* watched_vfs.c: a layer under SQLite's file operations that lets them fail, or records them; counts
+ * and record are shared with watched_files.c. */
 #include "watched_vfs.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILES_MAX = 64 };
+enum { FILES_MAX = 256 };
 
 typedef struct watched_file {
     sqlite3_file base; /* first: SQLite sees no more */
@@ -307,6 +309,39 @@ bool watched_vfs_has_failed(void)
     bool failed = state.failed;
     pthread_mutex_unlock(&state.lock);
     return failed;
+}
+
+int watched_vfs_count(bool writes)
+{
+    int code = count_operation(SQLITE_IOERR, writes);
+    return code == SQLITE_FULL ? ENOSPC : code ? EIO : 0;
+}
+
+bool watched_vfs_is_failing(void)
+{
+    pthread_mutex_lock(&state.lock);
+    bool failing = state.fail_at != 0;
+    pthread_mutex_unlock(&state.lock);
+    return failing;
+}
+
+bool watched_vfs_is_recording(void)
+{
+    return state.recording;
+}
+
+uint32_t watched_vfs_number(const char *path)
+{
+    pthread_mutex_lock(&state.lock);
+    uint32_t number = number_of(path);
+    pthread_mutex_unlock(&state.lock);
+    return number;
+}
+
+void watched_vfs_note(watched_vfs_event_kind kind, const char *path, uint64_t offset,
+                      const void *data, size_t bytes)
+{
+    record(kind, watched_vfs_number(path), offset, data, bytes);
 }
 
 void watched_vfs_record(bool on)

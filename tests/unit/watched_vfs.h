@@ -1,4 +1,5 @@
-/* watched_vfs.h: a layer under SQLite's file operations that lets them fail, or records them. */
+/* watched_vfs.h: a layer under file operations, SQLite's and the library's own, that lets them fail, or
+ * records them. The library's own are caught by the linker (--wrap): see watched_files.c. */
 #ifndef IR_TESTS_WATCHED_VFS_H
 #define IR_TESTS_WATCHED_VFS_H
 
@@ -18,7 +19,8 @@ typedef enum watched_vfs_fault {
     WATCHED_VFS_FAULT_COUNT
 } watched_vfs_fault;
 
-/* Operations are opens, reads, writes, truncations, syncs, deletions and mappings of shared memory.
+/* Operations are opens, reads (those of io_uring too), writes, truncations, syncs, renames, deletions,
+ * new folders and mappings of shared memory.
  * The n-th from now fails (1 is the next); 0: none does. Counts begin anew. */
 void watched_vfs_fail(watched_vfs_fault fault, uint64_t n);
 uint64_t watched_vfs_operation_count(void); /* since watched_vfs_fail */
@@ -32,6 +34,8 @@ typedef enum watched_vfs_event_kind {
     WATCHED_VFS_SYNC,
     WATCHED_VFS_SYNC_FOLDER, /* the one that holds `file`: names made and deleted are durable */
     WATCHED_VFS_DELETE,
+    WATCHED_VFS_RENAME, /* offset: the file's number before */
+    WATCHED_VFS_FOLDER, /* `file` is a new folder */
     WATCHED_VFS_MARK /* by the test */
 } watched_vfs_event_kind;
 
@@ -49,5 +53,15 @@ void watched_vfs_mark(uint64_t number);
 const watched_vfs_event *watched_vfs_events(size_t *count);
 const char *watched_vfs_file(uint32_t file); /* its path; NULL: there are no more */
 void watched_vfs_forget(void);               /* frees what was recorded */
+
+/* ---- for watched_files.c ---- */
+
+/* Counts an operation; the errno it must fail with, or 0. */
+int watched_vfs_count(bool writes);
+bool watched_vfs_is_failing(void); /* whether counting may make something fail */
+bool watched_vfs_is_recording(void);
+void watched_vfs_note(watched_vfs_event_kind kind, const char *path, uint64_t offset,
+                      const void *data, size_t bytes);
+uint32_t watched_vfs_number(const char *path);
 
 #endif

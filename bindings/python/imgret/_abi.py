@@ -97,6 +97,7 @@ QUERY_ALLOW_PARTIAL = 4
 COMBINE_MEAN = 0
 COMBINE_BEST = 1
 
+QUERY_ESTIMATED = 8
 QUERY_GROUP = 0x100
 QUERY_MAIN_OBJECT = 0x200
 
@@ -105,6 +106,9 @@ SEARCH_OBJECTS = 1
 SEARCH_BOTH = 2
 
 QUERY_PARTIAL = 1
+QUERY_HAS_ESTIMATES = 2
+
+LABEL_ASSIGN = 1
 
 OPTIMIZE_FORCE = 1
 
@@ -430,6 +434,49 @@ class CountOptions(Structure):
     ]
 
 
+class LabelItem(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("reserved_zero", c_uint32),
+        ("id", c_int64),
+        ("confidence", c_double),
+        ("uri", c_char_p),
+        ("label_before", c_char_p),
+    ]
+
+
+label_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(LabelItem))
+
+
+class LabelOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("label", c_char_p),
+        ("examples", POINTER(Input)),
+        ("example_count", c_uint64),
+        ("confidence_min", c_double),
+        ("where", c_char_p),
+        ("params", POINTER(Param)),
+        ("param_count", c_uint32),
+        ("where_ms_max", c_uint32),
+        ("on_item", label_fn),
+        ("user", c_void_p),
+    ]
+
+
+class LabelReport(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("reserved_zero", c_uint32),
+        ("example_count", c_uint64),
+        ("counter_count", c_uint64),
+        ("examined_count", c_uint64),
+        ("fitting_count", c_uint64),
+        ("assigned_count", c_uint64),
+    ]
+
+
 optimize_fn = CFUNCTYPE(c_int32, c_void_p, c_double)
 
 
@@ -711,6 +758,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "results_cursor": (c_char_p, [c_void_p]),
     "results_free": (None, [c_void_p]),
     "count": (c_int32, [POINTER(c_uint64), c_void_p, POINTER(CountOptions), _error]),
+    "label_examples": (c_int32, [c_void_p, POINTER(LabelOptions), POINTER(LabelReport), _error]),
     "optimize": (c_int32, [c_void_p, POINTER(OptimizeOptions), _error]),
     "color_name": (c_char_p, [c_uint32]),
     "list": (c_int32, [_out, c_void_p, POINTER(ListOptions), _error]),

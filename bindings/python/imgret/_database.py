@@ -28,8 +28,21 @@ from ._query import (
     query_options,
 )
 from ._results import Batch, Results
-from ._types import Added, Limits, Record, Region, number_of, record_of, region_of, word_of
-from ._upkeep import Upkeep
+from ._types import (
+    Added,
+    LabelItem,
+    LabelReport,
+    Limits,
+    Record,
+    Region,
+    label_item_of,
+    label_report_of,
+    number_of,
+    record_of,
+    region_of,
+    word_of,
+)
+from ._upkeep import Listener, Upkeep
 from ._values import (
     AnyPath,
     Folders,
@@ -160,6 +173,52 @@ class Database(Upkeep):
         raw = c_text(label, "a label")
         self._change(lambda db, error: lib.imgret_set_label(db, id, raw, score, error))
 
+    def label_examples(
+        self,
+        label: str,
+        examples: Iterable[Example],
+        *,
+        assign: bool = False,
+        confidence_min: float = 0,
+        where: Optional[str] = None,
+        params: Optional[Params] = None,
+        where_seconds: Optional[float] = None,
+        on_item: Optional[Callable[[LabelItem], object]] = None,
+    ) -> LabelReport:
+        """Learns from a few examples (pictures, vectors, ids) what `label` looks like, and finds the
+        pictures that it fits; `on_item` is told of each, on a thread of the binding.
+
+        assign: they get the label, with the confidence as its score, unless the label they have has
+        a greater one; examples given by their id get it with a score of 1. confidence_min: the
+        least that fits, 0.8 by default. Ctrl-C or an exception of `on_item` stops it: what was
+        labelled by then stays.
+        """
+        inputs, count, kept = inputs_of(examples, prepare_example)
+        rows, row_count = c_params(params)
+        listener = Listener(on_item and _telling(on_item))
+        options = _abi.LabelOptions(
+            ctypes.sizeof(_abi.LabelOptions),
+            _abi.LABEL_ASSIGN if assign else 0,
+            c_text(label, "a label"),
+            inputs,
+            count,
+            confidence_min,
+            c_where(where),
+            rows,
+            row_count,
+            c_ms(where_seconds),
+            _abi.label_fn(listener),
+        )
+        report = _abi.LabelReport(size=ctypes.sizeof(_abi.LabelReport))
+        handle = self._open_handle()
+
+        def run() -> LabelReport:
+            handle.call(lambda db, e: lib.imgret_label_examples(db, options, report, e))
+            del kept[:]  # until here what the inputs point into had to live
+            return label_report_of(report)
+
+        return listener.run(run, worker=self._worker())
+
     def _change(self, step: Callable[[Any, Any], Any]) -> None:
         """A quick call that writes: on the thread of the transaction when there is one."""
         handle, worker = self._open_handle(), self._worker()
@@ -263,6 +322,7 @@ class Database(Upkeep):
         region: int = 0,
         main_object: bool = False,
         group: bool = False,
+        estimated: bool = False,
     ) -> Results:
         """The k images most alike to `what` (all that `add` takes) or to the image `id`.
 
@@ -273,7 +333,8 @@ class Database(Upkeep):
         as a dict; where_seconds is what evaluating it may take. A query by id leaves that image
         out unless include_self.
         effort: candidates that a search of a segment keeps, 0 is the library's choice; or
-        target_recall, 0.5 to 0.9999. deadline_seconds: InterruptedError after it, or with
+        target_recall, 0.5 to 0.9999. estimated: scores of results in segments may be estimates, for
+        fewer reads; `Results.stats.estimates` says so. deadline_seconds: InterruptedError after it, or with
         allow_partial the best so far, `Results.partial`.
         terms: further examples with their weights, [(picture, vector or id, weight)], negative for
         unlike; combine: "mean" of all, or "best" for those like any of them.
@@ -320,6 +381,7 @@ class Database(Upkeep):
             region,
             main_object,
             group,
+            estimated,
         )
         handle = self._open_handle()
         if self._slow or input is None or input.kind < _abi.INPUT_VECTOR or rerank is not None:
@@ -366,6 +428,7 @@ class Database(Upkeep):
         region: int = 0,
         main_object: bool = False,
         group: bool = False,
+        estimated: bool = False,
     ) -> Batch:
         """Answers many queries at once, far faster than one by one: `what` is a matrix of vectors,
         one a row (float32 memory is used as it is), or a list of pictures, vectors and ids.
@@ -399,6 +462,7 @@ class Database(Upkeep):
             region,
             main_object,
             group,
+            estimated,
         )
         handle = self._open_handle()
         out = (ctypes.c_void_p * max(count, 1))()
@@ -509,6 +573,10 @@ class Database(Upkeep):
             return [region_of(lib.imgret_regions_at(out, i).contents) for i in range(count)]
         finally:
             lib.imgret_regions_free(out)
+
+
+def _telling(on_item: Callable[[LabelItem], object]) -> Callable[[Any], object]:
+    return lambda item: on_item(label_item_of(item.contents))
 
 
 def _open(path: bytes, options: _abi.OpenOptions) -> Handle:

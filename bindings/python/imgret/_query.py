@@ -163,6 +163,7 @@ def query_options(
     region: int = 0,
     main_object: bool = False,
     group: bool = False,
+    estimated: bool = False,
 ) -> Options:
     """The struct for the keywords of Database.query."""
     if k < 1:
@@ -174,6 +175,8 @@ def query_options(
         flags |= _abi.QUERY_ALLOW_PARTIAL
     if group:
         flags |= _abi.QUERY_GROUP
+    if estimated:
+        flags |= _abi.QUERY_ESTIMATED
     if main_object:
         flags |= _abi.QUERY_MAIN_OBJECT
     options = Options(_SIZE, flags, min_score or 0.0, k, effort)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, Tuple, Union, overload
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, overload
 
 from . import _abi
 from ._arrays import numpy_or_none, strided
@@ -18,24 +18,28 @@ if TYPE_CHECKING:
 # label_score, region, its box, a reserved word, region_score, region_label.
 _HIT = struct.Struct("@IIIIqdPPPdIIIIIIdP")
 _free = lib.imgret_results_free
-_string_at = ctypes.string_at
+_string = ctypes.c_char_p  # of an address: a seventh of ctypes.string_at's time
+_ID_AT: int = _abi.Hit.id.offset
+_SCORE_AT: int = _abi.Hit.score.offset
 _new = object.__new__
+_set = object.__setattr__
 
 
-def _text(address: int) -> Optional[str]:
-    return _string_at(address).decode("utf-8", "surrogateescape") if address else None
+def _text(address: int) -> str:
+    return _string(address).value.decode("utf-8", "surrogateescape")  # type: ignore[union-attr]
 
 
 class _Hits:
     """`count` hits in memory of the library, `stride` bytes each: a newer one's may be longer."""
 
-    __slots__ = ("count", "address", "stride")
+    __slots__ = ("count", "address", "stride", "box")
 
     def __init__(self, count: int, first: Any) -> None:
         """`first` points to the first of them, when there is one."""
         self.count = count
         self.address = 0
         self.stride = _HIT.size
+        self.box = Box(0, 0, 0, 0)  # the last one: of ready vectors all are alike
         if count:
             self.address = ctypes.addressof(first.contents)
             self.stride = first.contents.size
@@ -43,72 +47,89 @@ class _Hits:
     def memory(self) -> ctypes.Array[ctypes.c_char]:
         return (ctypes.c_char * (self.count * self.stride)).from_address(self.address)
 
-    def hit(self, memory: ctypes.Array[ctypes.c_char], index: int) -> Hit:
-        (
+    def hit(self, index: int) -> Hit:
+        return self._made([_HIT.unpack_from(self.memory(), index * self.stride)])[0]
+
+    def each(self) -> List[Hit]:
+        if not self.count:
+            return []
+        memory = self.memory()
+        if self.stride == _HIT.size:
+            return self._made(_HIT.iter_unpack(memory))
+        places = range(0, self.count * self.stride, self.stride)
+        return self._made(_HIT.unpack_from(memory, place) for place in places)
+
+    def _made(self, rows: Iterable[Tuple[Any, ...]]) -> List[Hit]:
+        box = self.box
+        hits = []
+        for (
             _, width, height, _, id, score, uri, metadata, label, label_score,
             region, x, y, box_width, box_height, _, region_score, region_label,
-        ) = _HIT.unpack_from(memory, index * self.stride)  # fmt: skip
-        box = _new(Box)
-        # The constructor of a frozen dataclass takes three times as long.
-        box.__dict__.update(x=x, y=y, width=box_width, height=box_height)
-        hit = _new(Hit)
-        hit.__dict__.update(
-            id=id,
-            score=score,
-            uri=_text(uri),
-            metadata=metadata_of(_string_at(metadata)) if metadata else None,
-            width=width,
-            height=height,
-            label=_text(label),
-            label_score=label_score,
-            region=region,
-            box=box,
-            region_score=region_score,
-            region_label=_text(region_label),
-        )
-        return hit
-
-    def each(self) -> Iterator[Hit]:
-        if self.count:
-            memory = self.memory()
-            for index in range(self.count):
-                yield self.hit(memory, index)
+        ) in rows:  # fmt: skip
+            if box_width != box.width or box_height != box.height or x != box.x or y != box.y:
+                self.box = box = Box(x, y, box_width, box_height)
+            hit = _new(Hit)
+            # The constructor of a frozen dataclass takes three times as long.
+            _set(hit, "__dict__", {
+                "id": id,
+                "score": score,
+                "uri": _text(uri) if uri else None,
+                "metadata": metadata_of(_string(metadata).value) if metadata else None,
+                "width": width,
+                "height": height,
+                "label": _text(label) if label else None,
+                "label_score": label_score,
+                "region": region,
+                "box": box,
+                "region_score": region_score,
+                "region_label": _text(region_label) if region_label else None,
+            })  # fmt: skip
+            hits.append(hit)
+        return hits
 
 
 def hits_of(first: Any, count: int) -> List[Hit]:
     """Copies of hits that a callback was given."""
-    return list(_Hits(count, first).each())
+    return _Hits(count, first).each()
 
 
 class Results(Sequence[Hit]):
-    """Hits, best first. A hit is made when it is looked at; `ids` and `scores` are views.
+    """Hits, best first. Hits are made when they are looked at; `ids` and `scores` are views.
 
     Valid after the database was closed, and from any thread.
     """
 
-    __slots__ = ("_pointer", "_count", "_hits", "__weakref__")
+    __slots__ = ("_pointer", "_looked", "__weakref__")
 
     def __init__(self, pointer: int) -> None:
         """Owns `pointer`, an imgret_results."""
         self._pointer = pointer
-        self._count: int = lib.imgret_results_count(pointer)
-        self._hits = _Hits(self._count, lib.imgret_results_at(pointer, 0))
+        self._looked: Optional[_Hits] = None
+
+    @property
+    def _hits(self) -> _Hits:
+        hits = self._looked
+        if hits is None:
+            pointer = self._pointer
+            hits = _Hits(lib.imgret_results_count(pointer), lib.imgret_results_at(pointer, 0))
+            self._looked = hits
+        return hits
 
     def __del__(self) -> None:
         _free(self._pointer)
 
     def __len__(self) -> int:
-        return self._count
+        return self._hits.count
 
     def __repr__(self) -> str:
-        return f"<imgret.Results: {self._count} hits>"
+        return f"<imgret.Results: {len(self)} hits>"
 
     @property
     def ids(self) -> IntArray:
         """The ids as a read-only numpy array without a copy (an array.array without numpy)."""
         hits = self._hits
         view: IntArray = strided(
-            self, hits.address + _abi.Hit.id.offset, self._count, hits.stride, "q"
+            self, hits.address + _ID_AT, hits.count, hits.stride, "q"
         )
         return view
 
@@ -117,7 +138,7 @@ class Results(Sequence[Hit]):
         """The scores as a read-only numpy array without a copy (an array.array without numpy)."""
         hits = self._hits
         view: DoubleArray = strided(
-            self, hits.address + _abi.Hit.score.offset, self._count, hits.stride, "d"
+            self, hits.address + _SCORE_AT, hits.count, hits.stride, "d"
         )
         return view
 
@@ -138,8 +159,7 @@ class Results(Sequence[Hit]):
         return None if raw is None else raw.decode()
 
     def __iter__(self) -> Iterator[Hit]:
-        for hit in self._hits.each():
-            yield hit  # a generator of this object keeps the memory alive
+        return iter(self._hits.each())
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...
@@ -150,13 +170,12 @@ class Results(Sequence[Hit]):
     def __getitem__(self, index: Union[int, slice]) -> Union[Hit, List[Hit]]:
         hits = self._hits
         if isinstance(index, slice):
-            memory = hits.memory() if self._count else None
-            return [hits.hit(memory, i) for i in range(*index.indices(self._count)) if memory]
+            return [hits.hit(i) for i in range(*index.indices(hits.count))]
         if index < 0:
-            index += self._count
-        if not 0 <= index < self._count:
+            index += hits.count
+        if not 0 <= index < hits.count:
             raise IndexError("no such hit")
-        return hits.hit(hits.memory(), index)
+        return hits.hit(index)
 
 
 class Batch(Sequence[Results]):

@@ -99,9 +99,11 @@ class Hit:
 
 @dataclass(frozen=True)
 class QueryStats:
-    """What one query did. `partial`: it was stopped before its end and may lack better results."""
+    """What one query did. `partial`: it was stopped before its end and may lack better results;
+    `estimates`: scores of some results are estimates."""
 
     partial: bool
+    estimates: bool
     elapsed_us: int
     wait_us: int
     reads: int
@@ -162,6 +164,28 @@ class Region:
     height: int
     score: float
     label: Optional[str]
+
+
+@dataclass(frozen=True)
+class LabelItem:
+    """A picture that a label fits, with the confidence, 0 to 1, and the label that it has."""
+
+    id: int
+    confidence: float
+    uri: Optional[str]
+    label_before: Optional[str]
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """What Database.label_examples did: examples of this label, stored ones included; what it was
+    told from; pictures looked at, fitting, and labelled."""
+
+    example_count: int
+    counter_count: int
+    examined_count: int
+    fitting_count: int
+    assigned_count: int
 
 
 @dataclass(frozen=True)
@@ -384,11 +408,20 @@ def region_of(row: _abi.Region) -> Region:
 def query_stats_of(row: _abi.QueryStats) -> QueryStats:
     values = {field.name: getattr(row, field.name, None) for field in fields(QueryStats)}
     values["partial"] = bool(row.flags & _abi.QUERY_PARTIAL)
+    values["estimates"] = bool(row.flags & _abi.QUERY_HAS_ESTIMATES)
     return QueryStats(**values)  # type: ignore[arg-type]
 
 
 def repair_report_of(row: _abi.RepairReport) -> RepairReport:
     return RepairReport(**_plain(row, RepairReport))
+
+
+def label_item_of(row: _abi.LabelItem) -> LabelItem:
+    return LabelItem(**_plain(row, LabelItem))
+
+
+def label_report_of(row: _abi.LabelReport) -> LabelReport:
+    return LabelReport(**_plain(row, LabelReport))
 
 
 def reembed_report_of(row: _abi.ReembedReport) -> ReembedReport:

@@ -8,7 +8,7 @@ import warnings
 from typing import Any, Callable, List, Optional, Tuple, TypeVar, Union
 
 from . import _abi
-from ._calls import Handle, patiently
+from ._calls import Handle, Worker, patiently
 from ._errors import InterruptedError, error_of
 from ._library import lib
 from ._types import (
@@ -47,7 +47,9 @@ class Listener:
     def stop(self) -> None:
         self.stopping = True
 
-    def run(self, work: Callable[[], T], abandon: bool = False) -> T:
+    def run(
+        self, work: Callable[[], T], abandon: bool = False, worker: Optional[Worker] = None
+    ) -> T:
         """`work`, which calls the library with this as its callback."""
 
         def guarded() -> T:
@@ -58,7 +60,7 @@ class Listener:
                     raise self.failures[0] from None
                 raise
 
-        return patiently(guarded, abandon, stop=self.stop)
+        return patiently(guarded, abandon, worker, self.stop)
 
 
 class Upkeep:

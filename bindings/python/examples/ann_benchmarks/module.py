@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List
 
 import imgret
@@ -22,6 +21,7 @@ except ImportError:  # outside of the harness
         """What the harness would give."""
 
 
+_COMMIT = 1000  # rows a transaction
 METRICS = {"angular": "cosine", "euclidean": "l2"}
 
 
@@ -47,8 +47,10 @@ class Imgret(BaseANN):  # type: ignore[misc]
             index_ram_bytes=self._parameters.get("index_ram_bytes", 0),
         )
         self._db = imgret.open(path, f"vectors:{len(X[0])}", **options)
-        for row in X:
-            self._db.add_vector(row)
+        for first in range(0, len(X), _COMMIT):
+            with self._db.transaction():
+                for row in X[first : first + _COMMIT]:
+                    self._db.add_vector(row)
         if self._parameters.get("segment", True):
             self._db.optimize(force=True)
 
@@ -60,13 +62,17 @@ class Imgret(BaseANN):  # type: ignore[misc]
 
     def query(self, v: Any, n: int) -> Any:
         """The rows of the n nearest."""
-        ids = self._db.query(v, k=n, effort=self._effort).ids
+        return self._rows(self._db.query(v, k=n, effort=self._effort).ids)
+
+    @staticmethod
+    def _rows(ids: Any) -> Any:
+        """The rows that images were made from."""
         return ids - 1 if hasattr(ids, "dtype") else [id - 1 for id in ids]
 
     def batch_query(self, X: Any, n: int) -> None:
-        """All rows of X, on as many threads as there are processors."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            self._batch = list(pool.map(lambda row: self.query(row, n), X))
+        """All rows of X at once, on all threads of the database."""
+        batch = self._db.query_batch(X, k=n, effort=self._effort)
+        self._batch = [self._rows(each.ids) for each in batch]
 
     def get_batch_results(self) -> List[Any]:
         """What batch_query found."""

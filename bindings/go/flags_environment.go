@@ -1,0 +1,6 @@
+//go:build imgret_flags
+
+package imgret
+
+// #cgo LDFLAGS: -limgret
+import "C"

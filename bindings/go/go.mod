@@ -1,0 +1,3 @@
+module github.com/libimgret/libimgret/bindings/go
+
+go 1.19
