@@ -81,9 +81,13 @@ UNCHANGED = 3
 FAILED = 4
 KNOWN_BAD = 5
 SKIPPED = 6
+MOVED = 7
+REMOVED = 8
 
 INGEST_NO_RECURSION = 1
 INGEST_RETRY_FAILED = 2
+INGEST_SYNC = 4
+INGEST_FORCE = 8
 
 PARAM_NULL = 0
 PARAM_INTEGER = 1
@@ -303,6 +307,8 @@ class IngestProgress(Structure):
         ("skipped_count", c_uint64),
         ("bytes_read", c_uint64),
         ("elapsed_us", c_uint64),
+        ("moved_count", c_uint64),
+        ("removed_count", c_uint64),
     ]
 
 

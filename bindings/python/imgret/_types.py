@@ -21,6 +21,8 @@ OUTCOMES = {
     _abi.FAILED: "failed",
     _abi.KNOWN_BAD: "known_bad",
     _abi.SKIPPED: "skipped",
+    _abi.MOVED: "moved",
+    _abi.REMOVED: "removed",
 }
 STATES = {_abi.STATE_STORED: "stored", _abi.STATE_FAILED: "failed"}
 METRICS = {
@@ -354,6 +356,8 @@ class IngestProgress:
     skipped_count: int = 0
     bytes_read: int = 0
     elapsed_us: int = 0
+    moved_count: int = 0
+    removed_count: int = 0
 
 
 @dataclass(frozen=True)
