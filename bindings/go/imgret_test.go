@@ -627,6 +627,15 @@ func TestIngest(t *testing.T) {
 	if last := items[12]; last.Outcome != OutcomeFailed || last.Code != BadImage || last.Message == "" {
 		t.Fatalf("%+v", last)
 	}
+	must(t, os.Rename(filepath.Join(folder, "003.png"), filepath.Join(folder, "new.png")))
+	must(t, os.Remove(filepath.Join(folder, "004.png")))
+	counts, err = db.Ingest(ctx, []string{folder}, &IngestOptions{Sync: true})
+	must(t, err)
+	if counts.MovedCount != 1 || counts.RemovedCount != 1 || OutcomeRemoved.String() != "removed" {
+		t.Fatalf("%+v", counts)
+	}
+	must(t, os.Rename(filepath.Join(folder, "new.png"), filepath.Join(folder, "003.png")))
+	must(t, os.WriteFile(filepath.Join(folder, "004.png"), encoded(t, drawn(4, 48, 32)), 0o644))
 	mine := errors.New("mine")
 	other := open(t, "other.imgret", nil)
 	_, err = other.Ingest(ctx, []string{folder}, &IngestOptions{CommitCount: 1,

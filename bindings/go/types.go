@@ -283,10 +283,13 @@ const (
 	OutcomeFailed    Outcome = C.IMGRET_FAILED    // cannot be read
 	OutcomeKnownBad  Outcome = C.IMGRET_KNOWN_BAD // failed before and has not changed since
 	OutcomeSkipped   Outcome = C.IMGRET_SKIPPED   // no picture, met in a folder
+	OutcomeMoved     Outcome = C.IMGRET_MOVED     // known under a new name; same id, same vector
+	OutcomeRemoved   Outcome = C.IMGRET_REMOVED   // its file is gone, and so is the image
 )
 
 func (o Outcome) String() string {
-	names := [...]string{"", "stored", "replaced", "unchanged", "failed", "known bad", "skipped"}
+	names := [...]string{"", "stored", "replaced", "unchanged", "failed", "known bad", "skipped",
+		"moved", "removed"}
 	if o < 1 || int(o) >= len(names) {
 		return "unknown"
 	}
@@ -331,6 +334,8 @@ type IngestProgress struct {
 	SkippedCount   uint64
 	BytesRead      uint64
 	ElapsedUS      uint64
+	MovedCount     uint64 // with Sync, as the next; not part of DoneCount
+	RemovedCount   uint64
 }
 
 func progressOf(row *C.imgret_ingest_progress) IngestProgress {
@@ -346,6 +351,8 @@ func progressOf(row *C.imgret_ingest_progress) IngestProgress {
 		SkippedCount:   uint64(row.skipped_count),
 		BytesRead:      uint64(row.bytes_read),
 		ElapsedUS:      uint64(row.elapsed_us),
+		MovedCount:     uint64(row.moved_count),
+		RemovedCount:   uint64(row.removed_count),
 	}
 }
 
