@@ -283,10 +283,12 @@ const (
 	OutcomeFailed    Outcome = C.IMGRET_FAILED    // cannot be read
 	OutcomeKnownBad  Outcome = C.IMGRET_KNOWN_BAD // failed before and has not changed since
 	OutcomeSkipped   Outcome = C.IMGRET_SKIPPED   // no picture, met in a folder
+	OutcomeMoved     Outcome = C.IMGRET_MOVED     // known under another name, whose file is gone
+	OutcomeRemoved   Outcome = C.IMGRET_REMOVED   // its file is gone
 )
 
 func (o Outcome) String() string {
-	names := [...]string{"", "stored", "replaced", "unchanged", "failed", "known bad", "skipped"}
+	names := [...]string{"", "stored", "replaced", "unchanged", "failed", "known bad", "skipped", "moved", "removed"}
 	if o < 1 || int(o) >= len(names) {
 		return "unknown"
 	}
@@ -331,6 +333,8 @@ type IngestProgress struct {
 	SkippedCount   uint64
 	BytesRead      uint64
 	ElapsedUS      uint64
+	MovedCount     uint64
+	RemovedCount   uint64
 }
 
 func progressOf(row *C.imgret_ingest_progress) IngestProgress {
@@ -346,6 +350,8 @@ func progressOf(row *C.imgret_ingest_progress) IngestProgress {
 		SkippedCount:   uint64(row.skipped_count),
 		BytesRead:      uint64(row.bytes_read),
 		ElapsedUS:      uint64(row.elapsed_us),
+		MovedCount:     uint64(row.moved_count),
+		RemovedCount:   uint64(row.removed_count),
 	}
 }
 
