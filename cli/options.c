@@ -197,7 +197,7 @@ static const cli_flag flags[] = {
     {"regions", 0, CLI_FLAG_TEXT, "SPEC", 0, CREATE | ADD, FIELD(regions),
      "also find parts: center, grid=3x3, detector:FILE"},
     {"isolate", 0, CLI_FLAG_SWITCH, NULL, 0, ADD | SEARCH | REEMBED, FIELD(isolate),
-     "decode pictures in confined processes: for strangers' pictures"},
+     "decode strangers' pictures in confined processes"},
     {"files-from", 0, CLI_FLAG_TEXT, "FILE", 0, ADD, FIELD(files_from),
      "also add the paths in FILE, one a line; - is stdin"},
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(null),

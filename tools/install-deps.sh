@@ -18,7 +18,7 @@ packages_of() {
     test) echo libcmocka-dev libopenblas0-pthread ;;
     torch) echo libtorch-dev libcjson-dev ;;
     reference) echo python3-pil ;;
-    checks) echo abigail-tools cmake mandoc man-db clang libclang-rt-dev llvm clang-format git ;;
+    checks) echo abigail-tools cmake mandoc man-db clang libclang-rt-dev llvm clang-format clang-tidy cppcheck git ;;
     arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user ;;
     packages) echo debhelper dh-python lintian fakeroot ;;
     peers) echo g++ libhnswlib-dev libfaiss-dev libblas-dev liblapack-dev libopenblas0-pthread ;;
@@ -34,7 +34,8 @@ needs_of() {
     test) echo "cmocka, OpenBLAS (at run time, for learning a PCA)" ;;
     torch) echo "libtorch, cJSON, a C++17 compiler (optional: the torch plugin)" ;;
     reference) echo "Python 3 with Pillow (optional: what resizing is compared with)" ;;
-    checks) echo "libabigail (abidiff), clang with its sanitizer runtime, clang-format, git" ;;
+    checks) echo "libabigail (abidiff), clang with its sanitizer runtime, clang-format, clang-tidy," \
+                 "cppcheck, git" ;;
     packages) echo "debhelper, dh-python, lintian (make deb, on Debian alone)" ;;
     peers) echo "hnswlib, Faiss (optional: what imgret-bench peers measures)" ;;
     go) echo "Go 1.19 or later with cgo (optional: the tests of bindings/go)" ;;

@@ -157,6 +157,8 @@ func (db *DB) LabelExamples(ctx context.Context, label string, examples []Input,
 type IngestOptions struct {
 	NoRecursion bool          // do not enter folders inside the given ones
 	RetryFailed bool          // try pictures again that failed and did not change
+	Sync        bool          // images whose files are gone get their new names, or are removed
+	Force       bool          // with Sync: what is missing or empty is meant so
 	CommitCount int           // pictures a transaction; default 256
 	CommitTime  time.Duration // or this much time; default a second
 	// OnItem is told of each file, in order, once it is durable; OnProgress about ten times a
@@ -191,6 +193,12 @@ func (db *DB) Ingest(ctx context.Context, paths []string, options *IngestOptions
 	}
 	if options.RetryFailed {
 		wanted.flags |= C.IMGRET_INGEST_RETRY_FAILED
+	}
+	if options.Sync {
+		wanted.flags |= C.IMGRET_INGEST_SYNC
+	}
+	if options.Force {
+		wanted.flags |= C.IMGRET_INGEST_FORCE
 	}
 	if a.err != nil {
 		return IngestProgress{}, a.err

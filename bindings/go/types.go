@@ -283,12 +283,13 @@ const (
 	OutcomeFailed    Outcome = C.IMGRET_FAILED    // cannot be read
 	OutcomeKnownBad  Outcome = C.IMGRET_KNOWN_BAD // failed before and has not changed since
 	OutcomeSkipped   Outcome = C.IMGRET_SKIPPED   // no picture, met in a folder
-	OutcomeMoved     Outcome = C.IMGRET_MOVED     // known under another name, whose file is gone
-	OutcomeRemoved   Outcome = C.IMGRET_REMOVED   // its file is gone
+	OutcomeMoved     Outcome = C.IMGRET_MOVED     // known under a new name; same id, same vector
+	OutcomeRemoved   Outcome = C.IMGRET_REMOVED   // its file is gone, and so is the image
 )
 
 func (o Outcome) String() string {
-	names := [...]string{"", "stored", "replaced", "unchanged", "failed", "known bad", "skipped", "moved", "removed"}
+	names := [...]string{"", "stored", "replaced", "unchanged", "failed", "known bad", "skipped",
+		"moved", "removed"}
 	if o < 1 || int(o) >= len(names) {
 		return "unknown"
 	}
@@ -333,7 +334,7 @@ type IngestProgress struct {
 	SkippedCount   uint64
 	BytesRead      uint64
 	ElapsedUS      uint64
-	MovedCount     uint64
+	MovedCount     uint64 // with Sync, as the next; not part of DoneCount
 	RemovedCount   uint64
 }
 

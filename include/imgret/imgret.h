@@ -545,7 +545,9 @@ typedef struct imgret_query_options {
     double min_score; /* with IMGRET_QUERY_MIN_SCORE: no result below it */
     uint32_t k;       /* results wanted; default 10, at most 1,000,000 */
     /* Candidates that a search of a segment keeps: more finds more of the nearest and takes longer.
-     * Default 0: what was measured to find .99 of the k nearest, at least 64; at most 1,000,000. */
+     * Where RAM holds fewer bits of a segment's codes than it has (`index_ram_bytes`), more are kept,
+     * by what was measured when it was built, so that as much is found. Default 0: what was measured
+     * to find .99 of the k nearest, at least 64; at most 1,000,000. */
     uint32_t effort;
     const char *where; /* only images that match this expression; default all */
     const imgret_param *params; /* param_count values for the parameters of `where`, no others */

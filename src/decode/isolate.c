@@ -63,7 +63,7 @@ static int32_t find_helper(const char *wanted, char **out, imgret_error *error)
         return IMGRET_OK;
     }
     if (!dladdr(&anchor, &info) || !info.dli_fname || !strchr(info.dli_fname, '/'))
-        return ir_fail(error, IMGRET_NOT_FOUND, "imgret-decode: where the library lies is not known");
+        return ir_fail(error, IMGRET_NOT_FOUND, "imgret-decode: the library's place is not known");
     int length = (int)(strrchr(info.dli_fname, '/') - info.dli_fname);
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         char *path = ir_asprintf("%.*s/%s", length, info.dli_fname, places[i]);

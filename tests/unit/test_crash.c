@@ -16,7 +16,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { KEYS = 48, GROUP_MAX = 12, ROUNDS = 50, ROUNDS_LONG = 1000, KILL_US_MAX = 80000 };
+enum { KEYS = 48, GROUP_MAX = 12, ROUNDS = 50, ROUNDS_LONG = 1000 };
+enum { KILL_US_MAX = 80000, DONE_MAX = 6 };
 
 typedef enum kind { CHANGE, BACKUP, REOPEN, OPTIMIZE } kind;
 
@@ -189,19 +190,24 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Follows the child, kills it after `delay_us`, and takes what it still had said. */
-static void follow_and_kill(run *r, pid_t child, int pipe_end, int64_t delay_us)
+/* Follows the child, kills it `delay_us` after it did `operations` (0: after its start), and takes
+ * what it still had said. */
+static void follow_and_kill(run *r, pid_t child, int pipe_end, uint32_t operations,
+                            int64_t delay_us)
 {
-    int64_t end_us = now_us() + delay_us;
+    int64_t begin_us = now_us(), end_us = INT64_MAX;
+    uint64_t wanted = r->done_count + operations;
     bool alive = true;
     for (;;) {
+        if (end_us == INT64_MAX && r->done_count >= wanted)
+            end_us = (operations ? now_us() : begin_us) + delay_us;
         struct pollfd wait = {.fd = pipe_end, .events = POLLIN};
         int64_t left_us = end_us - now_us();
         if (alive && left_us <= 0) {
             kill(child, SIGKILL);
             alive = false;
         }
-        struct timespec timeout = {0, alive ? left_us * 1000 : 900000000};
+        struct timespec timeout = {0, alive && left_us < 900000 ? left_us * 1000 : 900000000};
         if (ppoll(&wait, 1, &timeout, NULL) <= 0)
             continue;
         message told;
@@ -340,7 +346,9 @@ static void one_round(run *r, uint64_t seed)
     close(ends[1]);
     next_random(&state);
     int64_t delay_us = (int64_t)random_below(&state, KILL_US_MAX);
-    follow_and_kill(r, child, ends[0], delay_us);
+    /* Half of the kills count operations: a slow disk would let none be done. */
+    uint32_t operations = seed % 2 ? 1 + random_below(&state, DONE_MAX) : 0;
+    follow_and_kill(r, child, ends[0], operations, operations ? delay_us / 8 : delay_us);
     close(ends[0]);
     reopen_and_compare(r);
 }
