@@ -6,6 +6,7 @@
 #include "paths.h"
 #include "progress.h"
 #include "session.h"
+#include "watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,6 +33,10 @@ static const char *outcome_name(int32_t outcome)
         return "known_bad";
     case IMGRET_SKIPPED:
         return "skipped";
+    case IMGRET_MOVED:
+        return "moved";
+    case IMGRET_REMOVED:
+        return "removed";
     default:
         return "unknown";
     }
@@ -93,7 +98,8 @@ static int32_t on_progress(void *user, const imgret_ingest_progress *progress)
     return run->output_failed || cli_session_is_interrupted();
 }
 
-static void print_summary_json(const imgret_ingest_progress *report, bool complete)
+static void print_summary_json(const cli_options *options, const imgret_ingest_progress *report,
+                               bool complete)
 {
     cli_json_begin();
     cli_json_text("event", "summary");
@@ -105,6 +111,10 @@ static void print_summary_json(const imgret_ingest_progress *report, bool comple
     cli_json_count("failed_count", report->failed_count);
     cli_json_count("known_bad_count", report->known_bad_count);
     cli_json_count("skipped_count", report->skipped_count);
+    if (options->sync || options->watch) {
+        cli_json_count("moved_count", report->moved_count);
+        cli_json_count("removed_count", report->removed_count);
+    }
     cli_json_count("bytes_read", report->bytes_read);
     cli_json_count("elapsed_us", report->elapsed_us);
     cli_json_bool("complete", complete);
@@ -123,6 +133,8 @@ static void print_summary(const cli_options *options, const imgret_ingest_progre
     char text[256] = "";
     append_count(text, sizeof text, report->stored_count, "stored");
     append_count(text, sizeof text, report->replaced_count, "replaced");
+    append_count(text, sizeof text, report->moved_count, "moved");
+    append_count(text, sizeof text, report->removed_count, "removed");
     append_count(text, sizeof text, report->unchanged_count, "unchanged");
     append_count(text, sizeof text, report->failed_count, "failed");
     append_count(text, sizeof text, report->known_bad_count, "failed before and unchanged");
@@ -136,7 +148,7 @@ static int finish(const add_run *run, int32_t code, const imgret_error *error,
                   const imgret_ingest_progress *report)
 {
     if (run->options->json)
-        print_summary_json(report, code == IMGRET_OK);
+        print_summary_json(run->options, report, code == IMGRET_OK);
     else
         print_summary(run->options, report);
     if (code == IMGRET_INTERRUPTED && run->output_failed)
@@ -160,7 +172,9 @@ static int ingest(imgret *db, const cli_options *options, const cli_paths *paths
     imgret_ingest_options ingest_options = {
         .size = sizeof ingest_options,
         .flags = (options->no_recurse ? IMGRET_INGEST_NO_RECURSION : 0) |
-                 (options->retry_failed ? IMGRET_INGEST_RETRY_FAILED : 0),
+                 (options->retry_failed ? IMGRET_INGEST_RETRY_FAILED : 0) |
+                 (options->sync || options->watch ? IMGRET_INGEST_SYNC : 0) |
+                 (options->force ? IMGRET_INGEST_FORCE : 0),
         .paths = paths->items,
         .path_count = paths->count,
         .on_item = on_item,
@@ -184,6 +198,14 @@ static bool gather_paths(cli_paths *paths, const cli_options *options)
         cli_error("--null says how paths end in --files-from, which is missing");
         return false;
     }
+    if (options->force && !options->sync && !options->watch) {
+        cli_error("--force goes with --sync");
+        return false;
+    }
+    if (options->sync && options->files_from) {
+        cli_error("--sync wants folders, not --files-from");
+        return false;
+    }
     if (!options->word_count && !options->files_from) {
         cli_error("nothing to add: give a PATH or --files-from FILE");
         return false;
@@ -199,6 +221,27 @@ static bool gather_paths(cli_paths *paths, const cli_options *options)
     return !options->files_from || cli_paths_read(paths, options->files_from, options->null);
 }
 
+/* Synchronises, waits for a change, and again; only a signal or an error ends it. */
+static int watch(imgret *db, const cli_options *options, const cli_paths *paths)
+{
+    cli_watch *changes = cli_watch_open();
+    int status = CLI_EXIT_FOUND;
+    bool told = false;
+    while (status == CLI_EXIT_FOUND || status == CLI_EXIT_SOME_FAILED) {
+        /* Before looking: what changes from now on wakes the wait that follows. */
+        bool all = cli_watch_folders(changes, paths->items, paths->count, !options->no_recurse);
+        if (!all && !told)
+            cli_note("not every folder can be watched; looking again every minute");
+        told = told || !all;
+        status = ingest(db, options, paths);
+        if ((status == CLI_EXIT_FOUND || status == CLI_EXIT_SOME_FAILED) &&
+            !cli_watch_wait(changes))
+            status = CLI_EXIT_INTERRUPTED;
+    }
+    cli_watch_close(changes);
+    return status;
+}
+
 int cli_add(const cli_options *options)
 {
     cli_paths paths = {0};
@@ -206,7 +249,7 @@ int cli_add(const cli_options *options)
     if (gather_paths(&paths, options)) {
         imgret *db = cli_session_open(options, 0);
         if (db)
-            status = ingest(db, options, &paths);
+            status = options->watch ? watch(db, options, &paths) : ingest(db, options, &paths);
         cli_session_close(db);
     } else if (cli_session_is_interrupted()) {
         status = CLI_EXIT_INTERRUPTED;

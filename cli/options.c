@@ -48,7 +48,8 @@ static const cli_command commands[] = {
     {"add", ADD, 0, SIZE_MAX, "DB PATH...", "take in pictures and folders of pictures",
      "  imgret add photos.imgret ~/Pictures\n"
      "  imgret add photos.imgret cat.jpg dog.png --json\n"
-     "  find . -name '*.jpg' -print0 | imgret add photos.imgret --files-from - -0\n",
+     "  find . -name '*.jpg' -print0 | imgret add photos.imgret --files-from - -0\n"
+     "  imgret add photos.imgret ~/Pictures --sync\n",
      "  The database is made when it does not exist. What is there and unchanged is\n"
      "  not read again, so the same command goes on after an interrupt and picks up\n"
      "  new pictures. A picture that cannot be read is recorded with the reason and\n"
@@ -196,13 +197,19 @@ static const cli_flag flags[] = {
     {"regions", 0, CLI_FLAG_TEXT, "SPEC", 0, CREATE | ADD, FIELD(regions),
      "also find parts: center, grid=3x3, detector:FILE"},
     {"isolate", 0, CLI_FLAG_SWITCH, NULL, 0, ADD | SEARCH | REEMBED, FIELD(isolate),
-     "decode pictures in confined processes: for strangers' pictures"},
+     "decode strangers' pictures in confined processes"},
     {"files-from", 0, CLI_FLAG_TEXT, "FILE", 0, ADD, FIELD(files_from),
      "also add the paths in FILE, one a line; - is stdin"},
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(null),
      "paths in --files-from end in NUL, not in newline"},
     {"retry-failed", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(retry_failed),
      "try pictures again that failed and did not change"},
+    {"sync", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(sync),
+     "also follow files that moved, and remove pictures whose file is gone"},
+    {"watch", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(watch),
+     "--sync, and again whenever something changes, until interrupted"},
+    {"force", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(force),
+     "--sync even if a PATH is missing or empty"},
     {"no-recurse", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(no_recurse),
      "do not enter folders inside the given ones"},
     {"id", 0, CLI_FLAG_ID, "N", 0, SEARCH, FIELD(id),

@@ -112,6 +112,8 @@ struct cli_options {
     bool forget;
     const char *truth;
     bool folders;
+    bool sync;
+    bool watch;
     bool ann;
     const char *svg;
 };

@@ -167,7 +167,8 @@ int main(int argc, char **argv)
     int thread_count = argc == 4 ? atoi(argv[3]) : THREADS_DEFAULT;
     if (argc < 3 || argc > 4 || thread_count < 1 || thread_count > THREADS_MAX)
         return fprintf(stderr, "usage: search_server DATABASE SOCKET [THREADS]\n"
-                               "       search_server --ask SOCKET PICTURE\n"), 2;
+                               "       search_server --ask SOCKET PICTURE\n"),
+               2;
     imgret_error error = IMGRET_ERROR_INIT;
     const imgret_open_options options = {.size = sizeof options, .flags = IMGRET_OPEN_READ_ONLY};
     search_server server;

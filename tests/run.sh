@@ -12,7 +12,7 @@
 # no reason, by skip_because() of testing.h, which prints "# SKIP reason: ..." just before.
 # What dies, hangs for TEST_TIMEOUT_S or ends before its plan is fulfilled counts as failed.
 #
-# Environment: BUILD (folder), T (only files whose name contains it), TEST_TIMEOUT_S (300).
+# Environment: BUILD (folder), EMULATOR (a command that runs the programs), T (only files whose name contains it), TEST_TIMEOUT_S (300).
 # Exit status: 0 when something ran and nothing failed, else 1.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -30,7 +30,7 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
 # ThreadSanitizer of gcc 12 cannot place its shadow memory where addresses are very random.
-steady=''
+steady=${EMULATOR:-}
 if grep -q -e '-fsanitize=thread' "$build/flags" 2>/dev/null && setarch -R true 2>/dev/null; then
     steady='setarch -R'
 fi

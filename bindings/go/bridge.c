@@ -40,6 +40,11 @@ static int32_t tell_label(void *user, const imgret_label_item *item)
     return imgretGoLabel((uintptr_t)user, (imgret_label_item *)item);
 }
 
+static int32_t tell_group(void *user, const imgret_duplicate_group *group)
+{
+    return imgretGoGroup((uintptr_t)user, (imgret_duplicate_group *)group);
+}
+
 static void tell_log(void *user, int32_t level, const char *message)
 {
     (void)user;
@@ -205,6 +210,26 @@ int32_t imgret_go_label_examples(imgret *db, const imgret_label_options *options
     report->size = sizeof *report;
     const uint32_t *before = imgret_set_stop(stop);
     int32_t status = imgret_label_examples(db, &wanted, report, error);
+    imgret_set_stop(before);
+    return status;
+}
+
+int32_t imgret_go_set_verdict(imgret *db, int64_t id, int64_t other_id, int32_t verdict,
+                              const uint32_t *stop, imgret_error *error)
+{
+    const uint32_t *before = imgret_set_stop(stop);
+    int32_t status = imgret_set_verdict(db, id, other_id, verdict, error);
+    imgret_set_stop(before);
+    return status;
+}
+
+int32_t imgret_go_duplicates(imgret *db, const imgret_duplicates_options *options, uintptr_t user,
+                             const uint32_t *stop, imgret_duplicates_report *report,
+                             imgret_error *error)
+{
+    report->size = sizeof *report;
+    const uint32_t *before = imgret_set_stop(stop);
+    int32_t status = imgret_duplicates(db, options, tell_group, (void *)user, report, error);
     imgret_set_stop(before);
     return status;
 }

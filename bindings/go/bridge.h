@@ -48,6 +48,11 @@ int32_t imgret_go_set_label(imgret *db, int64_t id, const char *label, double sc
 int32_t imgret_go_label_examples(imgret *db, const imgret_label_options *options, uintptr_t user,
                                  const uint32_t *stop, imgret_label_report *report,
                                  imgret_error *error);
+int32_t imgret_go_set_verdict(imgret *db, int64_t id, int64_t other_id, int32_t verdict,
+                              const uint32_t *stop, imgret_error *error);
+int32_t imgret_go_duplicates(imgret *db, const imgret_duplicates_options *options, uintptr_t user,
+                             const uint32_t *stop, imgret_duplicates_report *report,
+                             imgret_error *error);
 int32_t imgret_go_begin(imgret *db, const uint32_t *stop, imgret_error *error);
 
 /* With callbacks; `user` is where to find them. */
@@ -79,6 +84,7 @@ int32_t imgretGoDone(uintptr_t user, uint64_t done, uint64_t total);
 int32_t imgretGoProblem(uintptr_t user, char *message);
 int32_t imgretGoRerank(uintptr_t user, imgret_hit *hits, uint64_t count, double *scores);
 int32_t imgretGoLabel(uintptr_t user, imgret_label_item *item);
+int32_t imgretGoGroup(uintptr_t user, imgret_duplicate_group *group);
 void imgretGoLog(int32_t level, char *message);
 
 #endif

@@ -19,6 +19,7 @@ type callbacks struct {
 	problem  func(string) error
 	rerank   func([]Hit, []float64) error
 	label    func(LabelItem) error
+	group    func(DuplicateGroup) error
 
 	err      error
 	panicked any
@@ -109,6 +110,16 @@ func imgretGoLabel(user C.uintptr_t, item *C.imgret_label_item) C.int32_t {
 			return nil
 		}
 		return c.label(labelItemOf(item))
+	})
+}
+
+//export imgretGoGroup
+func imgretGoGroup(user C.uintptr_t, group *C.imgret_duplicate_group) C.int32_t {
+	return told(user, func(c *callbacks) error {
+		if c.group == nil {
+			return nil
+		}
+		return c.group(groupOf(group))
 	})
 }
 

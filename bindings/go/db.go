@@ -45,18 +45,21 @@ type Options struct {
 	// Model is what turns pictures into vectors: "classic" (built in, the default of a new
 	// database), a file of weights, or "vectors:512" for ready vectors. "" opens a database with
 	// the model it was made with.
-	Model       string
-	Regions     string     // "none", "center", "grid=2x2", "detector:MODEL": docs/regions.md
-	Metric      Metric     // of a new database
-	VectorType  VectorType // of a new database
-	ReadOnly    bool
-	Existing    bool // NotFound instead of making it
-	New         bool // Exists instead of opening it
-	Maintain    bool // a thread of the handle optimizes by itself when it pays
-	PluginPath  []string
-	Limits      *Limits
-	Threads     int
-	BusyTimeout time.Duration // wait for another writer; 5 seconds by default, Never
+	Model      string
+	Regions    string     // "none", "center", "grid=2x2", "detector:MODEL": docs/regions.md
+	Metric     Metric     // of a new database
+	VectorType VectorType // of a new database
+	// DecodeIsolation, "auto" or the path of imgret-decode, decodes pictures in confined processes of
+	// their own: docs/isolation.md.
+	DecodeIsolation string
+	ReadOnly        bool
+	Existing        bool // NotFound instead of making it
+	New             bool // Exists instead of opening it
+	Maintain        bool // a thread of the handle optimizes by itself when it pays
+	PluginPath      []string
+	Limits          *Limits
+	Threads         int
+	BusyTimeout     time.Duration // wait for another writer; 5 seconds by default, Never
 
 	IndexRAMBytes uint64 // for codes and graphs of segments; default as much as they want
 	// How the model serves many goroutines, see docs/models.md.
@@ -114,19 +117,20 @@ func (a *arena) limits(l *Limits) *C.imgret_limits {
 
 func (o *Options) inC(a *arena) C.imgret_open_options {
 	out := C.imgret_open_options{
-		model:           a.text(o.Model, "Model"),
-		plugin_path:     a.text(strings.Join(o.PluginPath, ":"), "PluginPath"),
-		limits:          a.limits(o.Limits),
-		metric:          C.uint32_t(o.Metric),
-		vector_type:     C.uint32_t(o.VectorType),
-		threads:         C.uint32_t(o.Threads),
-		busy_timeout_ms: orNone(o.BusyTimeout, ms),
-		index_ram_bytes: C.uint64_t(o.IndexRAMBytes),
-		instances:       C.uint32_t(o.Instances),
-		batch_max:       C.uint32_t(o.BatchMax),
-		batch_delay_us:  orNone(o.BatchDelay, us),
-		queue_max:       C.uint32_t(o.QueueMax),
-		regions:         a.text(o.Regions, "Regions"),
+		model:            a.text(o.Model, "Model"),
+		plugin_path:      a.text(strings.Join(o.PluginPath, ":"), "PluginPath"),
+		limits:           a.limits(o.Limits),
+		metric:           C.uint32_t(o.Metric),
+		vector_type:      C.uint32_t(o.VectorType),
+		threads:          C.uint32_t(o.Threads),
+		busy_timeout_ms:  orNone(o.BusyTimeout, ms),
+		index_ram_bytes:  C.uint64_t(o.IndexRAMBytes),
+		instances:        C.uint32_t(o.Instances),
+		batch_max:        C.uint32_t(o.BatchMax),
+		batch_delay_us:   orNone(o.BatchDelay, us),
+		queue_max:        C.uint32_t(o.QueueMax),
+		regions:          a.text(o.Regions, "Regions"),
+		decode_isolation: a.text(o.DecodeIsolation, "DecodeIsolation"),
 	}
 	out.size = C.uint32_t(unsafe.Sizeof(out))
 	out.feature_cache_bytes = C.uint64_t(o.FeatureCacheBytes)

@@ -474,6 +474,42 @@ func TestLabelsFromExamples(t *testing.T) {
 	}
 }
 
+func TestDuplicates(t *testing.T) {
+	db := open(t, "photos.imgret", nil)
+	for i, uri := range []string{"0", "1", "2", "again"} {
+		_, err := db.Add(ctx, Bytes(encoded(t, drawn(i%3+i/3, 160, 120))), &AddOptions{URI: uri})
+		must(t, err)
+	}
+	var groups []DuplicateGroup
+	report, err := db.Duplicates(ctx, &DuplicatesOptions{OnGroup: func(group DuplicateGroup) error {
+		groups = append(groups, group)
+		return nil
+	}})
+	must(t, err)
+	if report.ImageCount != 4 || len(groups) != 1 || report.DuplicateCount != 1 {
+		t.Fatalf("%+v %+v", report, groups)
+	}
+	group := groups[0]
+	if group.Kind != Identical || group.KeepReason != KeepFirst || group.Members[0].URI != "1" ||
+		group.Members[1].URI != "again" || group.Members[1].Kind != Identical || group.Members[1].HashBits > 0 {
+		t.Fatalf("%+v", group)
+	}
+	must(t, db.Update(ctx, func(tx *Tx) error {
+		return tx.SetDifferent(ctx, group.Members[1].ID, group.Members[0].ID, true)
+	}))
+	report, err = db.Duplicates(ctx, &DuplicatesOptions{Turned: true})
+	must(t, err)
+	if report.GroupCount != 0 {
+		t.Fatalf("%+v", report)
+	}
+	must(t, db.SetDifferent(ctx, group.Members[0].ID, group.Members[1].ID, false))
+	mine := errors.New("mine")
+	_, err = db.Duplicates(ctx, &DuplicatesOptions{OnGroup: func(DuplicateGroup) error { return mine }})
+	if !errors.Is(err, mine) {
+		t.Fatal(err)
+	}
+}
+
 func TestTransactions(t *testing.T) {
 	db := vectors(t, 1)
 	tx, err := db.Begin(ctx)

@@ -89,6 +89,11 @@ func (tx *Tx) SetLabel(ctx context.Context, id int64, label string, score float6
 	return tx.do(func() error { return tx.db.SetLabel(ctx, id, label, score) }, false)
 }
 
+// SetDifferent is DB.SetDifferent as a part of the transaction.
+func (tx *Tx) SetDifferent(ctx context.Context, id, otherID int64, different bool) error {
+	return tx.do(func() error { return tx.db.SetDifferent(ctx, id, otherID, different) }, false)
+}
+
 // Commit makes the transaction durable and visible. It has ended in any case: when this fails,
 // nothing of it is stored.
 func (tx *Tx) Commit() error {

@@ -75,8 +75,8 @@ static int32_t run(imgret_backend_model *model, const imgret_backend_batch *batc
         float *vector = batch->embeddings + i * dimension;
         float sum = 0;
         for (size_t p = 0; p < dimension; p++)
-            sum += vector[p] =
-                0.299f * rgb[3 * p] + 0.587f * rgb[3 * p + 1] + 0.114f * rgb[3 * p + 2];
+            sum += vector[p] = 0.299f * rgb[3 * p] + 0.587f * rgb[3 * p + 1] +
+                               0.114f * rgb[3 * p + 2];
         for (size_t p = 0; p < dimension; p++)
             vector[p] -= sum / (float)dimension;
     }

@@ -314,6 +314,8 @@ IMGRET_API int32_t imgret_get_stats(imgret *db, imgret_stats *out, imgret_error 
 #define IMGRET_FAILED 4    /* cannot be read; recorded with the reason when it has a uri */
 #define IMGRET_KNOWN_BAD 5 /* failed before and has not changed since; not tried again */
 #define IMGRET_SKIPPED 6   /* a file that is no picture, met in a folder; not recorded */
+#define IMGRET_MOVED 7     /* a known picture under a new name: same id, same vector */
+#define IMGRET_REMOVED 8   /* its file is gone, and so is the image */
 
 typedef struct imgret_add_options {
     uint32_t size; /* sizeof(imgret_add_options) */
@@ -341,7 +343,7 @@ IMGRET_API int32_t imgret_add(imgret *db, const imgret_input *input,
 /* One file of an ingest; pointers live until the callback returns. */
 typedef struct imgret_ingest_item {
     uint32_t size;       /* sizeof(imgret_ingest_item) of the library */
-    int32_t outcome;     /* IMGRET_STORED ... IMGRET_SKIPPED */
+    int32_t outcome;     /* IMGRET_STORED ... IMGRET_REMOVED */
     int64_t id;          /* 0 when it was not recorded */
     const char *uri;     /* absolute path */
     int32_t code;        /* status code of a failure, else 0 */
@@ -365,6 +367,8 @@ typedef struct imgret_ingest_progress {
     uint64_t skipped_count;
     uint64_t bytes_read;     /* of picture files */
     uint64_t elapsed_us;
+    uint64_t moved_count;    /* with IMGRET_INGEST_SYNC, as the next; not part of done_count */
+    uint64_t removed_count;
 } imgret_ingest_progress;
 
 /* Return 0 to go on, anything else to stop: what is done is committed, and the call returns
@@ -374,6 +378,13 @@ typedef int32_t (*imgret_ingest_progress_fn)(void *user, const imgret_ingest_pro
 
 #define IMGRET_INGEST_NO_RECURSION 1u   /* do not enter folders inside the given ones */
 #define IMGRET_INGEST_RETRY_FAILED 2u   /* try pictures again that failed and did not change */
+/* Bring the database in line with the given folders: besides adding, an image below one of them whose
+ * file is gone gets the new name of a file with the same content, or is removed. Refused with NOT_FOUND,
+ * and nothing is changed, when a given path is missing, or a folder is empty that the database has
+ * pictures from: a disk may not be mounted. A file that exists but cannot be looked at stays. Images
+ * below no given path are left alone. */
+#define IMGRET_INGEST_SYNC 4u
+#define IMGRET_INGEST_FORCE 8u /* with SYNC: what is missing or empty is meant so */
 
 typedef struct imgret_ingest_options {
     uint32_t size;  /* sizeof(imgret_ingest_options) */
@@ -534,7 +545,9 @@ typedef struct imgret_query_options {
     double min_score; /* with IMGRET_QUERY_MIN_SCORE: no result below it */
     uint32_t k;       /* results wanted; default 10, at most 1,000,000 */
     /* Candidates that a search of a segment keeps: more finds more of the nearest and takes longer.
-     * Default 0: what was measured to find .99 of the k nearest, at least 64; at most 1,000,000. */
+     * Where RAM holds fewer bits of a segment's codes than it has (`index_ram_bytes`), more are kept,
+     * by what was measured when it was built, so that as much is found. Default 0: what was measured
+     * to find .99 of the k nearest, at least 64; at most 1,000,000. */
     uint32_t effort;
     const char *where; /* only images that match this expression; default all */
     const imgret_param *params; /* param_count values for the parameters of `where`, no others */

@@ -6,6 +6,9 @@
 #include "engine/ingest.h"
 #include "engine/optimize.h"
 #include "engine/source.h"
+#include "engine/sync.h"
+
+#include <stddef.h>
 
 #define KINDS_TO_ADD                                                                              \
     (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS |             \
@@ -37,12 +40,19 @@ int32_t imgret_add(imgret *db, const imgret_input *input, const imgret_add_optio
     return status;
 }
 
+/* The first version of the struct. */
+#define PROGRESS_LEAST_BYTES ((uint32_t)offsetof(imgret_ingest_progress, moved_count))
+
 static int32_t check_ingest(imgret_ingest_options *options, imgret_error *error)
 {
-    const uint32_t known = IMGRET_INGEST_NO_RECURSION | IMGRET_INGEST_RETRY_FAILED;
+    const uint32_t known = IMGRET_INGEST_NO_RECURSION | IMGRET_INGEST_RETRY_FAILED |
+                           IMGRET_INGEST_SYNC | IMGRET_INGEST_FORCE;
     if (options->flags & ~known)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_ingest_options.flags is 0x%x",
                        options->flags);
+    if ((options->flags & IMGRET_INGEST_FORCE) && !(options->flags & IMGRET_INGEST_SYNC))
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_ingest_options.flags has FORCE without SYNC");
     if (options->path_count > 0 && !options->paths)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_ingest_options.paths is NULL");
     for (uint64_t i = 0; i < options->path_count; i++)
@@ -75,10 +85,12 @@ int32_t imgret_ingest(imgret *db, const imgret_ingest_options *options,
         return status;
     ir_call call;
     ir_call_begin(&call, &db->database->interrupts);
-    status = ir_ingest(db->database, &wanted, &progress, &call, error);
+    status = wanted.flags & IMGRET_INGEST_SYNC
+                 ? ir_sync(db->database, &wanted, &progress, &call, error)
+                 : ir_ingest(db->database, &wanted, &progress, &call, error);
     ir_call_end(&call);
     if (report) {
-        int32_t written = ir_struct_write(report, &progress, sizeof progress, sizeof progress,
+        int32_t written = ir_struct_write(report, &progress, sizeof progress, PROGRESS_LEAST_BYTES,
                                           "imgret_ingest_progress", status ? NULL : error);
         status = status ? status : written;
     }

@@ -137,6 +137,10 @@ int32_t ir_catalog_object_count(ir_catalog *catalog, int64_t id, uint32_t *out,
 int32_t ir_catalog_touch(ir_catalog *catalog, int64_t id, uint64_t file_bytes,
                          int64_t modified_ns, imgret_error *error);
 
+/* Gives an image another uri, which no other has. Within a transaction; IMGRET_NOT_FOUND when there is
+ * no such image. */
+int32_t ir_catalog_move(ir_catalog *catalog, int64_t id, const char *uri, imgret_error *error);
+
 /* Within a transaction; IMGRET_NOT_FOUND when there is no such image. */
 int32_t ir_catalog_set_metadata(ir_catalog *catalog, int64_t id, const char *metadata,
                                 imgret_error *error);

@@ -59,6 +59,7 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_DELETE_REGIONS] = "DELETE FROM regions WHERE image = ?1", /* vectors by cascade */
     [IR_SQL_DELETE_IMAGE] = "DELETE FROM images WHERE id = ?1",
     [IR_SQL_TOUCH] = "UPDATE images SET file_bytes = ?1, modified_ns = ?2 WHERE id = ?3",
+    [IR_SQL_MOVE] = "UPDATE images SET uri = ?1 WHERE id = ?2",
     [IR_SQL_SET_METADATA] = "UPDATE images SET metadata = ?1 WHERE id = ?2",
     [IR_SQL_SET_LABEL] = "UPDATE images SET label = ?1, label_score = ?2 WHERE id = ?3",
     [IR_SQL_REMOVALS] = "SELECT seq, region FROM removed_regions WHERE seq > ?1 ORDER BY seq",

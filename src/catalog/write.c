@@ -354,6 +354,18 @@ int32_t ir_catalog_touch(ir_catalog *catalog, int64_t id, uint64_t file_bytes,
     return ir_catalog_change_image(catalog, &statement, id, error);
 }
 
+int32_t ir_catalog_move(ir_catalog *catalog, int64_t id, const char *uri, imgret_error *error)
+{
+    int32_t status = require_transaction(catalog, error);
+    if (status)
+        return status;
+    ir_statement statement;
+    ir_statement_start(&statement, &catalog->writer, IR_SQL_MOVE, "noting a file's new name");
+    ir_statement_bind_text(&statement, uri);
+    ir_statement_bind_int(&statement, id);
+    return ir_catalog_change_image(catalog, &statement, id, error);
+}
+
 int32_t ir_catalog_set_metadata(ir_catalog *catalog, int64_t id, const char *metadata,
                                 imgret_error *error)
 {

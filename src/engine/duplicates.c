@@ -230,7 +230,7 @@ static int32_t ask(finder *f, const imgret_input *inputs, uint32_t count, uint32
                    imgret_results **out, imgret_error *error)
 {
     /* What is so near is found with little effort; the default is for the tenth of far neighbours. */
-    uint32_t effort = 3 * k < EFFORT_MAX ? 3 * k : EFFORT_MAX;
+    uint32_t effort = 5 * k < EFFORT_MAX ? 5 * k : EFFORT_MAX;
     imgret_query_options options = {.size = sizeof options, .flags = IMGRET_QUERY_MIN_SCORE,
                                     .min_score = f->least, .k = k, .effort = effort};
     return ir_query(out, f->database, inputs, count, &options, f->filter, f->call, error);

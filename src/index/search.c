@@ -5,6 +5,11 @@
  * enter the beam. After the walk a candidate's vector is read only where the code cannot tell
  * whether it belongs to the k nearest.
  *
+ * The walk ends when no open node is left in the beam, or when the nearest open one is much farther
+ * than the k-th nearest found: Al-Jazzazi et al., "Distance Adaptive Beam Search for Provably
+ * Accurate Graph-Based Nearest Neighbor Search" (arXiv 2505.15636). The wider the beam, the farther
+ * it may be, so that more effort goes on finding more.
+ *
  * Nodes lie anywhere in memory, so that each step would wait for it. A walk therefore goes by short
  * stages: each fetches what the next one needs and returns, and the thread lets other queries step
  * meanwhile. What one query does does not depend on the others.
@@ -23,6 +28,12 @@ enum { EFFORT_DEFAULT = 64, STOP_EVERY_HOPS = 64, ENTRIES_MAX = 3, LINE_BYTES = 
 /* Standard deviations of the coarse key that a neighbour is given before it is passed over. */
 static const float coarse_slack = 0.5f;
 static const float certainty_default = 2.0f;
+
+/* An open node is too far at this many times the k-th's squared distance, with a beam of
+ * FAR_WIDTH; for each doubling of the beam far_more is added. */
+static const float far_least = 1.25f;
+static const float far_more = 0.15f;
+enum { FAR_WIDTH = 64 };
 
 int32_t ir_walk_tools_create(ir_walk_tools *out, const ir_segment *segment, imgret_error *error)
 {
@@ -93,6 +104,42 @@ int32_t ir_query_start_beam(ir_query *query, uint32_t width, imgret_error *error
     return IMGRET_OK;
 }
 
+/* Which of the nearest the walk measures by; 0: it goes through all of the beam. Where ids may be
+ * refused that are not known yet, the k-th is another; keys of inner products are no distances. */
+static uint32_t choose_border(const ir_query *query)
+{
+    const ir_search *search = query->search;
+    if (!query->code.plain || search->rows || search->rare)
+        return 0;
+    uint64_t border = (uint64_t)search->k + (search->excluded_id != 0);
+    if (search->allowed)
+        border *= 2;
+    return border < query->beam.capacity ? (uint32_t)border : 0;
+}
+
+static float far_factor(uint32_t width)
+{
+    float doublings = log2f((float)width / FAR_WIDTH);
+    return far_least + far_more * (doublings > 0 ? doublings : 0);
+}
+
+/* Keys above it are too far, once half of the hops were made: before, the walk may not have come to
+ * the right place yet. Both are taken as far off as their errors may put them. */
+static float far_key(const ir_query *query)
+{
+    if (query->border == 0 || query->beam.count < query->border ||
+        query->stats.hops < query->hops_least)
+        return INFINITY;
+    const ir_beam_entry *kth = &query->beam.entries[query->border - 1];
+    return query->far * (fmaxf(kth->key, 0) + certainty_default * kth->error);
+}
+
+static bool is_far(const ir_query *query)
+{
+    const ir_beam_entry *next = ir_beam_peek(&query->beam);
+    return next && next->key - certainty_default * next->error > far_key(query);
+}
+
 static bool uses_ranks(const ir_query *query, const ir_segment *segment)
 {
     return segment->ranks && !(query->search->flags & IR_SEARCH_SIGNS_ONLY);
@@ -118,7 +165,7 @@ static uint32_t sieve(ir_query *query, const ir_segment *segment, ir_walk_tools 
         return 0;
     }
     uint32_t passed_count = 0;
-    float worst = ir_beam_worst(&query->beam);
+    float worst = fminf(ir_beam_worst(&query->beam), far_key(query));
     for (uint32_t i = 0; i < count; i++)
         if (tools->keys[i] - slack * tools->errors[i] < worst)
             passed[passed_count++] = slots[i];
@@ -262,7 +309,7 @@ static int32_t follow(ir_query *query, const ir_segment *segment, ir_walk_tools 
     const ir_beam_entry *next;
     while (!query->cut && query->stage == IR_STAGE_NEXT &&
            query->nodes_wanted_count + query->nodes_pending < IR_QUERY_NODES_MAX &&
-           (next = ir_beam_next(&query->beam)) != NULL) {
+           !is_far(query) && (next = ir_beam_next(&query->beam)) != NULL) {
         uint32_t slot = next->slot & IR_BEAM_SLOT;
         const uint8_t *row = ir_segment_row(segment, slot);
         if (!row) {
@@ -285,6 +332,9 @@ static int32_t begin_walk(ir_query *query, const ir_segment *segment, imgret_err
         return status;
     ir_visited_clear(&query->visited);
     query->others_offered = false;
+    query->border = query->thorough ? 0 : choose_border(query);
+    query->far = far_factor(query->beam.capacity);
+    query->hops_least = query->stats.hops + query->beam.capacity / 2;
     uint32_t hidden = query->search->hidden_slot;
     if (hidden)
         ir_visited_add(&query->visited, hidden - 1);
@@ -366,6 +416,16 @@ static uint64_t candidates_needed(const ir_query *query)
     return wanted / 2 > query->search->k ? wanted / 2 : query->search->k;
 }
 
+/* Whether the walk measured by too near a vector: of those nearest too many were refused. */
+static bool was_hasty(const ir_query *query)
+{
+    uint32_t k = query->search->k;
+    if (query->border == 0)
+        return false;
+    return query->candidate_count < k ||
+           query->candidates[k - 1].key > query->beam.entries[query->border - 1].key;
+}
+
 static int32_t scan_rows(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                          imgret_error *error)
 {
@@ -384,11 +444,16 @@ static int32_t scan_rows(ir_query *query, const ir_segment *segment, ir_walk_too
 static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                         imgret_error *error)
 {
-    if (!query->cut && !query->others_offered && query->beam.count < query->beam.capacity)
+    if (!query->cut && !query->others_offered && query->beam.count < query->beam.capacity &&
+        !is_far(query))
         return offer_other_entries(query, segment, error);
     int32_t status = gather(query, segment, error);
     if (status)
         return status;
+    if (!query->cut && is_far(query) && was_hasty(query)) {
+        query->thorough = true;
+        return begin_walk(query, segment, error);
+    }
     bool short_of = !query->cut && query->candidate_count < candidates_needed(query);
     if (short_of && query->search->rows)
         return scan_rows(query, segment, tools, error);
@@ -437,7 +502,7 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
     const ir_search *search = query->search;
     query->candidate_count = query->next_wanted = query->pending = 0;
     query->nodes_wanted_count = query->nodes_pending = 0;
-    query->walking = query->cut = query->blocked = false;
+    query->walking = query->cut = query->blocked = query->thorough = false;
     query->stage = IR_STAGE_NEXT;
     query->status = IMGRET_OK;
     memset(&query->stats, 0, sizeof query->stats);

@@ -42,6 +42,10 @@ typedef struct ir_query {
     uint32_t *passed;    /* those of them that could enter the beam; as much room */
     uint32_t passed_count;
     uint64_t width;      /* of the beam as wished; at most the number of vectors is used */
+    uint32_t border;     /* place in the beam of what the walk measures by; 0: none */
+    float far;           /* times its key is too far */
+    uint64_t hops_least; /* before anything is too far */
+    bool thorough;       /* goes through all of the beam */
     bool walking;        /* the candidates are not settled yet */
     bool others_offered; /* all entries were offered, not the nearest alone */
     bool blocked;        /* cannot go on before rows are read */

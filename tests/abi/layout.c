@@ -147,7 +147,7 @@ FIELD(imgret_ingest_item, reserved_zero, 36);
 FIELD(imgret_ingest_item, format, 40);
 FIELD(imgret_ingest_item, message, 48);
 
-SIZE(imgret_ingest_progress, 88);
+SIZE(imgret_ingest_progress, 104);
 FIELD(imgret_ingest_progress, size, 0);
 FIELD(imgret_ingest_progress, listing_done, 4);
 FIELD(imgret_ingest_progress, file_count, 8);
@@ -160,6 +160,8 @@ FIELD(imgret_ingest_progress, known_bad_count, 56);
 FIELD(imgret_ingest_progress, skipped_count, 64);
 FIELD(imgret_ingest_progress, bytes_read, 72);
 FIELD(imgret_ingest_progress, elapsed_us, 80);
+FIELD(imgret_ingest_progress, moved_count, 88);
+FIELD(imgret_ingest_progress, removed_count, 96);
 
 SIZE(imgret_ingest_options, 56);
 FIELD(imgret_ingest_options, size, 0);

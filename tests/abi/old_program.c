@@ -103,7 +103,8 @@ static void add_and_change(imgret *db, const char *picture)
     TRUE(imgret_records_count(records) == 1);
     const imgret_record *record = imgret_records_at(records, 0);
     TRUE(record->size >= sizeof *record && record->state == IMGRET_STATE_STORED);
-    TRUE(!strcmp(record->uri, "drawn") && strstr(record->metadata, "nobody") && record->width == 16);
+    TRUE(!strcmp(record->uri, "drawn") && strstr(record->metadata, "nobody") &&
+         record->width == 16);
     imgret_records_free(records);
     GOOD(imgret_remove(db, out.result.id, &error));
     TRUE(imgret_remove(db, out.result.id, &error) == IMGRET_NOT_FOUND);

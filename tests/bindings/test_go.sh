@@ -1,6 +1,6 @@
 #!/bin/sh
-# test_go.sh: vets bindings/go and runs its tests, with checked pointers and with the race detector,
-# and the code of docs/go.md. GO=... names the go to use.
+# test_go.sh: vets bindings/go and runs its tests with checked pointers, and the code of docs/go.md.
+# GO=... names the go to use. With IMGRET_GO_RACE=1 the tests under the race detector instead.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=${IMGRET_BUILD:-build}
@@ -99,6 +99,26 @@ guide() {
     (cd "$scratch/place" && "$scratch/five" && "$scratch/rest")
 }
 
+cd bindings/go || exit 1
+if [ "${IMGRET_GO_RACE:-0}" = 1 ]; then
+    printf 'package main\nfunc main() {}\n' >"$scratch/race.go"
+    $go run -race "$scratch/race.go" >/dev/null 2>&1 ||
+        skip_all "this go has no race detector"
+    tests "race detector" $go test $tags -race -count=1 -v .
+    echo "1..$number"
+    exit $failed
+fi
+if [ "$version" -ge 21 ]; then
+    checked='GOEXPERIMENT=cgocheck2'
+else
+    checked='GODEBUG=cgocheck=2'
+fi
+unformatted=$("$(dirname "$(command -v "$go")")/gofmt" -l . 2>&1)
+line "$([ -z "$unformatted" ]; echo $?)" "gofmt finds nothing to change $unformatted"
+step "go vet" $go vet $tags ./...
+tests "checked pointers" env "$checked" $go test $tags -count=1 -v . ./examples/...
+step "the bench runs" $go run $tags ./bench --count 100 --queries 20
+cd "$root" || exit 1
 # Of the header, and on purpose not in the binding: Go's memory is not the host's to give.
 unbound=$(sed -n 's/^ *\(imgret_[a-z_]*\);$/\1/p' src/libimgret.map | while read -r function; do
     [ "$function" = imgret_set_allocator ] || [ "$function" = imgret_extract ] ||
@@ -109,25 +129,6 @@ if [ -z "$unbound" ]; then
 else
     line 0 "everything of the header is bound # SKIP it has more: $(echo $unbound)"
 fi
-
-cd bindings/go || exit 1
-if [ "$version" -ge 21 ]; then
-    checked='GOEXPERIMENT=cgocheck2'
-else
-    checked='GODEBUG=cgocheck=2'
-fi
-unformatted=$("$(dirname "$(command -v "$go")")/gofmt" -l . 2>&1)
-line "$([ -z "$unformatted" ]; echo $?)" "gofmt finds nothing to change $unformatted"
-step "go vet" $go vet $tags ./...
-tests "checked pointers" env "$checked" $go test $tags -count=1 -v . ./examples/...
-printf 'package main\nfunc main() {}\n' >"$scratch/race.go"
-if $go run -race "$scratch/race.go" >/dev/null 2>&1; then
-    tests "race detector" $go test $tags -race -count=1 -v .
-else
-    line 0 "race detector # SKIP this go has none"
-fi
-step "the bench runs" $go run $tags ./bench --count 100 --queries 20
-cd "$root" || exit 1
 step "the code of docs/go.md" guide
 echo "1..$number"
 exit $failed

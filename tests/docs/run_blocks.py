@@ -11,8 +11,9 @@ begin with nothing, a database photos.imgret of them. What a block is, its fence
   console  the same, of the lines behind "$ "; of the output that is shown only errors
            ("imgret: ...") are compared, where "..." stands for anything
   c        a whole program, saved under the name in its first line and compiled without a warning; the
-           next sh block may run it
+           next sh block may run it; without a main(), statements, which are compiled
   python   all of a document in one process
+  go       is skipped: tests/bindings/test_go.sh builds and runs docs/go.md
   cmake    is skipped: `make check-install` builds such a project
   text     is no code
 
@@ -29,8 +30,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 TIMEOUT_S = 100
 NEVER = {"weights", "root", "network", "checkout", "io_uring"}
-NAMES = ("cat day snow people a b tom street bike dog new query beach").split()
+NAMES = ("cat day snow people a b tom street bike dog new query beach upload").split()
 FROM_NOTHING = {"README", "tutorial"}
+ELSEWHERE = {"cmake": "make check-install builds such",
+             "go": "tests/bindings/test_go.sh builds and runs it"}
 MARK = "---- next block ----"
 
 
@@ -78,6 +81,7 @@ class House:
         shutil.copytree(pictures, self.place / "Pictures")
         for picture in pictures.glob("*.jpg"):
             shutil.copy(picture, self.place)
+        shutil.copytree(pictures / "forest", self.place / "uploads")
         os.symlink(ROOT / "examples", self.place / "examples")
         tools = scratch / f"{name}.bin"
         tools.mkdir()
@@ -128,9 +132,15 @@ class House:
         return None
 
     def run_c(self, text):
+        if "int main" not in text:
+            source = self.place / "statements.c"
+            source.write_text("#include <imgret/imgret.h>\n#include <stdio.h>\n"
+                              "void statements(void);\nvoid statements(void)\n{\n" + text + "}\n")
+            return self.run_shell("${CC:-cc} -std=c11 -Wall -Wextra -Werror -Wno-unused -fsyntax-only"
+                                  " statements.c $(pkg-config --cflags imgret)")
         name = re.search(r"^/\* (\w+\.c)\b", text)
-        if not name or "int main" not in text:
-            return "begins without /* NAME.c, or has no main"
+        if not name:
+            return "begins without /* NAME.c"
         source = self.place / name.group(1)
         source.write_text(text)
         return self.run_shell(f"${{CC:-cc}} -std=c11 -Wall -Wextra -Werror {source.name}"
@@ -154,8 +164,8 @@ def run_document(house, blocks):
         missing = lacking(block)
         if block.language == "text":
             continue
-        if missing or block.language == "cmake":
-            yield block, None, f"needs {missing}" if missing else "make check-install builds such"
+        if missing or block.language in ELSEWHERE:
+            yield block, None, f"needs {missing}" if missing else ELSEWHERE[block.language]
         elif block.language == "python":
             if python_troubles is None:
                 python_troubles = dict(zip(python, house.run_python([b.text for b in python])))
@@ -174,7 +184,8 @@ def main(build, *documents):
     scratch.mkdir()
     number = failed = 0
     try:
-        subprocess.run([build / "examples" / "draw_pictures", pictures, "64", "7"], check=True)
+        subprocess.run([build / "examples" / "draw_pictures", pictures, "48", "7"], check=True)
+        labels = (pictures / "labels.tsv").read_text()
         (pictures / "labels.tsv").unlink()
         drawn = sorted(path for path in pictures.rglob("*-00*") if path.suffix == ".jpg")
         for index, name in enumerate(NAMES):
@@ -182,6 +193,7 @@ def main(build, *documents):
         for document in documents:
             path = (ROOT / document).resolve()
             house = House(scratch, build, pictures, document.replace("/", "-"))
+            (house.place / "labels.tsv").write_text(re.sub("^(?=.)", "Pictures/", labels, flags=re.M))
             if path.stem not in FROM_NOTHING:
                 house.make_database()
             for block, trouble, skipped in run_document(house, blocks_of(path)):

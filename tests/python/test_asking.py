@@ -404,6 +404,30 @@ class UpkeepTest(Case):
         with self.assertRaises(TypeError):
             imgret.pca_train(path, rows[0])
 
+    def test_duplicates(self):
+        db = self.database()
+        for number in range(3):
+            db.add(picture(number, 160, 120), uri=str(number))
+        db.add(picture(1, 160, 120), uri="again")
+        groups = []
+        report = db.duplicates(on_group=groups.append)
+        self.assertEqual((report.image_count, report.group_count, report.duplicate_count), (4, 1, 1))
+        (group,) = groups
+        self.assertEqual((group.kind, group.keep_reason), ("identical", "first"))
+        self.assertEqual([each.uri for each in group.members], ["1", "again"])
+        self.assertEqual([each.kind for each in group.members], ["", "identical"])
+        self.assertEqual((group.members[1].quarters, group.members[1].mirrored), (0, False))
+        self.assertEqual(db.duplicates(where="uri <> :u", params={"u": "1"}).group_count, 0)
+        db.set_verdict(group.members[1].id, group.members[0].id, "different")
+        self.assertEqual(db.duplicates(kind="similar", turned=True).group_count, 0)
+        db.set_verdict(group.members[0].id, group.members[1].id, None)
+        with self.assertRaises(ZeroDivisionError):
+            db.duplicates(on_group=lambda group: 1 / 0)
+        with self.assertRaises(ValueError):
+            db.duplicates(kind="alike")
+        with self.assertRaises(imgret.NotFoundError):
+            db.set_verdict(1, 99, "different")
+
     def test_reembed(self):
         folder = self.pictures(4)
         db = self.database()

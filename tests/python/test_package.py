@@ -10,7 +10,7 @@ import sys
 import unittest
 import zipfile
 
-from common import PACKAGE, ROOT, Case, picture, python
+from common import PACKAGE, ROOT, Case, picture, python, needs_pil
 
 WITH_LIBRARY = "import imgret; print(imgret.version(), imgret._library.lib._name)"
 
@@ -186,6 +186,22 @@ class ExampleTest(Case):
         self.assertEqual(html.count("<figure"), 5)
         self.assertIn("003.png", html)
         self.assertIn("1.0000", html)
+
+    @needs_pil
+    def test_grid_as_a_picture(self):
+        import PIL.Image
+
+        folder = self.pictures(7)
+        out = self.place("grid.png")
+        script = os.path.join(PACKAGE, "examples", "grid.py")
+        query = os.path.join(folder, "003.png")
+        run(
+            sys.executable, script, self.place("photos.imgret"), query,
+            "--add", folder, "--out", out, "-k", "7", PYTHONPATH=PACKAGE,
+        )  # fmt: skip
+        with PIL.Image.open(out) as sheet:
+            self.assertEqual(sheet.size, (1208, 408))
+            self.assertGreater(len(sheet.crop((8, 8, 200, 200)).getcolors(1 << 16) or [0] * 99), 50)
 
     def test_ann_benchmarks(self):
         """The harness's calls, in its order, against what comparing all finds."""

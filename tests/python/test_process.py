@@ -230,6 +230,37 @@ class CtrlCTest(ProcessCase):
         self.assertEqual(db.stats().image_count, 0)
         self.assertEqual(db.add_vector([1, 2, 3, 4]).outcome, "stored")
 
+    def test_calls_of_other_threads_go_on(self):
+        db = self.vectors(busy_seconds=60)
+        let_go = self.hold_lock(db)
+        added = queue.Queue()
+        thread = threading.Thread(target=lambda: added.put(db.add_vector([1, 2, 3, 4], uri="other")))
+        thread.start()
+        soon(lambda: db._handle.calls == 1)
+        self.interrupt_when(lambda: db._handle.calls == 2)
+        with self.assertRaises(KeyboardInterrupt):
+            db.add_vector([4, 3, 2, 1], uri="mine")
+        self.assertEqual(db._handle.calls, 1)
+        let_go()
+        thread.join()
+        self.assertEqual(added.get().outcome, "stored")
+        self.assertEqual([record.uri for record in db.list()], ["other"])
+
+    def test_in_a_transaction(self):
+        db = self.vectors()
+        self.interrupt_when(lambda: db.stats().image_count == 0 and began.is_set())
+        began = threading.Event()
+        with self.assertRaises(KeyboardInterrupt):
+            with db.transaction():
+                db.add_vector([1, 2, 3, 4])
+                began.set()
+                while True:
+                    db.add_vector([1, 2, 3, 4], uri="again")
+        self.assertEqual(db.count(), 0)
+        with db.transaction():
+            db.add_vector([1, 2, 3, 4])
+        self.assertEqual(db.count(), 1)
+
     def test_in_extraction(self):
         options, gate = self.slow()
         extractor = imgret.Extractor(options["model"], plugin_path=options["plugin_path"])

@@ -253,6 +253,85 @@ static void a_batch_answers_each_query_like_a_single_search(void **state)
     free(v.rows);
 }
 
+/* Points of a cube of 5 dimensions, bent into 60: what lies near is few, and far is much farther. */
+static vectors make_cube(uint32_t count, uint32_t metric)
+{
+    vectors v = {.count = count, .dimension = 60, .metric = metric};
+    v.rows = malloc((size_t)count * 60 * sizeof v.rows[0]);
+    uint64_t seed = 3;
+    for (uint32_t i = 0; i < count; i++) {
+        double at[5];
+        for (int c = 0; c < 5; c++)
+            at[c] = ir_random_unit(&seed);
+        for (uint32_t j = 0; j < 60; j++)
+            v.rows[(size_t)i * 60 + j] = (float)sin(at[j % 5] * (1 + j / 5 * 0.1) + j + at[j / 12]);
+    }
+    return v;
+}
+
+typedef struct far_only {
+    const vectors *v;
+    const float *query;
+    double score_max;
+} far_only;
+
+static bool is_far_enough(void *context, int64_t id)
+{
+    far_only *far = context;
+    return true_score(far->v, far->query, (uint32_t)((id - 10) / 3)) <= far->score_max;
+}
+
+/* Searches for 20 of the vectors. Returns how many of the k best allowed ones were found; those
+ * above score_max are refused. */
+static uint32_t search_cube(vectors *v, uint32_t effort, double score_max, ir_search_stats *stats)
+{
+    enum { K = 10 };
+    ir_segment *segment;
+    uint32_t right = 0;
+    assert_int_equal(ir_segment_open(&segment, path, NULL, NULL), 0);
+    for (uint32_t q = 0; q < 20; q++) {
+        far_only far = {v, v->rows + (size_t)q * 111 * v->dimension, score_max};
+        ir_search search = {.vector = far.query, .k = K, .effort = effort,
+                            .allowed = score_max < 0 ? is_far_enough : NULL,
+                            .allowed_context = &far};
+        ir_neighbor found[K];
+        uint32_t count;
+        assert_int_equal(ir_segment_search(segment, &search, found, &count, stats, NULL), 0);
+        assert_int_equal(count, K);
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t better = 0;
+            for (uint32_t other = 0; other < v->count; other++) {
+                double score = true_score(v, far.query, other);
+                better += score > found[i].score + 1e-5 && score <= score_max;
+            }
+            right += better < K;
+        }
+    }
+    ir_segment_close(segment);
+    return right;
+}
+
+/* A wide beam is not walked to its end when all that is left in it lies far away. */
+static void a_walk_stops_where_all_is_far(void **state)
+{
+    (void)state;
+    vectors v = make_cube(4000, IMGRET_METRIC_L2);
+    assert_int_equal(build_segment(&v, path, 2, NULL), 0);
+    ir_search_stats narrow = {0}, wide = {0}, refused = {0}, product = {0};
+    uint32_t few = search_cube(&v, 64, INFINITY, &narrow), many = search_cube(&v, 800, INFINITY, &wide);
+    print_message("hops %.1f and %.1f, right %u and %u of 200\n", (double)narrow.hops / 20,
+                  (double)wide.hops / 20, few, many);
+    assert_true(few >= 198 && many >= few);
+    assert_true(narrow.hops < wide.hops && wide.hops < 20 * 600);
+    /* Many nearer ones are refused: the walk must not have measured by them. */
+    assert_true(search_cube(&v, 64, -1.2, &refused) >= 190);
+    v.metric = IMGRET_METRIC_INNER_PRODUCT; /* whose keys tell no distance */
+    assert_int_equal(build_segment(&v, path, 2, NULL), 0);
+    search_cube(&v, 800, INFINITY, &product);
+    assert_true(product.hops >= 20 * 800);
+    free(v.rows);
+}
+
 static int choose_file(void **state)
 {
     (void)state;
@@ -276,6 +355,7 @@ int main(void)
         cmocka_unit_test(less_ram_reads_more_and_finds_as_much),
         cmocka_unit_test(what_is_not_allowed_never_appears),
         cmocka_unit_test(a_batch_answers_each_query_like_a_single_search),
+        cmocka_unit_test(a_walk_stops_where_all_is_far),
     };
     return cmocka_run_group_tests_name("segment_search", tests, choose_file, remove_file);
 }

@@ -1,6 +1,7 @@
 """Shows what looks like a picture, as a page of pictures: grid.py DATABASE PICTURE --add FOLDER.
 
-Writes an HTML page that any browser opens; the pictures stay where they are.
+Writes an HTML page that any browser opens, the pictures stay where they are; or, for a name that ends
+in .png or .jpg, one picture of them all, drawn by Pillow.
 """
 
 from __future__ import annotations
@@ -50,6 +51,25 @@ def grid(picture: str, hits: imgret.Results) -> str:
     return PAGE.format(title=title, figures="\n".join(figures))
 
 
+def sheet(picture: str, hits: imgret.Results, out: str) -> None:
+    """The same as one picture, six in a row; what cannot be read stays empty."""
+    from PIL import Image, ImageOps
+
+    side, gap, columns = 192, 8, 6
+    paths = [picture] + [hit.uri for hit in hits if hit.uri is not None]
+    rows = -(-len(paths) // columns)
+    whole = Image.new("RGB", (columns * (side + gap) + gap, rows * (side + gap) + gap), "white")
+    for number, path in enumerate(paths):
+        x, y = number % columns * (side + gap) + gap, number // columns * (side + gap) + gap
+        try:
+            with Image.open(path) as opened:
+                small = ImageOps.contain(ImageOps.exif_transpose(opened) or opened, (side, side))
+                whole.paste(small.convert("RGB"), (x, y))
+        except OSError:
+            continue
+    whole.save(out)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="A page of the pictures that look like this one.")
     parser.add_argument("database")
@@ -67,7 +87,10 @@ def main() -> int:
     except imgret.ImgretError as error:
         print(f"{error.name}: {error}", file=sys.stderr)
         return 1
-    pathlib.Path(options.out).write_text(grid(options.picture, hits), encoding="utf-8")
+    if options.out.lower().endswith((".png", ".jpg")):
+        sheet(options.picture, hits, options.out)
+    else:
+        pathlib.Path(options.out).write_text(grid(options.picture, hits), encoding="utf-8")
     print(f"{len(hits)} pictures in {options.out}")
     return 0
 

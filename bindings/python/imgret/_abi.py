@@ -81,9 +81,13 @@ UNCHANGED = 3
 FAILED = 4
 KNOWN_BAD = 5
 SKIPPED = 6
+MOVED = 7
+REMOVED = 8
 
 INGEST_NO_RECURSION = 1
 INGEST_RETRY_FAILED = 2
+INGEST_SYNC = 4
+INGEST_FORCE = 8
 
 PARAM_NULL = 0
 PARAM_INTEGER = 1
@@ -109,6 +113,26 @@ QUERY_PARTIAL = 1
 QUERY_HAS_ESTIMATES = 2
 
 LABEL_ASSIGN = 1
+
+DUPLICATE_IDENTICAL = 1
+DUPLICATE_NEAR = 2
+DUPLICATE_SIMILAR = 3
+
+KEEP_RESOLUTION = 1
+KEEP_COLOR = 2
+KEEP_FORMAT = 3
+KEEP_BYTES = 4
+KEEP_DATE = 5
+KEEP_FIRST = 6
+
+TURN_MIRRORED = 4
+
+HASH_UNKNOWN = 0xFFFFFFFF
+
+DUPLICATES_TURNED = 1
+
+VERDICT_NONE = 0
+VERDICT_DIFFERENT = 1
 
 OPTIMIZE_FORCE = 1
 
@@ -283,6 +307,8 @@ class IngestProgress(Structure):
         ("skipped_count", c_uint64),
         ("bytes_read", c_uint64),
         ("elapsed_us", c_uint64),
+        ("moved_count", c_uint64),
+        ("removed_count", c_uint64),
     ]
 
 
@@ -475,6 +501,62 @@ class LabelReport(Structure):
         ("examined_count", c_uint64),
         ("fitting_count", c_uint64),
         ("assigned_count", c_uint64),
+    ]
+
+
+class Duplicate(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("kind", c_uint32),
+        ("id", c_int64),
+        ("uri", c_char_p),
+        ("format", c_char_p),
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("file_bytes", c_uint64),
+        ("modified_ns", c_int64),
+        ("score", c_double),
+        ("hash_bits", c_uint32),
+        ("turn", c_uint32),
+    ]
+
+
+class DuplicateGroup(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("kind", c_uint32),
+        ("count", c_uint64),
+        ("members", POINTER(Duplicate)),
+        ("keep_reason", c_uint32),
+        ("reserved_zero", c_uint32),
+    ]
+
+
+duplicates_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(DuplicateGroup))
+
+
+class DuplicatesOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("kind_max", c_uint32),
+        ("reserved_zero", c_uint32),
+        ("similar_score", c_double),
+        ("where", c_char_p),
+        ("params", POINTER(Param)),
+        ("param_count", c_uint32),
+        ("where_ms_max", c_uint32),
+    ]
+
+
+class DuplicatesReport(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("reserved_zero", c_uint32),
+        ("image_count", c_uint64),
+        ("group_count", c_uint64),
+        ("duplicate_count", c_uint64),
+        ("duplicate_bytes", c_uint64),
     ]
 
 
@@ -760,6 +842,18 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "results_free": (None, [c_void_p]),
     "count": (c_int32, [POINTER(c_uint64), c_void_p, POINTER(CountOptions), _error]),
     "label_examples": (c_int32, [c_void_p, POINTER(LabelOptions), POINTER(LabelReport), _error]),
+    "duplicates": (
+        c_int32,
+        [
+            c_void_p,
+            POINTER(DuplicatesOptions),
+            duplicates_fn,
+            c_void_p,
+            POINTER(DuplicatesReport),
+            _error,
+        ],
+    ),
+    "set_verdict": (c_int32, [c_void_p, c_int64, c_int64, c_int32, _error]),
     "optimize": (c_int32, [c_void_p, POINTER(OptimizeOptions), _error]),
     "color_name": (c_char_p, [c_uint32]),
     "list": (c_int32, [_out, c_void_p, POINTER(ListOptions), _error]),

@@ -173,6 +173,12 @@ class Database(Upkeep):
         raw = c_text(label, "a label")
         self._change(lambda db, error: lib.imgret_set_label(db, id, raw, score, error))
 
+    def set_verdict(self, id: int, other_id: int, verdict: Optional[str]) -> None:
+        """Records that two images are "different", no duplicates, in either order; None forgets
+        what was said."""
+        number = number_of({_abi.VERDICT_DIFFERENT: "different"}, verdict, "verdict")
+        self._change(lambda db, error: lib.imgret_set_verdict(db, id, other_id, number, error))
+
     def label_examples(
         self,
         label: str,
@@ -620,6 +626,7 @@ def open(
     feature_cache_bytes: Optional[int] = None,
     regions: Optional[str] = None,
     maintain: bool = False,
+    decode_isolation: Optional[AnyPath] = None,
 ) -> Database:
     """Opens the database in folder `path`, or makes it.
 
@@ -634,6 +641,8 @@ def open(
     instances, batch_max, batch_delay_us, queue_max: how the model serves many threads, see
     docs/models.md; 0 microseconds never wait.
     feature_cache_bytes: memory for vectors of pictures seen lately, 8 MiB by default, 0 for none.
+    decode_isolation: "auto" decodes pictures in confined processes of their own, for pictures from
+    strangers; see docs/isolation.md.
     maintain: a thread of the handle optimizes by itself when it pays.
     regions: which parts of a picture get a vector of their own, settled when the database is made:
     "none", "center", "grid=2x2", "detector:MODEL", see docs/regions.md.
@@ -662,5 +671,6 @@ def open(
         queue_max=queue_max,
         feature_cache_bytes=c_or_none(feature_cache_bytes, _abi.NO_CACHE),
         regions=c_text(regions, "regions"),
+        decode_isolation=None if decode_isolation is None else c_path(decode_isolation),
     )
     return Database(path, options)

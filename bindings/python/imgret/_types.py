@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
@@ -20,6 +21,8 @@ OUTCOMES = {
     _abi.FAILED: "failed",
     _abi.KNOWN_BAD: "known_bad",
     _abi.SKIPPED: "skipped",
+    _abi.MOVED: "moved",
+    _abi.REMOVED: "removed",
 }
 STATES = {_abi.STATE_STORED: "stored", _abi.STATE_FAILED: "failed"}
 METRICS = {
@@ -33,6 +36,19 @@ SEARCHES = {
     _abi.SEARCH_WHOLE: "whole",
     _abi.SEARCH_OBJECTS: "objects",
     _abi.SEARCH_BOTH: "both",
+}
+DUPLICATES = {
+    _abi.DUPLICATE_IDENTICAL: "identical",
+    _abi.DUPLICATE_NEAR: "near",
+    _abi.DUPLICATE_SIMILAR: "similar",
+}
+KEEPS = {
+    _abi.KEEP_RESOLUTION: "resolution",
+    _abi.KEEP_COLOR: "color",
+    _abi.KEEP_FORMAT: "format",
+    _abi.KEEP_BYTES: "bytes",
+    _abi.KEEP_DATE: "date",
+    _abi.KEEP_FIRST: "first",
 }
 # imgret_color_name, without a call for each.
 COLORS = tuple("black grey white red orange yellow green blue purple pink brown".split())
@@ -164,6 +180,46 @@ class Region:
     height: int
     score: float
     label: Optional[str]
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """One picture of a group: what it is of the group's first, "identical", "near" or "similar" (""
+    for the first), the cosine of their vectors, the bits in which their perceptual hashes differ
+    (None: unknown), the quarters that it is turned, and whether it is mirrored after that."""
+
+    id: int
+    kind: str
+    uri: Optional[str]
+    format: str
+    width: int
+    height: int
+    file_bytes: int
+    modified_ns: int
+    score: float
+    hash_bits: Optional[int]
+    quarters: int
+    mirrored: bool
+
+
+@dataclass(frozen=True)
+class DuplicateGroup:
+    """Pictures that show the same: the first is the one to keep, and `keep_reason` says why:
+    "resolution", "color", "format", "bytes", "date" or "first"."""
+
+    kind: str
+    keep_reason: str
+    members: Tuple[Duplicate, ...]
+
+
+@dataclass(frozen=True)
+class DuplicatesReport:
+    """What Database.duplicates compared and found; the pictures to keep are not counted."""
+
+    image_count: int
+    group_count: int
+    duplicate_count: int
+    duplicate_bytes: int
 
 
 @dataclass(frozen=True)
@@ -300,6 +356,8 @@ class IngestProgress:
     skipped_count: int = 0
     bytes_read: int = 0
     elapsed_us: int = 0
+    moved_count: int = 0
+    removed_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -414,6 +472,39 @@ def query_stats_of(row: _abi.QueryStats) -> QueryStats:
 
 def repair_report_of(row: _abi.RepairReport) -> RepairReport:
     return RepairReport(**_plain(row, RepairReport))
+
+
+def _duplicate_of(row: _abi.Duplicate) -> Duplicate:
+    return Duplicate(
+        id=row.id,
+        kind=word_of(DUPLICATES, row.kind) if row.kind else "",
+        uri=None if row.uri is None else text_of(row.uri),
+        format=text_of(row.format or b""),
+        width=row.width,
+        height=row.height,
+        file_bytes=row.file_bytes,
+        modified_ns=row.modified_ns,
+        score=row.score,
+        hash_bits=None if row.hash_bits == _abi.HASH_UNKNOWN else row.hash_bits,
+        quarters=row.turn & 3,
+        mirrored=bool(row.turn & _abi.TURN_MIRRORED),
+    )
+
+
+def duplicate_group_of(row: _abi.DuplicateGroup) -> DuplicateGroup:
+    """The members stand as far apart as the library says."""
+    first = ctypes.addressof(row.members.contents)
+    stride = row.members.contents.size
+    members = (_abi.Duplicate.from_address(first + i * stride) for i in range(row.count))
+    return DuplicateGroup(
+        word_of(DUPLICATES, row.kind),
+        word_of(KEEPS, row.keep_reason),
+        tuple(map(_duplicate_of, members)),
+    )
+
+
+def duplicates_report_of(row: _abi.DuplicatesReport) -> DuplicatesReport:
+    return DuplicatesReport(**_plain(row, DuplicatesReport))
 
 
 def label_item_of(row: _abi.LabelItem) -> LabelItem:

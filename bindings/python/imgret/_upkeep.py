@@ -11,12 +11,19 @@ from . import _abi
 from ._calls import Handle, Worker, patiently
 from ._errors import InterruptedError, error_of
 from ._library import lib
+from ._query import Params, c_ms, c_params, c_where
 from ._types import (
+    DUPLICATES,
+    DuplicateGroup,
+    DuplicatesReport,
     IngestItem,
     ReembedReport,
     RepairReport,
     Stats,
+    duplicate_group_of,
+    duplicates_report_of,
     item_of,
+    number_of,
     reembed_report_of,
     repair_report_of,
     stats_of,
@@ -202,6 +209,48 @@ class Upkeep:
         listener.run(lambda: handle.call(lambda db, e: lib.imgret_reembed(db, options, report, e)))
         return reembed_report_of(report)
 
+    def duplicates(
+        self,
+        *,
+        kind: str = "near",
+        turned: bool = False,
+        similar_score: float = 0,
+        where: Optional[str] = None,
+        params: Optional[Params] = None,
+        where_seconds: Optional[float] = None,
+        on_group: Optional[Callable[[DuplicateGroup], object]] = None,
+    ) -> DuplicatesReport:
+        """Finds pictures that show the same; `on_group` is told of each group as it is found, on a
+        thread of the binding.
+
+        kind: up to "identical", "near" or "similar" ones; similar_score: the least score of
+        similar ones, 0.95 by default under the cosine metric. turned: also mirrored pictures and
+        such that are turned by quarters. See docs/duplicates.md.
+        """
+        rows, row_count = c_params(params)
+        listener = Listener(on_group and _telling_group(on_group))
+        callback = _abi.duplicates_fn(listener)
+        options = _abi.DuplicatesOptions(
+            ctypes.sizeof(_abi.DuplicatesOptions),
+            _abi.DUPLICATES_TURNED if turned else 0,
+            number_of(DUPLICATES, kind, "kind"),
+            0,
+            similar_score,
+            c_where(where),
+            rows,
+            row_count,
+            c_ms(where_seconds),
+        )
+        report = _abi.DuplicatesReport(size=ctypes.sizeof(_abi.DuplicatesReport))
+        handle = self._open_handle()
+        listener.run(
+            lambda: handle.call(
+                lambda db, e: lib.imgret_duplicates(db, options, callback, None, report, e)
+            ),
+            abandon=True,
+        )
+        return duplicates_report_of(report)
+
     def backup(
         self, folder: AnyPath, *, progress: Optional[Callable[[int, int], object]] = None
     ) -> None:
@@ -240,6 +289,10 @@ class Upkeep:
     def unload_model(self) -> None:
         """Lets go of the loaded extractor and its memory; it is loaded again when it is needed."""
         self._open_handle().call(lambda db, error: lib.imgret_unload_model(db, error))
+
+
+def _telling_group(on_group: Callable[[DuplicateGroup], object]) -> Callable[[Any], object]:
+    return lambda group: on_group(duplicate_group_of(group.contents))
 
 
 def _telling(on_item: Callable[[IngestItem], object]) -> Callable[[Any], object]:
