@@ -287,7 +287,8 @@ static void queries_tell_what_they_did(void **state)
     imgret_query_stats one = *imgret_results_stats(results);
     imgret_results_free(results);
     assert_int_equal(one.scanned, IN_DELTA);
-    assert_true(one.hops >= 80 && one.cache_hits == one.hops);
+    /* A walk may end after half of the hops, when all that is left lies far away. */
+    assert_true(one.hops >= 40 && one.cache_hits == one.hops);
     assert_true(one.sign_distances > one.hops && one.code_distances > 0);
     assert_true(one.reranks >= 10 && one.reads >= 10 && one.read_bytes == one.reads * 4096);
     assert_int_equal(one.exact_distances, one.scanned + one.reranks);
