@@ -64,7 +64,7 @@ static int32_t extract_with_parts(ir_database *database, const ir_source *source
         return status;
     parts_context parts = {database->regions, extractor, objects};
     picture->on_pixels = prepare_parts;
-    /* cppcheck-suppress autoVariables: on_pixels is called before this function returns, never later */
+    /* cppcheck-suppress autoVariables ; on_pixels is called before this function returns, never later */
     picture->context = &parts;
     uint8_t *prepared = ir_malloc(ir_extractor_input_bytes(extractor));
     status = prepared ? ir_source_prepare(source, extractor, &database->limits, prepared, picture,

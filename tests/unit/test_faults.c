@@ -160,7 +160,7 @@ static void back_up(ledger *l, imgret *db)
     snprintf(to, sizeof to, "%s/copy", l->root);
     if (note(l, imgret_backup(db, to, NULL, &error), &error))
         return;
-    if (access(to, F_OK) == 0)
+    if (access(to, F_OK) == 0 && !l->stuck) /* a disk that refuses all does not take it back either */
         l->silent++;
 }
 
