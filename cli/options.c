@@ -131,7 +131,7 @@ static const cli_command commands[] = {
      "find the pictures that a few examples stand for, and label them",
      "  imgret label photos.imgret cat 17 42 ~/Pictures/tom.jpg\n"
      "  imgret label photos.imgret cat 17 42 ~/Pictures/tom.jpg --assign\n"
-     "  imgret search photos.imgret a.jpg --where \"label = 'cat' AND label_score > 0.9\"\n",
+     "  imgret search photos.imgret a.jpg --where \"label = 'cat' AND label_score > .9\"\n",
      "  Learns from the examples and lists what they fit. With --assign that is stored\n"
      "  as their label, and examples that are in the database count as certain, now\n"
      "  and in later runs. A word of digits is an id; write ./42 for a file.\n",
@@ -143,9 +143,10 @@ static const cli_command commands[] = {
      "  imgret dups photos.imgret --kind similar --min-score 0.93\n"
      "  imgret dups photos.imgret --kind identical -0 | xargs -0 rm --\n"
      "  imgret dups photos.imgret --not 17 42\n",
-     "  Of each group the first is the one to keep. Kinds are identical (the same bytes),\n"
-     "  near (the same picture, resized, encoded anew, grey, cut a little: the default\n"
-     "  shows both) and similar. --not says that A and B, ids or paths, are no duplicates.\n",
+     "  Of each group the first is the one to keep. Kinds are identical (the same\n"
+     "  bytes), near (the same picture, resized, encoded anew, grey, cut a little: the\n"
+     "  default shows both) and similar. --not says that A and B, ids or paths, are no\n"
+     "  duplicates.\n",
      cli_dups},
     {"eval", EVAL, 0, 0, "DB [--truth FILE | --folders] | DB --ann",
      "measure how good the answers are",
@@ -205,9 +206,9 @@ static const cli_flag flags[] = {
     {"retry-failed", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(retry_failed),
      "try pictures again that failed and did not change"},
     {"sync", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(sync),
-     "also follow files that moved, and remove pictures whose file is gone"},
+     "also follow moved files, forget those that went"},
     {"watch", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(watch),
-     "--sync, and again whenever something changes, until interrupted"},
+     "--sync, again at every change until interrupted"},
     {"force", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(force),
      "--sync even if a PATH is missing or empty"},
     {"no-recurse", 0, CLI_FLAG_SWITCH, NULL, 0, ADD, FIELD(no_recurse),
@@ -216,7 +217,7 @@ static const cli_flag flags[] = {
      "look for what is like the database's picture N"},
     {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(k), "at most N results (default 10)"},
     {NULL, 'k', CLI_FLAG_COUNT, "N", 1000000, EVAL | COMPARE, FIELD(k),
-     "look at the first N results (default 1000; 10 with --ann)"},
+     "the first N results (default 1000; 10 with --ann)"},
     {"truth", 0, CLI_FLAG_TEXT, "FILE", 0, EVAL | COMPARE, FIELD(truth),
      "classes of pictures: path, tab, label in each line"},
     {"folders", 0, CLI_FLAG_SWITCH, NULL, 0, EVAL | COMPARE, FIELD(folders),
@@ -226,7 +227,7 @@ static const cli_flag flags[] = {
     {"svg", 0, CLI_FLAG_TEXT, "FILE", 0, EVAL, FIELD(svg),
      "draw the precision-recall curve into the new FILE"},
     {"sample", 0, CLI_FLAG_COUNT, "N", 10000000, EVAL | COMPARE, FIELD(sample),
-     "ask with N pictures at random (default all; 200 with --ann)"},
+     "ask with N at random (default all; 200 with --ann)"},
     {"seed", 0, CLI_FLAG_COUNT, "N", UINT32_MAX, EVAL | COMPARE, FIELD(seed),
      "of the random choice among pictures (default 1)"},
     {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH | DUPS, FIELD(min_score),
@@ -298,11 +299,11 @@ static const cli_flag flags[] = {
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, SEARCH | SHOW, FIELD(null),
      "print only paths, each ended by NUL (for xargs -0)"},
     {"null", '0', CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(null),
-     "print only the paths of what is not to keep, each ended by NUL"},
+     "only paths of what is not to keep, each with NUL"},
     {"kind", 0, CLI_FLAG_CHOICE, "identical|near|similar", 0, DUPS, FIELD(kind),
      "up to which kind of likeness (default near)"},
     {"turned", 0, CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(turned),
-     "also pictures that are mirrored or turned by quarters"},
+     "also what is mirrored or turned by quarters"},
     {"not", 0, CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(different),
      "remember that two pictures are no duplicates"},
     {"forget", 0, CLI_FLAG_SWITCH, NULL, 0, DUPS, FIELD(forget),

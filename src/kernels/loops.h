@@ -36,8 +36,9 @@
 #define CACHE_LINE_BYTES 64
 
 /* A sum in single precision drifts when thousands of like terms are added one by one (a vector of
- * equal components is the worst): it starts anew after so many, and the pieces add up in double. */
-#define PIECE 1024u
+ * equal components is the worst): it starts anew after so many, 32 to each of its lanes, and the pieces
+ * add up in double. */
+#define PIECE (32u * SUMS * LANES)
 
 INLINED vec row_load(const void *row, size_t at, bool half)
 {

@@ -144,7 +144,7 @@ for command in create add search show remove stats check backup; do
         '[ $status -eq 0 ] && [ "$(head -n 1 out)" = "Examples:" ] && grep -q "^  imgret $command" out'
     check "help $command is the same" 'cmp -s out other'
 done
-for command in "" create add search show remove stats check backup; do
+for command in "" $("$IMGRET" help | awk '/^  [a-z]+ / && $1 != "imgret" { print $1 }'); do
     run "$IMGRET" help $command
     check "no line of help $command is wider than a terminal" '! grep -q ".\{81\}" out'
 done
