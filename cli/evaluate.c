@@ -82,7 +82,7 @@ static bool ask(cli_evaluation *out, imgret *db, const cli_truth *truth, size_t 
                 size_t count, bool *relevant)
 {
     imgret_error error = IMGRET_ERROR_INIT;
-    imgret_input inputs[BATCH];
+    imgret_input inputs[BATCH] = {{.size = 0}}; /* those that are asked are filled in */
     imgret_results *results[BATCH];
     imgret_query_options options = {.size = sizeof options, .k = out->depth};
     for (size_t i = 0; i < count; i++)

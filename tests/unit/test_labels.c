@@ -288,7 +288,7 @@ static void stored_pictures_have_labels(void **state)
     imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = pixels,
                           .data_bytes = sizeof pixels, .width = 2, .height = 2};
     for (int i = 0; i < 2; i++) { /* extracted, then remembered */
-        char uri[8];
+        char uri[16];
         snprintf(uri, sizeof uri, "px-%d", i);
         imgret_add_options options = {.size = sizeof options, .uri = uri};
         imgret_add_result result = {.size = sizeof result};
