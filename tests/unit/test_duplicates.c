@@ -299,7 +299,7 @@ static int32_t count_hash(void *context, uint64_t hash, const uint32_t *ranks, u
 
 static void all_hashes_within_reach_are_found_once(void **state)
 {
-    enum { COUNT = 4000 };
+    enum { COUNT = 1200 };
     (void)state;
     uint64_t seed = 5;
     ir_dup_images images = {.count = COUNT};
