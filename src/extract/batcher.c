@@ -327,7 +327,8 @@ static void run_pieces(ir_batcher *batcher, uint32_t number, piece *pieces, uint
         pieces[i].failure = failure;
         if (!status) {
             finish_piece(batcher, &pieces[i], raw, logits);
-            logits += logits ? (size_t)pieces[i].count * model->class_count : 0;
+            if (logits)
+                logits += (size_t)pieces[i].count * model->class_count;
         }
         raw += (size_t)pieces[i].count * model->raw_dimension;
     }
