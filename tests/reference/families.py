@@ -95,11 +95,13 @@ def _efficientnets(everything):
     yield _timm("efficientnet_b0", 64, _timm_features, "efficientnet_b0")
     yield _timm("tf_efficientnet_b0", 65, _timm_features, "efficientnet_b0",
                 ";padding=tf_same;epsilon=0.001")
+    yield _timm("efficientnet_b7", 64, _timm_features, "efficientnet_b7")
     if everything:
         for number in range(1, 8):
             name = "efficientnet_b%d" % number
             yield _torchvision(name, 97, _features, name)
-            yield _timm(name, 97, _timm_features, name)
+            if number < 7:
+                yield _timm(name, 97, _timm_features, name)
 
 
 def _vggs(everything):
