@@ -58,7 +58,8 @@ def _normed(model, case):
             parameter.data *= 0.5
     hooks = [module.register_forward_pre_hook(settle) for module in model.modules()
              if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
-    x = torch.from_numpy(pictures(case.side)).permute(0, 3, 1, 2).float() / 64 - 2
+    x = torch.from_numpy(pictures(case.side)).permute(0, 3, 1, 2).float()
+    x = x if case.detects else x / 64 - 2
     with torch.no_grad():
         case.reference(model, x)
     for hook in hooks:
