@@ -447,11 +447,13 @@ run-demo: all examples
 test:
 	$(call install_deps,build test --optional torch reference go)
 	$(SUBMAKE) run-tests
+# As many files at a time as make has jobs; shell tests first, since the longest are among them.
+TEST_JOBS = $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),1)
 run-tests: all tests fuzz-replay examples $(BUILD)/imgret-bench
-	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
+	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh -j $(TEST_JOBS) \
 	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
-	    $(TESTS) $(REPLAYS) $(sort $(wildcard \
-	        tests/cli/test_*.sh tests/docs/test_*.sh tests/bindings/test_*.sh tests/reference/test_*.sh tests/tools/*.sh))
+	    $(wildcard $(addprefix tests/,bindings/test_*.sh docs/test_*.sh reference/test_*.sh \
+	        cli/test_*.sh tools/*.sh)) $(TESTS) $(REPLAYS)
 
 ## test-docs    runs every code block of README.md and docs/ as their readers would
 .PHONY: test-docs
@@ -497,7 +499,7 @@ THREADED = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort \
 tsan:
 	$(SUBMAKE) $(call sanitized,tsan) run-threaded
 run-threaded: $(TEST_PLUGINS) $(DECODER) $$(THREADED)
-	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh $(THREADED)
+	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh -j $(TEST_JOBS) $(THREADED)
 
 ## fuzz         builds libFuzzer programs with clang: build/fuzz/NAME CORPUS-FOLDER
 .PHONY: fuzz fuzzers
