@@ -484,7 +484,7 @@ torture: $(TORTURES)
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZE_tsan := -fsanitize=thread
 sanitized = BUILD='$(BUILD)-$(1)' WITH_TORCH=0 LDFLAGS='$(SANITIZE_$(1))' \
-            CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_$(1))'
+            CFLAGS='-O1 -g1 -fno-omit-frame-pointer $(SANITIZE_$(1))'
 
 ## asan         builds and runs all tests with AddressSanitizer and UBSan, in build-asan/
 .PHONY: asan
@@ -505,7 +505,7 @@ run-threaded: $(TEST_PLUGINS) $(DECODER) $$(THREADED)
 .PHONY: fuzz fuzzers
 fuzz:
 	$(SUBMAKE) BUILD='$(BUILD)/clang-fuzz' FUZZ_DIR='$(BUILD)/fuzz' CC='$(CLANG)' WITH_TORCH=0 \
-	    CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
+	    CFLAGS='-O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
 	    LDFLAGS='-fsanitize=address,undefined' fuzzers
 fuzzers: $(FUZZERS:$(BUILD)/fuzz/%=$(FUZZ_DIR)/%)
 
@@ -525,6 +525,11 @@ check-hardening: $(BUILD)/libimgret.so $(COMMAND) $(DECODER)
 .PHONY: check-layers
 check-layers:
 	@sh tools/check-layers.sh
+
+## check-tree   no large or foreign file, no word of work left undone, no blank at a line's end
+.PHONY: check-tree
+check-tree:
+	@sh tools/check-tree.sh
 
 ## check-header the public headers compile as C11 and C++17 without a warning
 .PHONY: check-header
@@ -675,7 +680,7 @@ check-deb: $(BUILD)/examples/draw_pictures
 ## clean        removes everything that was built
 .PHONY: clean
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain $(BUILD)-arm64 $(BUILD)-arm64-root
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain $(BUILD)-clang $(BUILD)-arm64 $(BUILD)-arm64-root
 
 ## help         this list
 .PHONY: help
