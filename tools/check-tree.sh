@@ -6,7 +6,7 @@
 # Of the files that git tracks below ROOT: none above 100 KiB; bytes that are no text only where tests read
 # such; executable only what is run by its own name; lines end in a line feed alone, without blanks before
 # it, the last one too; no words that stand for work left undone, no path of one machine; the first line
-# of a C, C++ or shell file says its job: "name.c: what it does".
+# of a C, C++ or shell file says its job: "name.c: what it does"; ARCHITECTURE.md names every folder, two deep.
 set -eu
 cd "${1:-$(dirname "$0")/..}"
 git rev-parse --git-dir >/dev/null 2>&1 || { echo "check-tree: skipped: this is no git checkout"; exit 0; }
@@ -56,6 +56,11 @@ while read -r path; do
             complain "$path does not begin with \"${path##*/}: \" and its job" ;;
     esac
 done <"$scratch/texts"
+
+sed -n -e 's|^\([^./][^/]*\)/[^/]*$|\1|p' -e 's|^\([^./][^/]*/[^/]*\)/.*|\1|p' "$scratch/files" | sort -u |
+    while read -r folder; do
+        grep -qsF "\`$folder/\`" ARCHITECTURE.md || complain "ARCHITECTURE.md does not name $folder/"
+    done
 
 if [ -s "$scratch/found" ]; then
     cat "$scratch/found" >&2

@@ -15,6 +15,7 @@ build_tree() {
     echo '/* one.c: adds. */' >tree/src/one.c
     printf 'a\0b' >tree/tests/format/old.seg
     printf '#!/bin/sh\n# run: runs.\n' >tree/.ci/run
+    echo 'In `src/` and `tests/format/`.' >tree/ARCHITECTURE.md
     chmod +x tree/.ci/run
 }
 
@@ -31,9 +32,9 @@ result() { # status wanted, text the output has, description
     build_tree
 }
 
-echo 1..11
+echo 1..12
 build_tree
-result 0 '3 files, all as' 'a clean tree passes'
+result 0 '4 files, all as' 'a clean tree passes'
 yes | head -c 102401 >tree/large
 result 1 'large is larger than' 'a large file'
 chmod +x tree/src/one.c
@@ -54,3 +55,5 @@ printf 'int two;\n' >tree/src/two.c
 result 1 'does not begin with "two.c: "' 'a source that does not say its job'
 printf '/* two.c: a. */' >tree/src/two.c
 result 1 'does not end in a line feed' 'no line feed at the end'
+mkdir tree/tests/more && echo text >tree/tests/more/text
+result 1 'ARCHITECTURE.md does not name tests/more/' 'a folder that the map lacks'
