@@ -595,6 +595,11 @@ check-install:
 format-check:
 	@sh tools/check-format.sh
 
+## format       lets clang-format change what it finds
+.PHONY: format
+format:
+	@sh tools/check-format.sh --fix
+
 # ---- Install ----------------------------------------------------------------------------------
 
 # Where LIBDIR and the like lie below PREFIX, imgret.pc says so: the tree may be moved as a whole.
