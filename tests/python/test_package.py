@@ -155,7 +155,8 @@ class TypeTest(Case):
         return run(*command, "--cache-dir", self.place("cache"), *arguments, folder=PACKAGE)
 
     def test_mypy_strict(self):
-        self.mypy("--strict", "imgret", os.path.join("examples", "grid.py"), "bench.py")
+        examples = [os.path.join("examples", name) for name in ("grid.py", "server.py")]
+        self.mypy("--strict", "imgret", *examples, "bench.py")
 
     def test_a_program_of_a_user(self):
         path = self.write(
