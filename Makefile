@@ -680,7 +680,12 @@ deb: dist
 ## check-deb    installs and uses them in a clean Debian made by debootstrap; root only
 .PHONY: check-deb
 check-deb: $(BUILD)/examples/draw_pictures
-	@sh tools/check-deb.sh $(CHROOT)
+	@BUILD='$(BUILD)' sh tools/check-deb.sh $(CHROOT)
+
+## check-docker builds the image of packaging/Dockerfile and uses it; root, buildah, debootstrap
+.PHONY: check-docker
+check-docker: $(BUILD)/examples/draw_pictures
+	@BUILD='$(BUILD)' WITH_TORCH='$(filter 1,$(WITH_TORCH))' sh tools/check-docker.sh $(CHROOT_TAR)
 
 ## clean        removes everything that was built
 .PHONY: clean
