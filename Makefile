@@ -447,11 +447,13 @@ run-demo: all examples
 test:
 	$(call install_deps,build test --optional torch reference go)
 	$(SUBMAKE) run-tests
+# As many files at a time as make has jobs; shell tests first, since the longest are among them.
+TEST_JOBS = $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),1)
 run-tests: all tests fuzz-replay examples $(BUILD)/imgret-bench
-	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
+	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh -j $(TEST_JOBS) \
 	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
-	    $(TESTS) $(REPLAYS) $(sort $(wildcard \
-	        tests/cli/test_*.sh tests/docs/test_*.sh tests/bindings/test_*.sh tests/reference/test_*.sh tests/tools/*.sh))
+	    $(wildcard $(addprefix tests/,bindings/test_*.sh docs/test_*.sh reference/test_*.sh \
+	        cli/test_*.sh tools/*.sh)) $(TESTS) $(REPLAYS)
 
 ## test-docs    runs every code block of README.md and docs/ as their readers would
 .PHONY: test-docs
@@ -482,7 +484,7 @@ torture: $(TORTURES)
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZE_tsan := -fsanitize=thread
 sanitized = BUILD='$(BUILD)-$(1)' WITH_TORCH=0 LDFLAGS='$(SANITIZE_$(1))' \
-            CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_$(1))'
+            CFLAGS='-O1 -g1 -fno-omit-frame-pointer $(SANITIZE_$(1))'
 
 ## asan         builds and runs all tests with AddressSanitizer and UBSan, in build-asan/
 .PHONY: asan
@@ -497,13 +499,13 @@ THREADED = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort \
 tsan:
 	$(SUBMAKE) $(call sanitized,tsan) run-threaded
 run-threaded: $(TEST_PLUGINS) $(DECODER) $$(THREADED)
-	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh $(THREADED)
+	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh -j $(TEST_JOBS) $(THREADED)
 
 ## fuzz         builds libFuzzer programs with clang: build/fuzz/NAME CORPUS-FOLDER
 .PHONY: fuzz fuzzers
 fuzz:
 	$(SUBMAKE) BUILD='$(BUILD)/clang-fuzz' FUZZ_DIR='$(BUILD)/fuzz' CC='$(CLANG)' WITH_TORCH=0 \
-	    CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
+	    CFLAGS='-O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
 	    LDFLAGS='-fsanitize=address,undefined' fuzzers
 fuzzers: $(FUZZERS:$(BUILD)/fuzz/%=$(FUZZ_DIR)/%)
 
@@ -523,6 +525,11 @@ check-hardening: $(BUILD)/libimgret.so $(COMMAND) $(DECODER)
 .PHONY: check-layers
 check-layers:
 	@sh tools/check-layers.sh
+
+## check-tree   no large or foreign file, no word of work left undone, no blank at a line's end
+.PHONY: check-tree
+check-tree:
+	@sh tools/check-tree.sh
 
 ## check-header the public headers compile as C11 and C++17 without a warning
 .PHONY: check-header
@@ -680,7 +687,7 @@ check-docker: $(BUILD)/examples/draw_pictures
 ## clean        removes everything that was built
 .PHONY: clean
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain $(BUILD)-arm64 $(BUILD)-arm64-root
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain $(BUILD)-clang $(BUILD)-arm64 $(BUILD)-arm64-root
 
 ## help         this list
 .PHONY: help
