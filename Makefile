@@ -627,6 +627,7 @@ TO_ZSH     = $(DESTDIR)$(DATADIR)/zsh/site-functions
 TO_FISH    = $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 HEADERS   := $(sort $(wildcard include/imgret/*.h))
 
+# The loader finds a new library in its usual places only after ldconfig, which root alone may run.
 ## install      to PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, all below DESTDIR
 .PHONY: install
 install: all man $(BUILD)/imgret.pc $(CMAKE_FILES) $(if $(COMMAND),$(BUILD)/installed/imgret)
@@ -648,6 +649,7 @@ install: all man $(BUILD)/imgret.pc $(CMAKE_FILES) $(if $(COMMAND),$(BUILD)/inst
 	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/imgret.bash '$(TO_BASH)/imgret'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/_imgret '$(TO_ZSH)'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/imgret.fish '$(TO_FISH)'
+	$(if $(DESTDIR),,$(Q)ldconfig 2>/dev/null || true)
 
 ## uninstall    removes what install put there, with the same variables
 .PHONY: uninstall
