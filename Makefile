@@ -283,7 +283,8 @@ TEST_DEFINES = -DIMGRET_TEST_SOURCE='"$(CURDIR)"' \
                -DIMGRET_TEST_PLUGINS='"$(abspath $(BUILD))/tests/plugins"'
 
 # Tests see the library's own file operations before the system does: tests/unit/watched_files.c.
-WATCHED := open pread read pwrite write ftruncate fsync rename mkdir unlink unlinkat ir_io_create
+WATCHED := open pread read pwrite write ftruncate fsync rename mkdir unlink unlinkat link opendir fdopendir fopen \
+           fwrite fflush ir_io_create
 TEST_LDFLAGS := $(WATCHED:%=-Wl$(,)--wrap=%)
 
 .SECONDEXPANSION:
