@@ -60,10 +60,11 @@ from ._types import (
     ReembedReport,
     Region,
     RepairReport,
+    SalvageReport,
     Stats,
     Swatch,
 )
-from ._upkeep import import_folder
+from ._upkeep import import_folder, salvage
 from ._version import __version__
 
 __all__ = [
@@ -110,6 +111,7 @@ __all__ = [
     "ReembedReport",
     "Region",
     "RepairReport",
+    "SalvageReport",
     "Results",
     "Stats",
     "Swatch",
