@@ -312,7 +312,7 @@ static uint64_t count_allocations(void)
 static void every_allocation_fails_once(void **state)
 {
     (void)state;
-    uint64_t stride = round_count(5, 1), runs = 0, failures = 0;
+    uint64_t stride = round_count(SANITIZED(5, 15), 1), runs = 0, failures = 0;
     uint64_t most = count_allocations() + 20; /* threads make it vary a little */
     for (uint64_t n = 1; n <= most; n += stride) {
         ledger l;
@@ -335,7 +335,8 @@ static void every_allocation_fails_once(void **state)
 static void every_file_operation_fails(void **state)
 {
     (void)state;
-    uint64_t stride = round_count(11, 1), runs = 0, failures = 0, failed_operations = 0;
+    uint64_t stride = round_count(SANITIZED(11, 37), 1), runs = 0, failures = 0;
+    uint64_t failed_operations = 0;
     for (int fault = 0; fault < WATCHED_VFS_FAULT_COUNT; fault++) {
         bool reached = true;
         for (uint64_t n = 1; reached; n += stride) {
