@@ -26,8 +26,15 @@
 enum { EFFORT_DEFAULT = 64, STOP_EVERY_HOPS = 64, ENTRIES_MAX = 3, LINE_BYTES = 64 };
 
 /* Standard deviations of the coarse key that a neighbour is given before it is passed over. */
-static const float coarse_slack = 0.5f;
+static const float coarse_slack = 0.0f;
 static const float certainty_default = 2.0f;
+
+/* The wider the beam beyond CERTAIN_WIDTH (and CERTAIN_PER_K times k), the surer a candidate must be to
+ * be left unread: by so much for each doubling. Else the codes' errors, not the walk, would end the
+ * recall that effort can buy. */
+static const float certainty_more = 0.5f;
+static const float certainty_most = 5.0f;
+enum { CERTAIN_WIDTH = 64, CERTAIN_PER_K = 4 };
 
 /* An open node is too far at this many times the k-th's squared distance, with a beam of
  * FAR_WIDTH; for each doubling of the beam far_more is added. */
@@ -388,13 +395,22 @@ static int32_t gather(ir_query *query, const ir_segment *segment, imgret_error *
     return IMGRET_OK;
 }
 
+static float certainty_of(const ir_search *search)
+{
+    if (search->certainty > 0)
+        return search->certainty;
+    float usual = fmaxf(CERTAIN_WIDTH, CERTAIN_PER_K * (float)search->k);
+    float doublings = log2f(fmaxf((float)search->effort, usual) / usual);
+    return fminf(certainty_default + certainty_more * doublings, certainty_most);
+}
+
 /* Marks what has to be read: what the codes cannot place above or below the k-th, and, where exact
  * scores are asked for, every likely result. */
 static void choose_reads(ir_query *query)
 {
     const ir_search *search = query->search;
     uint32_t count = query->candidate_count, k = search->k;
-    float certainty = search->certainty > 0 ? search->certainty : certainty_default;
+    float certainty = certainty_of(search);
     bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
     if (query->cut)
         return; /* no time to read */
