@@ -209,6 +209,9 @@ typedef struct ir_calibration {
     ir_pool *pool;
     bool (*stop)(void *context); /* from any thread; NULL: never */
     void *context;
+    /* Called between measurements on the calling thread with the share that is done; true stops with
+     * IMGRET_INTERRUPTED. NULL: never. */
+    bool (*report)(void *context, double done);
 } ir_calibration;
 
 /* Measures an open segment, best with all its code bits in RAM, by queries that it holds itself,
