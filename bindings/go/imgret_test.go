@@ -765,6 +765,11 @@ func TestModels(t *testing.T) {
 		t.Fatal(info, length)
 	}
 	wantCode(t, got[1].Err, BadImage)
+	prepared, err := e.ExtractPrepared(ctx, []Input{Image(drawn(0, info.InputWidth, info.InputHeight)), Image(drawn(0, 3, 4))})
+	must(t, err)
+	if len(prepared[0].Vector) != info.Dimension || prepared[1].Err == nil {
+		t.Fatal(prepared[0].Err, prepared[1].Err)
+	}
 	_, err = e.Label(0)
 	wantCode(t, err, NotFound)
 	must(t, e.Replace("classic"))
