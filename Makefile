@@ -181,6 +181,7 @@ LIB_TORCH_TESTS := safetensors test_safetensors test_torch%
 lib_torch_objects = $(if $(filter $(LIB_TORCH_TESTS),$(1)),\
                         $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)) \
                     $(if $(filter tensors test_tensors,$(1)),$(BUILD)/obj/cli/tensors.o) \
+                    $(if $(filter truth,$(1)),$(addprefix $(BUILD)/obj/cli/,truth.o paths.o)) \
                     $(if $(filter test_metrics,$(1)),$(BUILD)/obj/cli/metrics.o)
 lib_torch_libs    = $(if $(filter $(LIB_TORCH_TESTS),$(1)),-lcjson)
 buildable = $(if $(HAS_CJSON),$(1),$(filter-out $(LIB_TORCH_TESTS),$(1)))
@@ -627,6 +628,7 @@ TO_ZSH     = $(DESTDIR)$(DATADIR)/zsh/site-functions
 TO_FISH    = $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 HEADERS   := $(sort $(wildcard include/imgret/*.h))
 
+# The loader finds a new library in its usual places only after ldconfig, which root alone may run.
 ## install      to PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, all below DESTDIR
 .PHONY: install
 install: all man $(BUILD)/imgret.pc $(CMAKE_FILES) $(if $(COMMAND),$(BUILD)/installed/imgret)
@@ -648,6 +650,7 @@ install: all man $(BUILD)/imgret.pc $(CMAKE_FILES) $(if $(COMMAND),$(BUILD)/inst
 	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/imgret.bash '$(TO_BASH)/imgret'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/_imgret '$(TO_ZSH)'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/imgret.fish '$(TO_FISH)'
+	$(if $(DESTDIR),,$(Q)ldconfig 2>/dev/null || true)
 
 ## uninstall    removes what install put there, with the same variables
 .PHONY: uninstall
