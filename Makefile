@@ -584,7 +584,7 @@ test-arm64:
 	$(SUBMAKE) $(cross_arm64) all run-arm64
 run-arm64: $(ARM64_TESTS:%=$(BUILD)/tests/test_%) $(TEST_PLUGINS)
 	$(Q)$(RUN) $(BUILD)/imgret --version
-	@BUILD='$(BUILD)' T='$(T)' EMULATOR='$(RUN)' IMGRET_TEST_DATA= sh tests/run.sh \
+	@BUILD='$(BUILD)' T='$(T)' EMULATOR='$(RUN)' IMGRET_TEST_DATA= sh tests/run.sh -j $(TEST_JOBS) \
 	    $(ARM64_TESTS:%=$(BUILD)/tests/test_%)
 
 ## check-install installs into an empty folder, builds and runs a program against that copy
