@@ -424,6 +424,9 @@ bench-extract: all $(BUILD)/bench/extract_memory
 	$(if $(IMGRET_TEST_DATA),$(Q)$(BUILD)/bench/extract_memory \
 	    $(IMGRET_TEST_DATA)/images/cifar10_test/cat \
 	    --model 'torch:$(IMGRET_TEST_DATA)/weights/cifar10_resnet20.safetensors')
+	$(if $(IMGRET_TEST_DATA),$(Q)$(BUILD)/bench/extract_memory \
+	    $(IMGRET_TEST_DATA)/images/cifar10_test/cat --database \
+	    --model 'torch:$(IMGRET_TEST_DATA)/weights/cifar10_resnet20.safetensors')
 
 # ---- What people call -------------------------------------------------------------------------
 
