@@ -225,6 +225,24 @@ static int32_t on_lost(void *user, const imgret_ingest_item *item)
            cli_session_is_interrupted();
 }
 
+/* A damaged catalogue is made anew before the database is opened. CLI_EXIT_SOME_FAILED when something of it
+ * is lost that a repair cannot bring back. */
+static int salvage(const cli_options *options, cli_form form)
+{
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_salvage_options wanted = {.size = sizeof wanted, .on_loss = on_problem, .user = &form};
+    imgret_salvage_report report = {.size = sizeof report};
+    if (imgret_salvage(options->db, &wanted, &report, &error) != IMGRET_OK)
+        return cli_session_fail(&error);
+    if (!report.salvaged)
+        return CLI_EXIT_FOUND;
+    cli_note("%s: the catalogue was made anew: images kept: %" PRIu64 ", of these without their "
+             "record: %" PRIu64 "; lost: %" PRIu64 "; the damaged one is %s in that folder",
+             options->db, report.image_count, report.images_without_record, report.images_lost,
+             report.original);
+    return report.images_without_record ? CLI_EXIT_SOME_FAILED : CLI_EXIT_FOUND;
+}
+
 /* Exit status; CLI_EXIT_SOME_FAILED when a vector is lost for good. */
 static int repair(const cli_options *options, imgret *db, cli_form form)
 {
@@ -241,12 +259,15 @@ static int repair(const cli_options *options, imgret *db, cli_form form)
 
 int cli_check(const cli_options *options)
 {
+    cli_form form = cli_output_form(options);
+    int salvaged = options->repair ? salvage(options, form) : CLI_EXIT_FOUND;
+    if (salvaged == CLI_EXIT_ERROR || salvaged == CLI_EXIT_INTERRUPTED)
+        return salvaged;
     imgret *db = cli_session_open(options, options->repair ? IMGRET_OPEN_EXISTING
                                                            : IMGRET_OPEN_READ_ONLY);
     if (!db)
         return CLI_EXIT_ERROR;
     imgret_error error = IMGRET_ERROR_INIT;
-    cli_form form = cli_output_form(options);
     uint64_t problem_count = 0;
     int status = options->repair ? repair(options, db, form) : CLI_EXIT_FOUND;
     if (status == CLI_EXIT_ERROR || status == CLI_EXIT_INTERRUPTED) {
@@ -259,6 +280,8 @@ int cli_check(const cli_options *options)
         print_check_summary(options, problem_count);
     if (problem_count && status != CLI_EXIT_INTERRUPTED)
         status = CLI_EXIT_ERROR;
+    if (status == CLI_EXIT_FOUND)
+        status = salvaged;
     cli_session_close(db);
     return status;
 }

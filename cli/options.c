@@ -95,7 +95,8 @@ static const cli_command commands[] = {
      "  imgret check photos.imgret\n"
      "  imgret check photos.imgret --repair\n",
      "  --repair makes damaged parts of the index anew. A picture whose vector is\n"
-     "  lost is read again, or listed and recorded as failed.\n",
+     "  lost is read again, or listed and recorded as failed. A damaged catalogue is\n"
+     "  made anew of all that can be read; nobody may have the database open then.\n",
      cli_check},
     {"extract", EXTRACT, 0, SIZE_MAX, "IMAGE... --output FILE | --json",
      "write the vectors of pictures, without a database",

@@ -299,6 +299,15 @@ int32_t imgret_go_check(imgret *db, uintptr_t user, const uint32_t *stop, uint64
     return status;
 }
 
+int32_t imgret_go_salvage(const char *path, uintptr_t user, imgret_salvage_report *report,
+                          imgret_error *error)
+{
+    imgret_salvage_options wanted = {
+        .size = sizeof wanted, .on_loss = tell_problem, .user = (void *)user};
+    report->size = sizeof *report;
+    return imgret_salvage(path, &wanted, report, error);
+}
+
 int32_t imgret_go_repair(imgret *db, const imgret_repair_options *options, uintptr_t user,
                          const uint32_t *stop, imgret_repair_report *report, imgret_error *error)
 {

@@ -1101,11 +1101,45 @@ typedef struct imgret_repair_report {
  * from the file that its uri names; where that is not possible it becomes a failure, keeps its id,
  * uri, metadata and label, and comes back when it is added again. Does nothing where nothing is damaged.
  * Each segment is exchanged in one transaction: stopped or killed, a later call goes on. `report` may
- * be NULL. Damage of catalog.db itself is not mended: imgret_check tells it.
+ * be NULL. Images that an imgret_salvage left without a vector are extracted again in the same way.
+ * Damage of catalog.db itself is not mended here: see imgret_salvage.
  * Errors: BUSY (somebody optimizes or copies), READ_ONLY, CORRUPT (the catalogue), VERSION_TOO_NEW,
  * INTERRUPTED, LIMIT, FULL, IO, NO_MEMORY. */
 IMGRET_API int32_t imgret_repair(imgret *db, const imgret_repair_options *options,
                                  imgret_repair_report *report, imgret_error *error);
+
+typedef struct imgret_salvage_options {
+    uint32_t size; /* sizeof(imgret_salvage_options) */
+    uint32_t busy_timeout_ms; /* as in imgret_open_options */
+    /* What is wrong, and then each loss, in one line of text. Non-zero stops: nothing is changed. */
+    imgret_check_fn on_loss;
+    void *user;
+} imgret_salvage_options;
+
+typedef struct imgret_salvage_report {
+    uint32_t size;     /* sizeof(imgret_salvage_report), set by the caller */
+    uint32_t salvaged; /* 0: catalog.db is sound, nothing was done; 1: it was made anew */
+    uint64_t image_count;           /* with a vector, afterwards */
+    uint64_t images_without_record; /* of these: metadata, label and attributes are lost, some uris too */
+    uint64_t images_lost; /* whose vectors are lost: in state FAILED, with a reason */
+    uint64_t loss_count;  /* calls of on_loss */
+    char original[64];    /* name of the damaged file in the database's folder, with a NUL */
+} imgret_salvage_report;
+
+/* Makes a damaged catalog.db anew from all rows that can still be read, and puts it in place at once:
+ * stopped or killed, the old one stays. It is kept as report->original. A database that cannot be opened
+ * any more is the usual case, so this takes its path, and nobody may have it open. Does nothing where
+ * nothing is wrong. Of an image whose record is lost, the vector stays searchable under its id, and its
+ * uri where the index of uris can be read; add it again to have the rest. One whose vector is lost becomes
+ * a failure; a call of imgret_repair afterwards extracts it again where its file is there, and mends
+ * segments. What a damaged page held can be told only as ranges of ids. SQLite has no check sums: a row
+ * that was changed and is still well formed passes. `report` may be NULL.
+ * Errors: BUSY (it is open somewhere), NOT_FOUND, CORRUPT (the settings are lost, so that nobody can tell
+ * what the vectors are, or it is another program's file; nothing is changed), VERSION_TOO_NEW, READ_ONLY,
+ * INTERRUPTED, FULL, IO (a disk that cannot read a page: copy the database to a sound one first),
+ * NO_MEMORY. */
+IMGRET_API int32_t imgret_salvage(const char *path, const imgret_salvage_options *options,
+                                  imgret_salvage_report *report, imgret_error *error);
 
 /* ---- Copy ------------------------------------------------------------------------------------- */
 
@@ -1324,7 +1358,7 @@ IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
 typedef struct imgret_reembed_options {
     uint32_t size;     /* sizeof(imgret_reembed_options) */
     uint32_t flags;    /* IMGRET_REEMBED_* */
-    const char *model; /* as in imgret_open_options, without ";pca=" */
+    const char *model; /* as in imgret_open_options */
     imgret_ingest_item_fn on_item;  /* each picture that cannot be had: outcome IMGRET_FAILED */
     imgret_transfer_fn on_progress; /* pictures done, of all there are */
     void *user;
@@ -1349,8 +1383,10 @@ typedef struct imgret_reembed_report {
  * that keep id, uri, metadata and label, and come back when they are added again.
  * After success every handle that has the database open, in any process, this one too, answers
  * IMGRET_MISMATCH to whatever needs vectors: close it and open it again. With the model that the
- * database has already it does nothing. `report` may be NULL. Not for databases of ready vectors, with
- * principal components or with regions inside pictures.
+ * database has already it does nothing. `report` may be NULL. Regions inside pictures keep their boxes,
+ * and get vectors of the new model. Principal components go with the model they were learned for; those of
+ * the new model are named as for a new database (";pca=FILE"). Not for databases of ready vectors: nobody
+ * but who made them can make others.
  * Errors: NOT_FOUND, BAD_MODEL, INVALID_ARGUMENT, UNSUPPORTED, BUSY (somebody else moves, optimizes or
  * copies it: what is done is kept), INTERRUPTED, READ_ONLY, FULL, IO, NO_MEMORY. */
 IMGRET_API int32_t imgret_reembed(imgret *db, const imgret_reembed_options *options,

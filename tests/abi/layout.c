@@ -605,6 +605,21 @@ FIELD(imgret_repair_report, vectors_kept, 8);
 FIELD(imgret_repair_report, images_extracted, 16);
 FIELD(imgret_repair_report, images_lost, 24);
 
+SIZE(imgret_salvage_options, 24);
+FIELD(imgret_salvage_options, size, 0);
+FIELD(imgret_salvage_options, busy_timeout_ms, 4);
+FIELD(imgret_salvage_options, on_loss, 8);
+FIELD(imgret_salvage_options, user, 16);
+
+SIZE(imgret_salvage_report, 104);
+FIELD(imgret_salvage_report, size, 0);
+FIELD(imgret_salvage_report, salvaged, 4);
+FIELD(imgret_salvage_report, image_count, 8);
+FIELD(imgret_salvage_report, images_without_record, 16);
+FIELD(imgret_salvage_report, images_lost, 24);
+FIELD(imgret_salvage_report, loss_count, 32);
+FIELD(imgret_salvage_report, original, 40);
+
 SIZE(imgret_reembed_options, 48);
 FIELD(imgret_reembed_options, size, 0);
 FIELD(imgret_reembed_options, flags, 4);

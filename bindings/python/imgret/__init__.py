@@ -62,10 +62,11 @@ from ._types import (
     ReembedReport,
     Region,
     RepairReport,
+    SalvageReport,
     Stats,
     Swatch,
 )
-from ._upkeep import import_folder
+from ._upkeep import import_folder, salvage
 from ._version import __version__
 
 __all__ = [
@@ -113,6 +114,7 @@ __all__ = [
     "ReembedReport",
     "Region",
     "RepairReport",
+    "SalvageReport",
     "Results",
     "Stats",
     "Swatch",

@@ -715,6 +715,27 @@ class RepairReport(Structure):
     ]
 
 
+class SalvageOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("busy_timeout_ms", c_uint32),
+        ("on_loss", check_fn),
+        ("user", c_void_p),
+    ]
+
+
+class SalvageReport(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("salvaged", c_uint32),
+        ("image_count", c_uint64),
+        ("images_without_record", c_uint64),
+        ("images_lost", c_uint64),
+        ("loss_count", c_uint64),
+        ("original", c_char * 64),
+    ]
+
+
 backup_progress_fn = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
 
 
@@ -907,6 +928,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "regions_at": (POINTER(Region), [c_void_p, c_uint64]),
     "regions_free": (None, [c_void_p]),
     "check": (c_int32, [c_void_p, check_fn, c_void_p, POINTER(c_uint64), _error]),
+    "salvage": (c_int32, [c_char_p, POINTER(SalvageOptions), POINTER(SalvageReport), _error]),
     "repair": (c_int32, [c_void_p, POINTER(RepairOptions), POINTER(RepairReport), _error]),
     "backup": (c_int32, [c_void_p, c_char_p, POINTER(BackupOptions), _error]),
     "export": (c_int32, [c_void_p, c_char_p, POINTER(TransferOptions), _error]),

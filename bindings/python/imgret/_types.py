@@ -279,6 +279,20 @@ class RepairReport:
 
 
 @dataclass(frozen=True)
+class SalvageReport:
+    """What salvage did: images with a vector afterwards, how many of these lack their record
+    (metadata, label, attributes, perhaps the uri), and those whose vectors are lost. `original` names
+    the damaged file in the database's folder, "" when nothing was damaged."""
+
+    salvaged: bool
+    image_count: int
+    images_without_record: int
+    images_lost: int
+    original: str
+    losses: List[str]
+
+
+@dataclass(frozen=True)
 class ReembedReport:
     """What Database.reembed did: pictures extracted by this call and by one before it that was
     stopped, and those that cannot be had."""
@@ -496,6 +510,17 @@ def query_stats_of(row: _abi.QueryStats) -> QueryStats:
 
 def repair_report_of(row: _abi.RepairReport) -> RepairReport:
     return RepairReport(**_plain(row, RepairReport))
+
+
+def salvage_report_of(row: _abi.SalvageReport, losses: List[str]) -> SalvageReport:
+    return SalvageReport(
+        salvaged=bool(row.salvaged),
+        image_count=row.image_count,
+        images_without_record=row.images_without_record,
+        images_lost=row.images_lost,
+        original=text_of(row.original),
+        losses=losses,
+    )
 
 
 def _duplicate_of(row: _abi.Duplicate) -> Duplicate:

@@ -20,6 +20,7 @@ from ._types import (
     IngestItem,
     ReembedReport,
     RepairReport,
+    SalvageReport,
     Stats,
     calibration_of,
     duplicate_group_of,
@@ -28,6 +29,7 @@ from ._types import (
     number_of,
     reembed_report_of,
     repair_report_of,
+    salvage_report_of,
     stats_of,
 )
 from ._values import AnyPath, c_model, c_path
@@ -355,3 +357,24 @@ def import_folder(
             raise error_of(status, error.message)
 
     listener.run(work)
+
+
+def salvage(path: AnyPath) -> SalvageReport:
+    """Makes a damaged catalog.db anew from all that can be read; nobody may have the database open.
+    Does nothing where nothing is wrong. Database.repair afterwards extracts lost pictures again."""
+    raw_path = c_path(path)
+    losses: List[str] = []
+    listener = Listener(lambda message: losses.append(message.decode("utf-8", "replace")))
+    options = _abi.SalvageOptions(
+        size=ctypes.sizeof(_abi.SalvageOptions), on_loss=_abi.check_fn(listener)
+    )
+    report = _abi.SalvageReport(size=ctypes.sizeof(_abi.SalvageReport))
+
+    def work() -> None:
+        error = _abi.Error(size=ctypes.sizeof(_abi.Error))
+        status = lib.imgret_salvage(raw_path, options, report, error)
+        if status:
+            raise error_of(status, error.message)
+
+    listener.run(work)
+    return salvage_report_of(report, losses)
