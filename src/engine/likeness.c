@@ -129,12 +129,12 @@ static int32_t note_picture(void *context, uint64_t position, const imgret_recor
 static int32_t fetch_vectors(measuring *m, uint32_t drawn, imgret_error *error)
 {
     int32_t status = IMGRET_OK;
-    for (uint32_t i = 0; i < drawn && !status; i++) {
+    for (uint32_t i = 0; i < drawn; i++) { /* to the end: what is not kept is freed */
         imgret_error reason = IMGRET_ERROR_INIT;
         picture one = m->pictures[i];
         int32_t got = IMGRET_NOT_FOUND;
         m->pictures[i].path = NULL;
-        if (one.id)
+        if (one.id && !status)
             got = ir_get_vector(m->database, one.id,
                                 m->vectors + (size_t)m->count * m->database->dimension, &reason);
         if (!got)

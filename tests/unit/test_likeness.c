@@ -219,6 +219,24 @@ static void ready_vectors_are_calibrated_too(void **state)
     }
 }
 
+static void any_allocation_may_fail(void **state)
+{
+    fixture *f = *state;
+    uint32_t failures = 0;
+    const imgret_calibrate_options options = {.size = sizeof options, .copy_max = 2};
+    for (uint64_t n = 1;; n += n < 60 ? 1 : 13) {
+        imgret_error error = IMGRET_ERROR_INIT;
+        ir_alloc_fail_after(n);
+        int32_t status = imgret_calibrate(f->db, &options, NULL, &error);
+        ir_alloc_fail_after(0);
+        if (status == IMGRET_OK && n > 60)
+            break;
+        failures += status != IMGRET_OK;
+        assert_true(status == IMGRET_OK || (status == IMGRET_NO_MEMORY && error.message[0]));
+    }
+    assert_true(failures > 20);
+}
+
 #define likeness_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define empty_test(name) cmocka_unit_test_setup_teardown(name, setup_empty, teardown)
 
@@ -229,6 +247,7 @@ int main(void)
         likeness_test(without_files_the_way_to_strangers_is_the_measure),
         likeness_test(it_is_kept_and_void_under_another_model),
         likeness_test(queries_and_duplicates_go_by_it),
+        likeness_test(any_allocation_may_fail),
         empty_test(bad_options_and_small_collections_are_refused),
         empty_test(ready_vectors_are_calibrated_too),
     };

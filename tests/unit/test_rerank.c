@@ -212,6 +212,33 @@ static void what_does_not_go_together_is_refused(void **state)
     free(numbers);
 }
 
+static void any_allocation_may_fail(void **state)
+{
+    fixture *f = *state;
+    uint8_t *rgb;
+    const imgret_input input = ask_turned(&rgb);
+    for (uint32_t by = IMGRET_RERANK_COLOR; by <= IMGRET_RERANK_GEOMETRY; by++) {
+        uint32_t failures = 0;
+        for (uint64_t n = 1;; n += n < 60 ? 1 : 7) {
+            imgret_results *results;
+            imgret_error error = IMGRET_ERROR_INIT;
+            const imgret_query_options options = {.size = sizeof options, .rerank_by = by};
+            ir_alloc_fail_after(n);
+            int32_t status = imgret_query(&results, f->db, &input, &options, &error);
+            ir_alloc_fail_after(0);
+            assert_true(status == IMGRET_OK ? results != NULL
+                                            : !results && status == IMGRET_NO_MEMORY &&
+                                                  error.message[0]);
+            imgret_results_free(results);
+            failures += status != IMGRET_OK;
+            if (status == IMGRET_OK && n > 60)
+                break;
+        }
+        assert_true(failures > 5);
+    }
+    free(rgb);
+}
+
 #define rerank_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -222,6 +249,7 @@ int main(void)
         rerank_test(an_image_of_the_database_can_be_asked_with),
         rerank_test(colors_go_before_lines),
         rerank_test(what_does_not_go_together_is_refused),
+        rerank_test(any_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("rerank", tests, NULL, NULL);
 }
