@@ -181,6 +181,7 @@ LIB_TORCH_TESTS := safetensors test_safetensors test_torch%
 lib_torch_objects = $(if $(filter $(LIB_TORCH_TESTS),$(1)),\
                         $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)) \
                     $(if $(filter tensors test_tensors,$(1)),$(BUILD)/obj/cli/tensors.o) \
+                    $(if $(filter truth,$(1)),$(addprefix $(BUILD)/obj/cli/,truth.o paths.o)) \
                     $(if $(filter test_metrics,$(1)),$(BUILD)/obj/cli/metrics.o)
 lib_torch_libs    = $(if $(filter $(LIB_TORCH_TESTS),$(1)),-lcjson)
 buildable = $(if $(HAS_CJSON),$(1),$(filter-out $(LIB_TORCH_TESTS),$(1)))
@@ -599,6 +600,11 @@ check-install:
 .PHONY: format-check
 format-check:
 	@sh tools/check-format.sh
+
+## format       lets clang-format change what it finds
+.PHONY: format
+format:
+	@sh tools/check-format.sh --fix
 
 # ---- Install ----------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ BEGIN {
     for (i = 1; i in word; i += 2) floor_of[word[i]] = word[i + 1]
 
     # What other rooms may include of a room, besides ROOM/ROOM.h; "*" is every header.
+    faces["analyze"] = "alter.h places.h"
     faces["base"] = "*"
     faces["catalog"] = "transfer.h repair.h"
     faces["decode"] = "isolate.h"

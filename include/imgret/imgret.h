@@ -1153,8 +1153,9 @@ IMGRET_API int32_t imgret_extractor_get_info(const imgret_extractor *extractor,
 
 /* Extracts `count` pictures (kinds FILE, BYTES, PIXELS; inputs[0].size is the stride of the array)
  * into `out`, count rows of `dimension` floats, L2-normalised; `out_floats` is its capacity.
- * With `statuses` (count entries) a bad picture only sets its own status and a row of zeros, and
- * the call returns IMGRET_OK; with NULL the first bad picture fails the call. */
+ * With `statuses` (count entries) a bad picture, or one whose vector is not finite or for which memory
+ * was short, only sets its own status and a row of zeros, and the call returns IMGRET_OK; with NULL
+ * the first bad picture fails the call. */
 IMGRET_API int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs,
                                   uint32_t count, float *out, uint64_t out_floats,
                                   int32_t *statuses, imgret_error *error);

@@ -85,9 +85,6 @@ void ir_segment_close(ir_segment *segment);
 int32_t ir_segment_open_damaged(ir_segment **out, const char *path, const char *damage,
                                 imgret_error *error);
 
-/* Why a segment cannot be used; NULL: it can. Lives as long as the segment. */
-const char *ir_segment_damage(const ir_segment *segment);
-
 typedef struct ir_segment_info {
     uint64_t vector_count;
     uint64_t file_bytes;

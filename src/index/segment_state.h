@@ -38,9 +38,6 @@ struct ir_segment {
     uint32_t io_kind;
 };
 
-/* Fills the header from the file's first page, checked against the file's size and itself. */
-int32_t ir_segment_read_header(ir_segment *segment, imgret_error *error);
-
 /* IMGRET_CORRUPT for a stand-in, else IMGRET_OK. */
 int32_t ir_segment_refuse_damaged(const ir_segment *segment, imgret_error *error);
 

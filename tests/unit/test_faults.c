@@ -300,7 +300,7 @@ static uint64_t count_allocations(void)
 static void every_allocation_fails_once(void **state)
 {
     (void)state;
-    uint64_t stride = round_count(5, 1), runs = 0, failures = 0;
+    uint64_t stride = round_count(SANITIZED(5, 15), 1), runs = 0, failures = 0;
     uint64_t most = count_allocations() + 20; /* threads make it vary a little */
     for (uint64_t n = 1; n <= most; n += stride) {
         ledger l;
@@ -323,7 +323,7 @@ static void every_allocation_fails_once(void **state)
 static void every_file_operation_fails(void **state)
 {
     (void)state;
-    uint64_t stride = round_count(7, 1), runs = 0, failures = 0;
+    uint64_t stride = round_count(SANITIZED(7, 21), 1), runs = 0, failures = 0;
     for (int fault = 0; fault < WATCHED_VFS_FAULT_COUNT; fault++) {
         bool happened = true;
         for (uint64_t n = 1; happened; n += stride) {

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from ._beside import watch_torch as _watch_torch
 from ._database import Database, open
 from ._errors import (
     BadImageError,
@@ -130,3 +131,6 @@ def version() -> str:
     """The version of the library that is loaded; `__version__` is that of this package."""
     text: bytes = _lib.imgret_version_string()
     return text.decode()
+
+
+_watch_torch()
