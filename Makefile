@@ -284,7 +284,8 @@ TEST_DEFINES = -DIMGRET_TEST_SOURCE='"$(CURDIR)"' \
                -DIMGRET_TEST_PLUGINS='"$(abspath $(BUILD))/tests/plugins"'
 
 # Tests see the library's own file operations before the system does: tests/unit/watched_files.c.
-WATCHED := open pread read pwrite write ftruncate fsync rename mkdir unlink unlinkat ir_io_create
+WATCHED := open pread read pwrite write ftruncate fsync rename mkdir unlink unlinkat link opendir fdopendir fopen \
+           fwrite fflush ir_io_create
 TEST_LDFLAGS := $(WATCHED:%=-Wl$(,)--wrap=%)
 
 .SECONDEXPANSION:
@@ -588,7 +589,7 @@ test-arm64:
 	$(SUBMAKE) $(cross_arm64) all run-arm64
 run-arm64: $(ARM64_TESTS:%=$(BUILD)/tests/test_%) $(TEST_PLUGINS)
 	$(Q)$(RUN) $(BUILD)/imgret --version
-	@BUILD='$(BUILD)' T='$(T)' EMULATOR='$(RUN)' IMGRET_TEST_DATA= sh tests/run.sh \
+	@BUILD='$(BUILD)' T='$(T)' EMULATOR='$(RUN)' IMGRET_TEST_DATA= sh tests/run.sh -j $(TEST_JOBS) \
 	    $(ARM64_TESTS:%=$(BUILD)/tests/test_%)
 
 ## check-install installs into an empty folder, builds and runs a program against that copy

@@ -63,22 +63,18 @@ static int32_t absolute_spec(ir_model_spec *spec, char **out, char **pca, imgret
     return status;
 }
 
-int32_t ir_database_absolute_model(const char *text, char **out, bool *projects,
-                                   imgret_error *error)
+int32_t ir_database_absolute_model(const char *text, char **out, char **pca, imgret_error *error)
 {
     ir_model_spec spec;
-    char *pca = NULL;
     *out = NULL;
-    *projects = false;
+    *pca = NULL;
     int32_t status = ir_model_spec_parse(&spec, text, error);
     if (status)
         return status;
     if (spec.vectors_dimension > 0)
         status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s extracts nothing", text);
     else
-        status = absolute_spec(&spec, out, &pca, error);
-    *projects = pca != NULL;
-    ir_free(pca);
+        status = absolute_spec(&spec, out, pca, error);
     ir_model_spec_free(&spec);
     return status;
 }

@@ -327,6 +327,22 @@ class UpkeepTest(Case):
         with self.assertRaises(imgret.NotFoundError):
             imgret.import_folder(self.place("b.imgret"), self.place("nowhere"))
 
+    def test_salvage(self):
+        self.vectors(300).close()
+        path = self.place("vectors.imgret")
+        self.assertFalse(imgret.salvage(path).salvaged)
+        with open(os.path.join(path, "catalog.db"), "r+b") as file:
+            file.seek(8192 * 3)  # where the table of images begins
+            file.write(bytes(8192))
+        report = imgret.salvage(path)
+        self.assertTrue(report.salvaged and report.losses)
+        self.assertEqual((report.image_count, report.images_lost), (300, 0))
+        self.assertTrue(os.path.exists(os.path.join(path, report.original)))
+        with imgret.open(path, existing=True) as db:
+            self.assertEqual(db.check(), [])
+        with self.assertRaises(imgret.NotFoundError):
+            imgret.salvage(self.place("nowhere"))
+
     def test_repair(self):
         db = self.vectors(300)
         db.optimize(force=True)
