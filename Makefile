@@ -556,6 +556,11 @@ abi-baseline: $(BUILD)/libimgret.so
 check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 	@sh tools/check-ldd.sh $^
 
+## check-musl   the library and imgret-decode compile against musl, where musl-gcc is installed
+.PHONY: check-musl
+check-musl:
+	+@sh tools/check-musl.sh '$(BUILD)-musl'
+
 # A static program without cmocka: the whole of it runs under emulation.
 ARM64_CC ?= aarch64-linux-gnu-gcc
 ARM64_SOURCES := tests/arm64/kernels_main.c src/base/log.c \
@@ -697,7 +702,7 @@ check-docker: $(BUILD)/examples/draw_pictures
 ## clean        removes everything that was built
 .PHONY: clean
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain $(BUILD)-clang $(BUILD)-arm64 $(BUILD)-arm64-root
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain $(BUILD)-clang $(BUILD)-musl $(BUILD)-arm64 $(BUILD)-arm64-root
 
 ## help         this list
 .PHONY: help
