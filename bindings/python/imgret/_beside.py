@@ -55,4 +55,4 @@ class _TorchWatch:
 
 def watch_torch() -> None:
     if sys.platform == "linux" and not any(finder is _TorchWatch for finder in sys.meta_path):
-        sys.meta_path.insert(0, _TorchWatch)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _TorchWatch)
