@@ -105,6 +105,9 @@ int32_t ir_segment_get(ir_segment *segment, int64_t id, void *stored, imgret_err
 /* Whether `id` is in the segment. Any thread. */
 bool ir_segment_has(const ir_segment *segment, int64_t id);
 
+/* The id of the vector in one of the slots from 0 to vector_count - 1; they ascend. Any thread. */
+int64_t ir_segment_id(const ir_segment *segment, uint32_t slot);
+
 /* Reads all vectors in the order of their ids, many at a time, checked. `segment` must outlive it.
  * One thread at a time. */
 typedef struct ir_segment_scan ir_segment_scan;
