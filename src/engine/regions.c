@@ -207,8 +207,8 @@ static const char *label_of(const ir_regions *regions, const ir_box *box)
 
 /* ---- objects ---- */
 
-static int32_t prepare_box(const ir_extractor *extractor, const ir_picture *picture,
-                           const ir_box *box, uint8_t *prepared, imgret_error *error)
+int32_t ir_regions_prepare_box(const ir_extractor *extractor, const ir_picture *picture,
+                               const ir_box *box, uint8_t *prepared, imgret_error *error)
 {
     ir_picture part;
     int32_t status = ir_box_crop(picture, box, &part, error);
@@ -243,7 +243,8 @@ int32_t ir_regions_prepare(ir_regions *regions, const ir_extractor *extractor,
     }
     for (uint32_t i = 0; i < count && !status; i++) {
         out->items[i] = object_of(regions, &boxes[i]);
-        status = prepare_box(extractor, picture, &boxes[i], out->prepared + i * bytes, error);
+        status = ir_regions_prepare_box(extractor, picture, &boxes[i], out->prepared + i * bytes,
+                                        error);
     }
     if (!status)
         out->count = count;

@@ -65,6 +65,10 @@ int32_t ir_regions_prepare(ir_regions *regions, const ir_extractor *extractor,
                            imgret_error *error);
 void ir_objects_free(ir_objects *objects);
 
+/* Crops one box of a picture and prepares it (ir_extractor_input_bytes). */
+int32_t ir_regions_prepare_box(const ir_extractor *extractor, const ir_picture *picture,
+                               const ir_box *box, uint8_t *prepared, imgret_error *error);
+
 /* The pixels are no longer needed once there are vectors. */
 void ir_objects_free_pixels(ir_objects *objects);
 

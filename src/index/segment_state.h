@@ -61,8 +61,6 @@ int32_t ir_segment_verify(const ir_segment *segment, const uint8_t *pages, uint6
 int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *stored,
                              imgret_error *error);
 
-int64_t ir_segment_id(const ir_segment *segment, uint32_t slot);
-
 /* The first slot at or after `from` whose id is at least `id`; the vector count when there is none.
  * Quick when it is near. */
 uint32_t ir_segment_find_from(const ir_segment *segment, uint32_t from, int64_t id);

@@ -164,6 +164,17 @@ static void back_up(ledger *l, imgret *db)
         l->silent++;
 }
 
+static void export(ledger *l, imgret *db)
+{
+    char to[320];
+    imgret_error error = IMGRET_ERROR_INIT;
+    snprintf(to, sizeof to, "%s/export", l->root);
+    if (note(l, imgret_export(db, to, NULL, &error), &error))
+        return;
+    if (access(to, F_OK) == 0 && !l->stuck)
+        l->silent++;
+}
+
 /* Changes nothing of what is there, whether it succeeds or not. */
 static void optimize(ledger *l, imgret *db)
 {
@@ -200,6 +211,7 @@ static void run_script(ledger *l)
                     leave_open(l, 6);
             optimize(l, db); /* with the segment that is there, and without what was replaced */
             back_up(l, db);
+            export(l, db);
             int64_t id = l->there[5] == 1 ? find(l, db, 5) : 0;
             if (id && note(l, imgret_remove(db, id, &error), &error))
                 l->there[5] = 0;
@@ -323,17 +335,19 @@ static void every_allocation_fails_once(void **state)
 static void every_file_operation_fails(void **state)
 {
     (void)state;
-    uint64_t stride = round_count(SANITIZED(7, 21), 1), runs = 0, failures = 0;
+    uint64_t stride = round_count(SANITIZED(11, 37), 1), runs = 0, failures = 0;
+    uint64_t failed_operations = 0;
     for (int fault = 0; fault < WATCHED_VFS_FAULT_COUNT; fault++) {
-        bool happened = true;
-        for (uint64_t n = 1; happened; n += stride) {
+        bool reached = true;
+        for (uint64_t n = 1; reached; n += stride) {
             ledger l;
             prepare(&l);
             l.stuck = fault == WATCHED_VFS_EIO_STUCK;
             snprintf(l.what, sizeof l.what, "fault %d at %llu", fault, (unsigned long long)n);
             watched_vfs_fail((watched_vfs_fault)fault, n);
             run_script(&l);
-            happened = watched_vfs_has_failed();
+            reached = watched_vfs_operation_count() >= n;
+            failed_operations += watched_vfs_has_failed();
             watched_vfs_fail(WATCHED_VFS_EIO, 0);
             if (l.silent)
                 fail_msg("%s: %d calls failed without saying so", l.what, l.silent);
@@ -343,9 +357,12 @@ static void every_file_operation_fails(void **state)
             assert_true(n < 20000);
         }
     }
-    printf("# %llu runs with failing files, %llu calls failed, violations: 0\n",
-           (unsigned long long)runs, (unsigned long long)failures);
+    printf("# %llu runs with failing files (in %llu something failed; %llu reads of segments did), "
+           "%llu calls failed, violations: 0\n",
+           (unsigned long long)runs, (unsigned long long)failed_operations,
+           (unsigned long long)watched_vfs_failed_reads(), (unsigned long long)failures);
     assert_true(failures > 50);
+    assert_true(watched_vfs_failed_reads() > 0);
 }
 
 int main(void)

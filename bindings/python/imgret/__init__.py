@@ -45,6 +45,7 @@ from ._types import (
     Added,
     Attributes,
     Box,
+    Calibration,
     Duplicate,
     DuplicateGroup,
     DuplicatesReport,
@@ -61,10 +62,11 @@ from ._types import (
     ReembedReport,
     Region,
     RepairReport,
+    SalvageReport,
     Stats,
     Swatch,
 )
-from ._upkeep import import_folder
+from ._upkeep import import_folder, salvage
 from ._version import __version__
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "Box",
     "BusyError",
     "COLORS",
+    "Calibration",
     "CorruptError",
     "Database",
     "Duplicate",
@@ -111,6 +114,7 @@ __all__ = [
     "ReembedReport",
     "Region",
     "RepairReport",
+    "SalvageReport",
     "Results",
     "Stats",
     "Swatch",
