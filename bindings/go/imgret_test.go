@@ -477,6 +477,34 @@ func TestLabelsFromExamples(t *testing.T) {
 	}
 }
 
+func TestCalibrate(t *testing.T) {
+	db := vectors(t, 30)
+	if _, err := db.Calibration(ctx); !errors.Is(err, NotFound) {
+		t.Fatal(err)
+	}
+	found, err := db.Calibrate(ctx, &CalibrateOptions{NoCopies: true})
+	must(t, err)
+	if found.SameScore < found.NearScore || found.NearScore < found.SimilarScore || found.ImageCount != 30 {
+		t.Fatalf("%+v", found)
+	}
+	again, err := db.Calibration(ctx)
+	must(t, err)
+	if again != found {
+		t.Fatalf("%+v %+v", found, again)
+	}
+	what := Vector([]float32{0, 1, 0, 0})
+	near, err := db.Query(ctx, what, &QueryOptions{K: 30, MinLikeness: LikenessNear})
+	must(t, err)
+	same, err := db.Query(ctx, what, &QueryOptions{K: 30, MinScore: &found.NearScore})
+	must(t, err)
+	if len(near.Hits) != len(same.Hits) {
+		t.Fatal(len(near.Hits), len(same.Hits))
+	}
+	if _, err = db.Query(ctx, what, &QueryOptions{RerankBy: RerankColor}); !errors.Is(err, InvalidArgument) {
+		t.Fatal(err)
+	}
+}
+
 func TestDuplicates(t *testing.T) {
 	db := open(t, "photos.imgret", nil)
 	for i, uri := range []string{"0", "1", "2", "again"} {
@@ -713,7 +741,18 @@ func TestUpkeep(t *testing.T) {
 	}
 	segments, err := filepath.Glob(filepath.Join(db.Path(), "segments", "*"))
 	must(t, err)
+	_, err = Salvage(ctx, db.Path(), &SalvageOptions{BusyTimeout: Never})
+	wantCode(t, err, Busy)
+	measured, err := db.Calibrate(ctx, &CalibrateOptions{SampleCount: 100, CopyMax: 1, NoCopies: true})
+	must(t, err)
+	if stored, err := db.Calibration(ctx); err != nil || stored != measured || measured.ImageCount != 300 {
+		t.Fatalf("%+v, %+v, %v", stored, measured, err)
+	}
 	must(t, db.Close())
+	salvaged, err := Salvage(ctx, db.Path(), nil)
+	if err != nil || salvaged.Salvaged {
+		t.Fatalf("%+v, %v", salvaged, err)
+	}
 	for _, path := range segments {
 		must(t, os.Remove(path))
 	}

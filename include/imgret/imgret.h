@@ -594,7 +594,18 @@ typedef struct imgret_query_options {
     const imgret_box *box;
     uint32_t search; /* IMGRET_SEARCH_* */
     uint32_t region; /* of an id: ask with this object of it (imgret_region.ordinal), not all of it */
+    uint32_t min_likeness; /* IMGRET_LIKENESS_*: as min_score, what was calibrated for that level;
+                            * NOT_FOUND where nothing was. Not with IMGRET_QUERY_MIN_SCORE */
+    /* IMGRET_RERANK_*: the candidates (see candidate_count) are looked at in another way, too, and
+     * the score becomes (1 - rerank_weight) * score + rerank_weight * what that says, 0..1. Before
+     * `rerank` and diversity; not with a cursor. Only with one picture that is asked with (FILE,
+     * BYTES, PIXELS or an ID), without terms. docs/asking.md */
+    uint32_t rerank_by;
+    double rerank_weight; /* 0..1; default 0.5 */
 } imgret_query_options;
+
+#define IMGRET_RERANK_COLOR 1    /* the dominant colours, as they are stored: reads no file */
+#define IMGRET_RERANK_GEOMETRY 2 /* places that look alike and lie alike; reads the candidates' files */
 
 /* One result; strings live as long as the results they come from. */
 typedef struct imgret_hit {
@@ -752,6 +763,53 @@ typedef struct imgret_label_report {
 IMGRET_API int32_t imgret_label_examples(imgret *db, const imgret_label_options *options,
                                          imgret_label_report *report, imgret_error *error);
 
+/* ---- What scores mean ---------------------------------------------------------------------------- */
+
+/* What a score says depends on the model and on the collection. These levels say the same for all. */
+#define IMGRET_LIKENESS_SIMILAR 1 /* it has to do with it: few pictures at random are as alike */
+#define IMGRET_LIKENESS_NEAR 2    /* as alike as a picture and a copy that was cut a little or lightened */
+#define IMGRET_LIKENESS_SAME 3    /* as alike as a picture and a copy encoded anew or made smaller */
+
+#define IMGRET_CALIBRATE_NO_COPIES 1u /* do not read picture files */
+
+typedef struct imgret_calibrate_options {
+    uint32_t size;  /* sizeof(imgret_calibrate_options) */
+    uint32_t flags; /* IMGRET_CALIBRATE_* */
+    uint32_t sample_count; /* pictures that are looked at; default 1,000, at most 100,000 */
+    uint32_t copy_max;     /* of them, those whose files are read and altered; default 64 */
+} imgret_calibrate_options;
+
+/* Scores are those of the database's metric. */
+typedef struct imgret_calibration {
+    uint32_t size;       /* sizeof(imgret_calibration), set by the caller */
+    uint32_t copy_count; /* altered copies that were compared with their pictures; below 20 of a kind
+                          * other pairs stand in for them: see docs/calibration.md */
+    double same_score;   /* IMGRET_LIKENESS_SAME: this or more */
+    double near_score;
+    double similar_score;
+    double random_median;  /* of the scores of pictures drawn at random */
+    double random_high;    /* that one random pair in a hundred reaches */
+    double nearest_median; /* of the scores of pictures and the one nearest to each */
+    uint64_t image_count;  /* pictures that the database had */
+    uint64_t pair_count;   /* random pairs that were compared */
+    uint32_t hash_pair_count; /* nearest pictures that are copies by their perceptual hash */
+    uint32_t reserved_zero;
+} imgret_calibration;
+
+/* Measures what scores mean in this collection under its model and metric: scores of pictures drawn
+ * at random, of each and its nearest, and of copies that it makes of pictures whose files it can read.
+ * Stores that in the database, for IMGRET_LIKENESS_* and imgret_duplicates; `out` (may be NULL)
+ * receives it. Another model, by imgret_reembed, makes it void. The same database gives the same.
+ * Errors: INVALID_ARGUMENT (fewer than 10 pictures), READ_ONLY, INTERRUPTED, LIMIT, and those of
+ * imgret_query and imgret_add. */
+IMGRET_API int32_t imgret_calibrate(imgret *db, const imgret_calibrate_options *options,
+                                    imgret_calibration *out, imgret_error *error);
+
+/* Fills `out` (its `size` set by the caller) with what imgret_calibrate stored last. NOT_FOUND when it
+ * never did, or under another model. */
+IMGRET_API int32_t imgret_get_calibration(imgret *db, imgret_calibration *out,
+                                          imgret_error *error);
+
 /* ---- Duplicates ---------------------------------------------------------------------------------- */
 
 #define IMGRET_DUPLICATE_IDENTICAL 1 /* the same bytes */
@@ -806,8 +864,9 @@ typedef struct imgret_duplicates_options {
     uint32_t flags; /* IMGRET_DUPLICATES_* */
     uint32_t kind_max; /* IMGRET_DUPLICATE_*: up to which kind; default NEAR */
     uint32_t reserved_zero;
-    double similar_score; /* the least score of SIMILAR ones; default 0.95 under the cosine metric,
-                           * to be given under any other */
+    double similar_score; /* the least score of SIMILAR ones; default what was calibrated
+                           * (imgret_calibrate), else 0.95 under the cosine metric, to be given under
+                           * any other */
     const char *where;    /* only pictures that match; default all */
     const imgret_param *params; /* as in imgret_query_options */
     uint32_t param_count;

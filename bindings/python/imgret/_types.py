@@ -37,6 +37,12 @@ SEARCHES = {
     _abi.SEARCH_OBJECTS: "objects",
     _abi.SEARCH_BOTH: "both",
 }
+LIKENESSES = {
+    _abi.LIKENESS_SIMILAR: "similar",
+    _abi.LIKENESS_NEAR: "near",
+    _abi.LIKENESS_SAME: "same",
+}
+RERANKS = {_abi.RERANK_COLOR: "color", _abi.RERANK_GEOMETRY: "geometry"}
 DUPLICATES = {
     _abi.DUPLICATE_IDENTICAL: "identical",
     _abi.DUPLICATE_NEAR: "near",
@@ -210,6 +216,24 @@ class DuplicateGroup:
     kind: str
     keep_reason: str
     members: Tuple[Duplicate, ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What scores mean in a collection under its model: from same_score on pictures are as alike as one
+    and its copy encoded anew, from near_score on as one and its copy cut a little, from
+    similar_score on as few pictures at random; the rest is what that was measured from."""
+
+    same_score: float
+    near_score: float
+    similar_score: float
+    random_median: float
+    random_high: float
+    nearest_median: float
+    image_count: int
+    pair_count: int
+    copy_count: int
+    hash_pair_count: int
 
 
 @dataclass(frozen=True)
@@ -526,6 +550,10 @@ def duplicate_group_of(row: _abi.DuplicateGroup) -> DuplicateGroup:
         word_of(KEEPS, row.keep_reason),
         tuple(map(_duplicate_of, members)),
     )
+
+
+def calibration_of(row: _abi.Calibration) -> Calibration:
+    return Calibration(**_plain(row, Calibration))
 
 
 def duplicates_report_of(row: _abi.DuplicatesReport) -> DuplicatesReport:
