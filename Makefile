@@ -424,6 +424,9 @@ bench-extract: all $(BUILD)/bench/extract_memory
 	$(if $(IMGRET_TEST_DATA),$(Q)$(BUILD)/bench/extract_memory \
 	    $(IMGRET_TEST_DATA)/images/cifar10_test/cat \
 	    --model 'torch:$(IMGRET_TEST_DATA)/weights/cifar10_resnet20.safetensors')
+	$(if $(IMGRET_TEST_DATA),$(Q)$(BUILD)/bench/extract_memory \
+	    $(IMGRET_TEST_DATA)/images/cifar10_test/cat --database \
+	    --model 'torch:$(IMGRET_TEST_DATA)/weights/cifar10_resnet20.safetensors')
 
 # ---- What people call -------------------------------------------------------------------------
 
@@ -552,6 +555,11 @@ abi-baseline: $(BUILD)/libimgret.so
 .PHONY: check-ldd
 check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 	@sh tools/check-ldd.sh $^
+
+## check-musl   the library and imgret-decode compile against musl, where musl-gcc is installed
+.PHONY: check-musl
+check-musl:
+	+@sh tools/check-musl.sh '$(BUILD)-musl'
 
 # A static program without cmocka: the whole of it runs under emulation.
 ARM64_CC ?= aarch64-linux-gnu-gcc
@@ -694,7 +702,7 @@ check-docker: $(BUILD)/examples/draw_pictures
 ## clean        removes everything that was built
 .PHONY: clean
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain $(BUILD)-clang $(BUILD)-arm64 $(BUILD)-arm64-root
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain $(BUILD)-clang $(BUILD)-musl $(BUILD)-arm64 $(BUILD)-arm64-root
 
 ## help         this list
 .PHONY: help

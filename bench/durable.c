@@ -1,7 +1,9 @@
 /* durable.c: what a database that lives costs: reopening, backup, queries while others add and merge.
  *
- * `bench-durable --db FOLDER [--seconds N] [--rate N] [--threads N] [--runs N] [--json]` takes a
- * database of ready vectors (`imgret-bench ann --db` keeps one) and leaves it as it is:
+ * `bench-durable --db FOLDER [--memory MIB] [--seconds N] [--rate N] [--threads N] [--runs N]
+ * [--reopen] [--json]` takes a database of ready vectors (`imgret-bench ann --db` keeps one) and leaves
+ * it as it is; with --memory all of it under that budget for the segments' RAM, with --reopen nothing
+ * but the first part:
  *   reopen  from imgret_open to the first answer, with the files in the page cache and without
  *   backup  imgret_backup, beside a plain copy of the same files (read, write, fsync)
  *   live    on that backup: latency of one query at a time for `--seconds`, alone; while a thread adds
@@ -30,7 +32,7 @@ enum { SAMPLES = 1000, RUNS_MAX = 25, LATENCIES_MAX = 4000000, K = 10 };
 typedef struct {
     const char *source;
     char scratch[256], live[300];
-    uint32_t dimension, threads, runs, rate;
+    uint32_t dimension, threads, runs, rate, memory_mib;
     double seconds;
     int json;
     float *samples;  /* SAMPLES x dimension, with noise */
@@ -49,7 +51,10 @@ static imgret *open_at(const bench *b, const char *path, uint32_t flags)
 {
     imgret *db;
     imgret_error error = IMGRET_ERROR_INIT;
-    imgret_open_options options = {.size = sizeof options, .flags = flags, .threads = b->threads};
+    imgret_open_options options = {.size = sizeof options,
+                                   .flags = flags,
+                                   .threads = b->threads,
+                                   .index_ram_bytes = (uint64_t)b->memory_mib << 20};
     check(imgret_open(&db, path, &options, &error), &error);
     return db;
 }
@@ -369,16 +374,21 @@ int main(int argc, char **argv)
     b.rate = (uint32_t)number_option(argc, argv, "--rate", "1000");
     b.threads = (uint32_t)number_option(argc, argv, "--threads", "1");
     b.runs = (uint32_t)number_option(argc, argv, "--runs", "5");
+    if (bench_option(argc, argv, "--memory", NULL))
+        b.memory_mib = (uint32_t)number_option(argc, argv, "--memory", "");
     b.json = bench_flag(argc, argv, "--json");
     if (b.runs > RUNS_MAX)
         bench_die("--runs: at most %d", RUNS_MAX);
     bench_make_folder(b.scratch, sizeof b.scratch);
     draw_samples(&b);
     if (b.json)
-        printf("{\"bench\":\"durable\",\"dimension\":%u", b.dimension);
+        printf("{\"bench\":\"durable\",\"dimension\":%u,\"memory_mib\":%u", b.dimension,
+               b.memory_mib);
     measure_reopen(&b);
-    measure_backup(&b);
-    measure_all_live(&b);
+    if (!bench_flag(argc, argv, "--reopen")) {
+        measure_backup(&b);
+        measure_all_live(&b);
+    }
     if (b.json)
         printf("}\n");
     free(b.samples);

@@ -299,11 +299,13 @@ int32_t imgret_go_check(imgret *db, uintptr_t user, const uint32_t *stop, uint64
     return status;
 }
 
-int32_t imgret_go_salvage(const char *path, uintptr_t user, imgret_salvage_report *report,
-                          imgret_error *error)
+int32_t imgret_go_salvage(const char *path, uint32_t busy_timeout_ms, uintptr_t user,
+                          imgret_salvage_report *report, imgret_error *error)
 {
-    imgret_salvage_options wanted = {
-        .size = sizeof wanted, .on_loss = tell_problem, .user = (void *)user};
+    imgret_salvage_options wanted = {.size = sizeof wanted,
+                                     .busy_timeout_ms = busy_timeout_ms,
+                                     .on_loss = tell_problem,
+                                     .user = (void *)user};
     report->size = sizeof *report;
     return imgret_salvage(path, &wanted, report, error);
 }

@@ -67,8 +67,8 @@ int32_t imgret_go_optimize(imgret *db, const imgret_optimize_options *options, u
                            const uint32_t *stop, imgret_error *error);
 int32_t imgret_go_check(imgret *db, uintptr_t user, const uint32_t *stop, uint64_t *problem_count,
                         imgret_error *error);
-int32_t imgret_go_salvage(const char *path, uintptr_t user, imgret_salvage_report *report,
-                          imgret_error *error);
+int32_t imgret_go_salvage(const char *path, uint32_t busy_timeout_ms, uintptr_t user,
+                          imgret_salvage_report *report, imgret_error *error);
 int32_t imgret_go_repair(imgret *db, const imgret_repair_options *options, uintptr_t user,
                          const uint32_t *stop, imgret_repair_report *report, imgret_error *error);
 int32_t imgret_go_reembed(imgret *db, const imgret_reembed_options *options, uintptr_t user,

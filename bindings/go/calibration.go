@@ -11,6 +11,7 @@ import (
 // CalibrateOptions tell how to calibrate; the zero value, and nil, are the defaults.
 type CalibrateOptions struct {
 	SampleCount int  // pictures that are looked at; default 1,000
+	CopyMax     int  // of them, those whose files are read and altered; default 64
 	NoCopies    bool // do not read picture files
 }
 
@@ -48,10 +49,13 @@ func (db *DB) Calibrate(ctx context.Context, options *CalibrateOptions) (Calibra
 	if options == nil {
 		options = &CalibrateOptions{}
 	}
-	if options.SampleCount < 0 {
+	if options.SampleCount < 0 || options.CopyMax < 0 {
 		return Calibration{}, invalid("a negative number in CalibrateOptions")
 	}
-	wanted := C.imgret_calibrate_options{sample_count: C.uint32_t(options.SampleCount)}
+	wanted := C.imgret_calibrate_options{
+		sample_count: C.uint32_t(options.SampleCount),
+		copy_max:     C.uint32_t(options.CopyMax),
+	}
 	wanted.size = C.uint32_t(unsafe.Sizeof(wanted))
 	if options.NoCopies {
 		wanted.flags = C.IMGRET_CALIBRATE_NO_COPIES

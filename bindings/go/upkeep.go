@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"time"
 	"unsafe"
 )
 
@@ -85,9 +86,17 @@ func (db *DB) Repair(ctx context.Context, options *RepairOptions) (RepairReport,
 	return repairReportOf(&report), err
 }
 
+// SalvageOptions tell how to salvage; the zero value, and nil, are the defaults.
+type SalvageOptions struct {
+	BusyTimeout time.Duration // wait for whoever has it open; 5 seconds by default, Never
+}
+
 // Salvage makes a damaged catalog.db anew from all that can be read; nobody may have the database open.
 // It does nothing where nothing is wrong. Repair afterwards extracts lost images again.
-func Salvage(ctx context.Context, path string) (SalvageReport, error) {
+func Salvage(ctx context.Context, path string, options *SalvageOptions) (SalvageReport, error) {
+	if options == nil {
+		options = &SalvageOptions{}
+	}
 	var a arena
 	defer a.free()
 	folder := a.string(path, "a path")
@@ -105,7 +114,9 @@ func Salvage(ctx context.Context, path string) (SalvageReport, error) {
 	why := newError()
 	var report C.imgret_salvage_report
 	var status C.int32_t
-	calls.with(func(user C.uintptr_t) { status = C.imgret_go_salvage(folder, user, &report, why) })
+	calls.with(func(user C.uintptr_t) {
+		status = C.imgret_go_salvage(folder, orNone(options.BusyTimeout, ms), user, &report, why)
+	})
 	return SalvageReport{
 		Salvaged:            report.salvaged != 0,
 		ImageCount:          uint64(report.image_count),

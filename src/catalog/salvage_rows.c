@@ -284,26 +284,31 @@ static int32_t copy_table(ir_salvage *salvage, const char *table, const char *ke
 
 /* ---- reading from both ends: tables and indexes by other keys ---- */
 
-/* Copies what `select`, in ascending and where that fails in descending order of `order`, gives.
- * *damaged is whether it failed. The rows' first column is for messages alone. */
-static int32_t copy_ends(ir_salvage *salvage, const char *what, const char *select,
-                         const char *order, const char *insert, bool *damaged, imgret_error *error)
+/* A table, or an index, that is read from its least key on, and where that fails from its greatest. */
+typedef struct ends {
+    const char *what;
+    const char *select; /* its first column is for messages alone */
+    const char *up, *down; /* the order of its keys */
+    const char *insert;
+} ends;
+
+/* *damaged is whether it could not be read to its end. */
+static int32_t copy_ends(ir_salvage *salvage, const ends *given, bool *damaged,
+                         imgret_error *error)
 {
-    static const char *const ways[] = {" ASC", " DESC"};
-    reader r = {.salvage = salvage, .table = what};
-    int32_t status = prepare(&salvage->fresh->writer, &r.insert, insert, error);
+    reader r = {.salvage = salvage, .table = given->what};
+    int32_t status = prepare(&salvage->fresh->writer, &r.insert, given->insert, error);
     *damaged = false;
     for (int way = 0; way < 2 && !status && (way == 0 || *damaged); way++) {
-        char text[512];
-        snprintf(text, sizeof text, order, select, ways[way], ways[way]);
-        status = prepare(&salvage->source, &r.scan, text, error);
+        const char *parts[] = {given->select, " ORDER BY ", way == 0 ? given->up : given->down};
+        status = prepare_joined(&salvage->source, &r.scan, parts, 3, error);
         int code = SQLITE_OK;
         while (!status && (code = sqlite3_step(r.scan)) == SQLITE_ROW)
             status = store_row(&r, r.scan, 1, error);
         if (!status && is_unreadable(code) && !*damaged) {
             char message[160];
             *damaged = true;
-            snprintf(message, sizeof message, "%s cannot all be read", what);
+            snprintf(message, sizeof message, "%s cannot all be read", given->what);
             status = ir_salvage_tell(salvage, message, error);
         } else if (!status && code != SQLITE_DONE && !is_unreadable(code)) {
             status = ir_connection_fail(&salvage->source, code, "salvaging", error);
@@ -321,25 +326,26 @@ static int32_t copy_ends(ir_salvage *salvage, const char *what, const char *sele
 /* Of an image whose row is lost, its uri is known from its index. */
 static int32_t rescue_uris(ir_salvage *salvage, imgret_error *error)
 {
+    static const ends uris = {
+        "uris", "SELECT id, id, uri FROM images INDEXED BY sqlite_autoindex_images_1", "uri",
+        "uri DESC",
+        "INSERT OR IGNORE INTO temp.rescued (id, uri) SELECT ?1, ?2 "
+        "WHERE NOT EXISTS (SELECT 1 FROM main.images WHERE id = ?1)"};
     bool damaged;
-    return copy_ends(salvage, "uris",
-                     "SELECT id, id, uri FROM images INDEXED BY sqlite_autoindex_images_1",
-                     "%s ORDER BY uri%s",
-                     "INSERT OR IGNORE INTO temp.rescued (id, uri) SELECT ?1, ?2 "
-                     "WHERE NOT EXISTS (SELECT 1 FROM main.images WHERE id = ?1)",
-                     &damaged, error);
+    return copy_ends(salvage, &uris, &damaged, error);
 }
 
 /* Of the region of a whole picture nothing more is known than what its index has. */
 static int32_t rescue_regions(ir_salvage *salvage, imgret_error *error)
 {
+    static const ends wholes = {
+        "regions by image",
+        "SELECT id, id, image, ordinal FROM regions INDEXED BY sqlite_autoindex_regions_1",
+        "image, ordinal", "image DESC, ordinal DESC",
+        "INSERT OR IGNORE INTO regions (id, image, ordinal) SELECT ?1, ?2, ?3 "
+        "WHERE ?3 = 0 AND NOT EXISTS (SELECT 1 FROM main.regions WHERE id = ?1)"};
     bool damaged;
-    return copy_ends(salvage, "regions by image",
-                     "SELECT id, id, image, ordinal FROM regions INDEXED BY sqlite_autoindex_regions_1",
-                     "%s ORDER BY image%s, ordinal%s",
-                     "INSERT OR IGNORE INTO regions (id, image, ordinal) SELECT ?1, ?2, ?3 "
-                     "WHERE ?3 = 0 AND NOT EXISTS (SELECT 1 FROM main.regions WHERE id = ?1)",
-                     &damaged, error);
+    return copy_ends(salvage, &wholes, &damaged, error);
 }
 
 /* ---- ids that were given ---- */
@@ -347,11 +353,11 @@ static int32_t rescue_regions(ir_salvage *salvage, imgret_error *error)
 /* No id is given twice: what was counted, or, where that is lost, far above all that is known. */
 static int32_t copy_sequences(ir_salvage *salvage, imgret_error *error)
 {
+    static const ends sequences = {
+        "the last ids given", "SELECT seq, name, seq FROM sqlite_sequence", "rowid", "rowid DESC",
+        "INSERT OR IGNORE INTO temp.sequences (name, seq) VALUES (?1, ?2)"};
     bool damaged;
-    int32_t status = copy_ends(salvage, "the last ids given", "SELECT seq, name, seq FROM sqlite_sequence",
-                               "%s ORDER BY rowid%s",
-                               "INSERT OR IGNORE INTO temp.sequences (name, seq) VALUES (?1, ?2)",
-                               &damaged, error);
+    int32_t status = copy_ends(salvage, &sequences, &damaged, error);
     if (!status)
         status = ir_connection_exec(
             &salvage->fresh->writer,
@@ -374,12 +380,16 @@ static int32_t copy_sequences(ir_salvage *salvage, imgret_error *error)
 
 static int32_t copy_all(ir_salvage *salvage, imgret_error *error)
 {
+    static const ends settings = {
+        "settings", "SELECT 0, name, value FROM settings", "name", "name DESC",
+        "INSERT OR IGNORE INTO settings (name, value) VALUES (?1, ?2)"};
+    static const ends verdicts = {
+        "verdicts", "SELECT 0, first, second, verdict FROM verdicts", "first, second",
+        "first DESC, second DESC",
+        "INSERT OR IGNORE INTO verdicts (first, second, verdict) VALUES (?1, ?2, ?3)"};
     ir_salvage_counts *counts = &salvage->counts;
     bool images = false, regions = false, ignored;
-    int32_t status = copy_ends(salvage, "settings", "SELECT 0, name, value FROM settings",
-                               "%s ORDER BY name%s",
-                               "INSERT OR IGNORE INTO settings (name, value) VALUES (?1, ?2)",
-                               &counts->settings_lost, error);
+    int32_t status = copy_ends(salvage, &settings, &counts->settings_lost, error);
     if (!status)
         status = copy_table(salvage, "segments", "id", &counts->segments_lost, error);
     if (!status)
@@ -395,10 +405,7 @@ static int32_t copy_all(ir_salvage *salvage, imgret_error *error)
     if (!status)
         status = copy_table(salvage, "removed_regions", "seq", &counts->removals_lost, error);
     if (!status && salvage->version >= 4)
-        status = copy_ends(salvage, "verdicts", "SELECT 0, first, second, verdict FROM verdicts",
-                           "%s ORDER BY first%s, second%s",
-                           "INSERT OR IGNORE INTO verdicts (first, second, verdict) "
-                           "VALUES (?1, ?2, ?3)", &ignored, error);
+        status = copy_ends(salvage, &verdicts, &ignored, error);
     return status ? status : copy_sequences(salvage, error);
 }
 

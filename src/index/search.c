@@ -34,8 +34,9 @@ static const float far_more = 0.15f;
 enum { FAR_WIDTH = 64 };
 
 /* From so many dimensions on, coarse keys are good enough to walk by, and full ones cost more memory
- * traffic than they save: measured at 256 (full keys win), 512 (neither), 784 and 2,048. */
-enum { COARSE_DIMENSION_MIN = 640 };
+ * traffic than they save: measured at 256 (full keys win), 512 (neither), 784 and 2,048. A
+ * beam of coarse keys is so much wider: where it is narrow, their noise would cost recall. */
+enum { COARSE_DIMENSION_MIN = 640, COARSE_WIDTH_MORE = 8 };
 
 int32_t ir_walk_tools_create(ir_walk_tools *out, const ir_segment *segment, imgret_error *error)
 {
@@ -478,6 +479,8 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
     query->width = search->effort ? search->effort : EFFORT_DEFAULT;
     if (query->width <= search->k)
         query->width = search->k + 1ull;
+    if (query->coarse)
+        query->width += COARSE_WIDTH_MORE;
     query->walking = true;
     if (search->rows && ir_query_prefers_rows(query, segment))
         return scan_rows(query, segment, tools, error);

@@ -27,7 +27,7 @@ var meant = map[string]bool{
 	"imgret_extract": true, // Extract is imgret_extract_with
 	"IMGRET_OK":      true, // no error
 	// Calls return the code; Go's slices know how long they are.
-	"imgret_error.code": true, "IMGRET_SWATCH_MAX": true,
+	"imgret_error.code": true, "IMGRET_SWATCH_MAX": true, "imgret_salvage_report.loss_count": true,
 	// The library is asked for its version.
 	"IMGRET_VERSION_MAJOR": true, "IMGRET_VERSION_MINOR": true, "IMGRET_VERSION_PATCH": true,
 }

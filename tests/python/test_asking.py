@@ -330,7 +330,7 @@ class UpkeepTest(Case):
     def test_salvage(self):
         self.vectors(300).close()
         path = self.place("vectors.imgret")
-        self.assertFalse(imgret.salvage(path).salvaged)
+        self.assertFalse(imgret.salvage(path, busy_seconds=1).salvaged)
         with open(os.path.join(path, "catalog.db"), "r+b") as file:
             file.seek(8192 * 3)  # where the table of images begins
             file.write(bytes(8192))

