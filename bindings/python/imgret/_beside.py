@@ -47,8 +47,8 @@ class _TorchWatch:
             return None
         raise ImportError(
             f"this process has {mine} loaded, and the torch in {os.path.dirname(spec.origin)} "
-            f"brings {others[0]}: there cannot be two. Use another process, or libimgret's torch plugin "
-            "built for that torch (make TORCH_HOME=...)",
+            f"brings {others[0]}: there cannot be two. Use another process, or libimgret's torch "
+            "plugin built for that torch (make TORCH_HOME=...)",
             name="torch",
         )
 
