@@ -285,10 +285,12 @@ static void *merge_steadily(void *argument)
 static void *compute(void *argument)
 {
     bench *b = argument;
-    volatile double sum = 0;
+    double sum = 0;
     while (!atomic_load(&b->stop))
         for (int i = 0; i < 1000; i++)
-            sum += sqrt((double)i);
+            sum += sqrt((double)i + sum);
+    if (isnan(sum)) /* never: but so the sums are needed */
+        bench_die("no numbers");
     return NULL;
 }
 
