@@ -30,6 +30,8 @@ WITH_URING     ?= 1
 WITH_BLAS      ?= 1
 # The libtorch plugin: 1, 0, or auto: built when the headers of libtorch and cJSON are found.
 WITH_TORCH     ?= auto
+# oneDNN for the plugin's layers, beside the system's libtorch: 1, 0, or auto: where its headers are.
+WITH_ONEDNN    ?= auto
 # An unpacked libtorch, or a Python's site-packages/torch; empty: the system's.
 TORCH_HOME     ?=
 
@@ -124,8 +126,11 @@ TORCH_STD  := $(if $(shell grep -s 'C++20 or later' $(TORCH_ATEN)),c++20,c++17)
 # -fopenmp only for compiling: ATen's parallel_for stands in its headers; the runtime is libtorch's own.
 TORCH_CXXFLAGS := -std=$(TORCH_STD) -fopenmp $(if $(TORCH_HOME),-isystem $(TORCH_HOME)/include) \
                   -isystem $(or $(TORCH_HOME),/usr)/include/torch/csrc/api/include
+# Another libtorch has a oneDNN of its own inside, which does not go together with the system's.
+ONEDNN_ON := $(if $(TORCH_HOME),,$(if $(filter auto,$(WITH_ONEDNN)),$(call has_header,dnnl.h),$(filter 1,$(WITH_ONEDNN))))
+TORCH_CXXFLAGS += $(if $(ONEDNN_ON),-DIR_TORCH_WITH_ONEDNN=1)
 TORCH_LIBS := $(if $(TORCH_HOME),-L$(TORCH_HOME)/lib -Wl$(,)-rpath$(,)$(TORCH_HOME)/lib) \
-              -ltorch_cpu -lc10 -lcjson
+              -ltorch_cpu -lc10 $(if $(ONEDNN_ON),-ldnnl) -lcjson
 HAS_CJSON := $(call has_header,cjson/cJSON.h)
 HAS_TORCH := $(call has_header,torch/script.h,$(TORCH_HOME:%=-I%/include))
 TORCH_ON := $(if $(filter auto,$(WITH_TORCH)),$(and $(HAS_CJSON),$(HAS_TORCH)),$(filter 1,$(WITH_TORCH)))

@@ -16,7 +16,7 @@ packages_of() {
     build) echo build-essential pkg-config libsqlite3-dev libstb-dev libxxhash-dev \
                 libjpeg62-turbo-dev libpng-dev libwebp-dev liburing-dev ;;
     test) echo libcmocka-dev libopenblas0-pthread ;;
-    torch) echo libtorch-dev libcjson-dev ;;
+    torch) echo libtorch-dev libdnnl-dev libcjson-dev ;;
     reference) echo python3-pil ;;
     checks) echo abigail-tools cmake mandoc man-db clang libclang-rt-dev llvm clang-format clang-tidy cppcheck git ;;
     arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user ;;
@@ -33,7 +33,7 @@ needs_of() {
     build) echo "a C17 compiler, GNU make, pkg-config, SQLite 3, stb_image, xxHash," \
                 "libjpeg(-turbo), libpng, libwebp, liburing (with headers)" ;;
     test) echo "cmocka, OpenBLAS (at run time, for learning a PCA)" ;;
-    torch) echo "libtorch, cJSON, a C++17 compiler (optional: the torch plugin)" ;;
+    torch) echo "libtorch, oneDNN 2, cJSON, a C++17 compiler (optional: the torch plugin)" ;;
     reference) echo "Python 3 with Pillow (optional: what resizing is compared with)" ;;
     checks) echo "libabigail (abidiff), clang with its sanitizer runtime, clang-format, clang-tidy," \
                  "cppcheck, git" ;;

@@ -25,7 +25,7 @@ head -n 1 "$source/debian/changelog" | grep -qF "($version)" ||
     { echo "make-deb: packaging/debian/changelog is not of version $version" >&2; exit 1; }
 
 profiles=${DEB_BUILD_PROFILES:-}
-if [ "${WITH_TORCH:-auto}" = 0 ] || ! dpkg -s libtorch-dev libcjson-dev >/dev/null 2>&1; then
+if [ "${WITH_TORCH:-auto}" = 0 ] || ! dpkg -s libtorch-dev libdnnl-dev libcjson-dev >/dev/null 2>&1; then
     echo "make-deb: without libimgret-torch"
     profiles="$profiles pkg.libimgret.notorch"
 fi

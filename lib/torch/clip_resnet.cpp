@@ -108,8 +108,7 @@ struct Bottleneck {
             y = at::avg_pool2d(y, 2);
             same = at::avg_pool2d(same, 2);
         }
-        y = convs[2](y);
-        return at::relu_(y.add_(shortcut ? shortcut(same) : same));
+        return convs[2].onto(shortcut ? shortcut(same) : same, y, Act::relu);
     }
 };
 

@@ -5,21 +5,9 @@
 
 namespace ir_torch {
 
-at::Tensor activate(at::Tensor x, Act act)
-{
-    switch (act) {
-    case Act::none: return x;
-    case Act::relu: return at::relu_(x);
-    case Act::relu6: return at::hardtanh_(x, 0, 6);
-    case Act::hardswish: return at::hardswish_(x);
-    case Act::silu: return at::silu_(x);
-    }
-    return x;
-}
-
 Conv::Conv(Weights &weights, const std::string &conv, const std::string &norm,
            const ConvPlan &plan)
-    : stride_(plan.stride), act_(plan.act), tf_same_(plan.tf_same)
+    : stride_(plan.stride), act_(plan.act), tf_same_(plan.tf_same), packs_(weights.packs())
 {
     std::vector<int64_t> shape = weights.shape(conv + ".weight");
     bool fits = shape.size() == 4 && shape[0] > 0 && shape[1] > 0 && plan.in % shape[1] == 0 &&
@@ -30,6 +18,7 @@ Conv::Conv(Weights &weights, const std::string &conv, const std::string &norm,
                       weights.path() + ": tensor '" + conv + ".weight' has shape " +
                           shape_text(shape) + ", no square convolution of " +
                           std::to_string(plan.in) + " channels");
+    out_ = shape[0];
     groups_ = plan.in / shape[1];
     weight_ = weights.take(conv + ".weight", shape);
     bias_ = weights.has(conv + ".bias") ? weights.take(conv + ".bias", {shape[0]})
@@ -66,7 +55,7 @@ static at::Tensor padded(const at::Tensor &x, int64_t kernel, int64_t stride)
         x, {pads[0] / 2, pads[0] - pads[0] / 2, pads[1] / 2, pads[1] - pads[1] / 2});
 }
 
-at::Tensor Conv::operator()(const at::Tensor &x) const
+at::Tensor Conv::convolved(const at::Tensor &x) const
 {
     at::Tensor in = x.to(weight_.scalar_type());
     int64_t pad = (kernel() - 1) / 2;
@@ -74,7 +63,17 @@ at::Tensor Conv::operator()(const at::Tensor &x) const
         in = padded(in, kernel(), stride_);
         pad = 0;
     }
-    return activate(at::conv2d(in, weight_, bias_, stride_, pad, 1, groups_), act_);
+    return at::conv2d(in, weight_, bias_, stride_, pad, 1, groups_);
+}
+
+at::Tensor Conv::operator()(const at::Tensor &x) const
+{
+    return packed_ ? packed_->run(x, act_) : activate(convolved(x), act_);
+}
+
+at::Tensor Conv::onto(const at::Tensor &sum, const at::Tensor &x, Act act) const
+{
+    return packed_ ? packed_->run(x, act, sum) : activate(convolved(x).add_(sum), act);
 }
 
 void Conv::rewrite(at::Tensor (*change)(const at::Tensor &), int64_t stride)
@@ -87,6 +86,12 @@ void Conv::freeze(Precision precision)
 {
     if (!weight_.defined())
         return;
+    if (packs_ && can_pack(precision)) {
+        PackedGeometry geometry = {stride_, groups_, (kernel() - 1) / 2, tf_same_ && stride_ > 1};
+        packed_ = std::make_shared<PackedConv>(weight_, bias_, geometry, precision);
+        weight_ = bias_ = at::Tensor();
+        return;
+    }
     if (precision == Precision::bf16) {
         weight_ = weight_.to(at::kBFloat16);
         bias_ = bias_.to(at::kBFloat16);

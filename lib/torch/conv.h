@@ -3,13 +3,9 @@
 #define IR_TORCH_CONV_H
 
 #include "torch/layers.h"
+#include "torch/packed.h"
 
 namespace ir_torch {
-
-enum class Act { none, relu, relu6, hardswish, silu };
-
-/* May write into `x`. */
-at::Tensor activate(at::Tensor x, Act act);
 
 /* What the file does not say about a convolution. */
 struct ConvPlan {
@@ -29,26 +25,32 @@ public:
 
     /* `x` N x in x H x W, best channels last. The result has the type of the weights. */
     at::Tensor operator()(const at::Tensor &x) const;
+    /* act(sum + what the other gives), without an activation of its own. May write into `sum`, which
+     * has the result's shape. */
+    at::Tensor onto(const at::Tensor &sum, const at::Tensor &x, Act act) const;
     void freeze(Precision precision);
-    explicit operator bool() const { return weight_.defined(); }
+    explicit operator bool() const { return out_ > 0; }
 
     /* Exchanges the weights for change(weights), which have another kernel and `stride` but as many
      * outputs: before freeze. */
     void rewrite(at::Tensor (*change)(const at::Tensor &weight), int64_t stride);
 
-    int64_t out() const { return weight_.size(0); }
-    int64_t kernel() const { return weight_.size(2); }
+    int64_t out() const { return out_; }
+    int64_t kernel() const { return weight_.size(2); } /* before freeze */
     int64_t groups() const { return groups_; }
-    /* For an input of side `*side_px`, which becomes the output's. */
+    /* For an input of side `*side_px`, which becomes the output's. Before freeze. */
     double flops(int64_t *side_px) const;
 
 private:
     void fold(Weights &weights, const std::string &norm, double epsilon);
+    at::Tensor convolved(const at::Tensor &x) const;
 
-    at::Tensor weight_, bias_;
-    int64_t stride_ = 1, groups_ = 1;
+    at::Tensor weight_, bias_; // undefined once packed
+    int64_t out_ = 0, stride_ = 1, groups_ = 1;
     Act act_ = Act::none;
     bool tf_same_ = false;
+    bool packs_ = false;
+    std::shared_ptr<PackedConv> packed_;
 };
 
 } // namespace ir_torch

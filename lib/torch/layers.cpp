@@ -17,7 +17,7 @@ void in_parallel(int64_t count, const std::function<void(int64_t, int64_t)> &wor
 }
 
 Linear::Linear(Weights &weights, const std::string &name, int64_t in, int64_t out)
-    : weight(weights.take(name + ".weight", {out, in}))
+    : weight(weights.take(name + ".weight", {out, in})), packs(weights.packs())
 {
     if (weights.has(name + ".bias"))
         bias = weights.take(name + ".bias", {out});
@@ -47,7 +47,7 @@ at::Tensor Linear::by_rows(const at::Tensor &x) const
     return result.view(shape);
 }
 
-at::Tensor Linear::operator()(const at::Tensor &x) const
+at::Tensor Linear::product(const at::Tensor &x) const
 {
     bool has_own_threads = weight.scalar_type() != at::kFloat || !weight.is_cpu(); // oneDNN's
     if (has_own_threads || !c10::InferenceMode::is_enabled() || at::get_num_threads() == 1)
@@ -55,9 +55,26 @@ at::Tensor Linear::operator()(const at::Tensor &x) const
     return by_rows(x);
 }
 
+at::Tensor Linear::operator()(const at::Tensor &x, Act act) const
+{
+    return packed ? packed->run(x, act) : activate(product(x), act);
+}
+
+at::Tensor Linear::onto(const at::Tensor &sum, const at::Tensor &x) const
+{
+    return packed ? packed->run(x, Act::none, sum) : sum + product(x);
+}
+
 void Linear::freeze(Precision precision)
 {
-    if (precision != Precision::bf16 || !weight.defined())
+    if (!weight.defined())
+        return;
+    if (packs && can_pack(precision)) {
+        packed = std::make_shared<PackedLinear>(weight, bias, precision);
+        weight = bias = at::Tensor();
+        return;
+    }
+    if (precision != Precision::bf16)
         return;
     weight = weight.to(at::kBFloat16);
     if (bias.defined())

@@ -5,6 +5,7 @@
 #ifndef IR_TORCH_LAYERS_H
 #define IR_TORCH_LAYERS_H
 
+#include "torch/packed.h"
 #include "torch/weights.h"
 
 #include <functional>
@@ -15,22 +16,26 @@ namespace ir_torch {
  * inference only: under autograd it is one call, as a part's tensors would lose their history. */
 void in_parallel(int64_t count, const std::function<void(int64_t, int64_t)> &work);
 
-enum class Precision { f32, bf16 };
-
 /* y = x W^T + b over the last dimension; NAME.weight, and NAME.bias when the file has it. */
 struct Linear {
     at::Tensor weight, bias;
+    bool packs = false; /* freeze() may pack them */
+    std::shared_ptr<PackedLinear> packed;
 
     Linear() = default;
     Linear(Weights &weights, const std::string &name, int64_t in, int64_t out);
     /* As many outputs as the file has. */
     Linear(Weights &weights, const std::string &name, int64_t in);
     /* The result has the type of the weights. */
-    at::Tensor operator()(const at::Tensor &x) const;
+    at::Tensor operator()(const at::Tensor &x, Act act = Act::none) const;
+    /* sum + what the other gives, in the type of `sum` (float32), which may be written into. */
+    at::Tensor onto(const at::Tensor &sum, const at::Tensor &x) const;
+    /* Weight and bias may be undefined from now on. */
     void freeze(Precision precision);
-    explicit operator bool() const { return weight.defined(); }
+    explicit operator bool() const { return weight.defined() || packed; }
 
 private:
+    at::Tensor product(const at::Tensor &x) const;
     at::Tensor by_rows(const at::Tensor &x) const;
 };
 

@@ -43,15 +43,28 @@ at::Device choose_device(Options &options)
     return at::kCUDA;
 }
 
-std::unique_ptr<Model> build(const std::string &path, Options &options, const at::Device &device)
+std::unique_ptr<Model> build(const std::string &path, Options &options, const at::Device &device,
+                             bool packs)
 {
     if (is_archive(path))
         return build_script(path, options, device);
     Weights weights(path);
     weights.place_on(device);
+    weights.pack(packs);
     std::unique_ptr<Model> model = build_model(weights, options);
     weights.refuse_left_over();
     return model;
+}
+
+// oneDNN, where it has fast code for the processor, else libtorch's own functions.
+bool choose_packing(Options &options, const at::Device &device)
+{
+    std::string wanted = options.choice("kernels", "auto", {"auto", "onednn", "torch"});
+    bool can = device.is_cpu() && can_pack(Precision::f32);
+    if (wanted == "onednn" && !can)
+        throw Failure(IMGRET_UNSUPPORTED, "option kernels=onednn: this plugin was built without "
+                                          "oneDNN, or it has no fast code for this device");
+    return can && wanted != "torch";
 }
 
 // Pictures of soft waves with edges and grain in them, of 0..1, then normalised: something of what
@@ -123,7 +136,7 @@ void settle_precision(Network *network, const std::string &wanted, const std::st
         network->precision = near ? Precision::bf16 : Precision::f32;
         if (near)
             return;
-        network->model = build(path, options, network->device);
+        network->model = build(path, options, network->device, network->packs);
     }
     network->model->freeze(network->precision);
 }
@@ -153,7 +166,10 @@ Network load_network(const std::string &path, Options &options)
     if (!pool.empty())
         network.pool = pool_from_name(pool);
     network.device = choose_device(options);
-    network.model = build(path, options, network.device);
+    network.packs = choose_packing(options, network.device) && !is_archive(path);
+    network.notes.push_back(network.packs ? "kernels: oneDNN's, weights laid out for this processor"
+                                          : "kernels: libtorch's");
+    network.model = build(path, options, network.device, network.packs);
     options.refuse_unknown();
     if (network.model->anchor_count > 0 && !pool.empty())
         throw Failure(IMGRET_INVALID_ARGUMENT, "option pool: a detector makes no vectors");

@@ -10,6 +10,7 @@ struct Network {
     std::unique_ptr<Model> model;
     at::Device device{at::kCPU};
     Precision precision = Precision::f32;
+    bool packs = false; /* its layers are oneDNN's */
     Pool pool = Pool::avg;
     double gem_p = 3;
     std::vector<std::string> notes; /* decisions and their reasons, a line each */

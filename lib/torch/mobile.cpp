@@ -100,8 +100,9 @@ at::Tensor Inverted::gated(const at::Tensor &x) const
 at::Tensor Inverted::forward(const at::Tensor &x) const
 {
     at::Tensor y = depthwise(expand ? expand(x) : x);
-    y = project(squeeze ? gated(y) : y);
-    return adds_input ? y.add_(x) : y;
+    if (squeeze)
+        y = gated(y);
+    return adds_input ? project.onto(x, y, Act::none) : project(y);
 }
 
 class Mobile : public Model {

@@ -52,17 +52,17 @@ Residual::Residual(Weights &weights, const std::string &name, int64_t in, int64_
 at::Tensor Residual::forward(const at::Tensor &x) const
 {
     at::Tensor y = x;
-    for (const Conv &conv : convs)
-        y = conv(y);
+    for (size_t i = 0; i + 1 < convs.size(); i++)
+        y = convs[i](y);
     if (shortcut)
-        return at::relu_(y.add_(shortcut(x)));
+        return convs.back().onto(shortcut(x), y, Act::relu);
     at::Tensor same = x;
     if (stride > 1) // option A: every second place, no weights
         same = same.slice(2, 0, c10::nullopt, stride).slice(3, 0, c10::nullopt, stride);
-    int64_t extra = (y.size(1) - x.size(1)) / 2;
+    int64_t extra = (out() - x.size(1)) / 2;
     if (extra > 0)
         same = at::constant_pad_nd(same, {0, 0, 0, 0, extra, extra});
-    return at::relu_(y.add_(same));
+    return convs.back().onto(same, y, Act::relu);
 }
 
 void Residual::freeze(Precision precision)

@@ -11,6 +11,7 @@
 namespace ir_torch {
 
 static constexpr int64_t BATCH_DEFAULT = 32, BATCH_MAX = 1024;
+static constexpr uint32_t AT_ONCE = 1; // pictures
 
 // Threads that share a picture meet at hundreds of barriers and spin there. On idle cores that saved
 // a third of ViT-tiny's 25 ms (2 GFLOP); with other work on the cores it cost ten times as much. So
@@ -108,10 +109,9 @@ static void copy_out(const at::Tensor &from, int64_t rows, int64_t columns, floa
     std::memcpy(to, values.data_ptr<float>(), sizeof(float) * static_cast<size_t>(rows * columns));
 }
 
-void Runner::run_piece(const uint8_t *pixels, int64_t count, float *embeddings,
-                       float *logits) const
+void Runner::run_together(const uint8_t *pixels, int64_t count, float *embeddings,
+                          float *logits) const
 {
-    c10::InferenceMode inference;
     Features features = model().features(normalised(pixels, count));
     double p = network_.gem_p;
     at::Tensor embedding = model().after_pool(apply_pool(features, network_.pool, p));
@@ -123,14 +123,20 @@ void Runner::run_piece(const uint8_t *pixels, int64_t count, float *embeddings,
     copy_out(model().classify(features, embedding), count, model().class_count, logits);
 }
 
-// Calls work(first, last) for parts of 0..count, each on its own thread.
+// Calls work(first, count) for parts of 0..count, on all threads. oneDNN's layers get one picture at a
+// time: what lies between two layers stays in the cache, and each size of batch would need plans of
+// its own.
 void Runner::in_pieces(uint32_t count, const std::function<void(uint32_t, uint32_t)> &work)
 {
     uint32_t pieces = network_.device.is_cpu() ? std::min(count, workers_->count()) : 1;
     uint32_t threads_each = shares_ ? std::max(workers_->count() / pieces, 1u) : 1;
     workers_->run(pieces, threads_each, [&](uint32_t piece) {
-        work(static_cast<uint32_t>(uint64_t(count) * piece / pieces),
-             static_cast<uint32_t>(uint64_t(count) * (piece + 1) / pieces));
+        c10::InferenceMode inference;
+        uint32_t first = static_cast<uint32_t>(uint64_t(count) * piece / pieces);
+        uint32_t end = static_cast<uint32_t>(uint64_t(count) * (piece + 1) / pieces);
+        uint32_t at_once = network_.packs ? AT_ONCE : end - first;
+        for (; first < end; first += at_once)
+            work(first, std::min(at_once, end - first));
     });
 }
 
@@ -140,10 +146,10 @@ void Runner::run(const uint8_t *pixels, uint32_t count, float *embeddings, float
         throw Failure(IMGRET_UNSUPPORTED, model().architecture + ": a detector makes no vectors");
     size_t side = static_cast<size_t>(model().preset.input_px);
     size_t class_count = static_cast<size_t>(model().class_count);
-    in_pieces(count, [&](uint32_t first, uint32_t last) {
-        run_piece(pixels + first * side * side * 3, last - first,
-                  embeddings + size_t(first) * dimension_,
-                  logits ? logits + first * class_count : nullptr);
+    in_pieces(count, [&](uint32_t first, uint32_t some) {
+        run_together(pixels + first * side * side * 3, some,
+                     embeddings + size_t(first) * dimension_,
+                     logits ? logits + first * class_count : nullptr);
     });
 }
 
@@ -151,10 +157,9 @@ void Runner::detect(const uint8_t *pixels, uint32_t count, float *detections)
 {
     size_t side = static_cast<size_t>(model().preset.input_px);
     int64_t values = model().anchor_count * (5 + model().box_class_count);
-    in_pieces(count, [&](uint32_t first, uint32_t last) {
-        c10::InferenceMode inference;
-        at::Tensor found = model().detect(normalised(pixels + first * side * side * 3, last - first));
-        copy_out(found, last - first, values, detections + first * static_cast<size_t>(values));
+    in_pieces(count, [&](uint32_t first, uint32_t some) {
+        at::Tensor found = model().detect(normalised(pixels + first * side * side * 3, some));
+        copy_out(found, some, values, detections + first * static_cast<size_t>(values));
     });
 }
 

@@ -39,7 +39,7 @@ private:
     void write_identity(const std::string &weights_sha256);
     at::Tensor normalised(const uint8_t *pixels, int64_t count) const;
     void in_pieces(uint32_t count, const std::function<void(uint32_t, uint32_t)> &work);
-    void run_piece(const uint8_t *pixels, int64_t count, float *embeddings, float *logits) const;
+    void run_together(const uint8_t *pixels, int64_t count, float *embeddings, float *logits) const;
 
     Network network_;
     bool shares_ = false; /* threads may work on one picture together */

@@ -20,9 +20,10 @@ struct Block {
     LayerNorm norm1, norm2;
     Linear qkv, proj, fc1, fc2;
     bool gated = false; // SwiGLU (Shazeer 2020, DINOv2's giant): half of fc1 gates the other half
-    at::Tensor scale1, scale2; // layer scale (CaiT, DINOv2), when the file has it
+    at::Tensor scale1, scale2; // layer scale (CaiT, DINOv2), when the file has it; not once frozen
     int64_t heads;
-    bool quick_gelu;
+    Act act;
+    std::shared_ptr<PackedAttention> packed; // then qkv scales the queries itself
 
     Block(Weights &weights, const std::string &name, const Shape &shape, double epsilon);
     at::Tensor attention(const at::Tensor &x) const;
@@ -31,7 +32,7 @@ struct Block {
 };
 
 Block::Block(Weights &weights, const std::string &name, const Shape &shape, double epsilon)
-    : heads(shape.heads), quick_gelu(shape.quick_gelu)
+    : heads(shape.heads), act(shape.quick_gelu ? Act::quick_gelu : Act::gelu)
 {
     int64_t width = shape.width;
     norm1 = LayerNorm(weights, name + "norm1", width, epsilon);
@@ -51,9 +52,11 @@ Block::Block(Weights &weights, const std::string &name, const Shape &shape, doub
 }
 
 // One head of one picture at a time: its T x T scores stay in the cache, and memory does not grow
-// with the batch.
+// with the batch. What the heads found, side by side.
 at::Tensor Block::attention(const at::Tensor &x) const
 {
+    if (packed)
+        return packed->run(qkv(x));
     int64_t count = x.size(0), tokens = x.size(1), width = x.size(2), head = width / heads;
     at::Tensor parts = qkv(x).view({count, tokens, 3, heads, head}).permute({2, 0, 3, 1, 4});
     parts = parts.reshape({3, count * heads, tokens, head});
@@ -66,26 +69,43 @@ at::Tensor Block::attention(const at::Tensor &x) const
                 at::mm(at::mm(query[i], key[i]).softmax(-1), value[i]);
     });
     at::Tensor joined = at::stack(mixed).view({count, heads, tokens, head}).transpose(1, 2);
-    return proj(joined.reshape({count, tokens, width}));
+    return joined.reshape({count, tokens, width});
 }
 
 at::Tensor Block::forward(at::Tensor x) const
 {
-    at::Tensor change = attention(norm1(x));
-    x = x + (scale1.defined() ? change * scale1 : change);
-    at::Tensor hidden = fc1(norm2(x));
+    at::Tensor mixed = attention(norm1(x));
+    x = scale1.defined() ? x + proj(mixed) * scale1 : proj.onto(x, mixed);
+    at::Tensor hidden = fc1(norm2(x), gated ? Act::none : act);
     if (gated) {
         std::vector<at::Tensor> halves = hidden.chunk(2, -1);
         hidden = at::silu(halves[0]) * halves[1];
-    } else {
-        hidden = quick_gelu ? hidden * at::sigmoid(hidden * 1.702) : at::gelu(hidden);
     }
-    change = fc2(hidden);
-    return x + (scale2.defined() ? change * scale2 : change);
+    return scale2.defined() ? x + fc2(hidden) * scale2 : fc2.onto(x, hidden);
+}
+
+// Multiplies the layer's outputs by `scale`, out values or one.
+void scale_outputs(Linear *linear, const at::Tensor &scale)
+{
+    linear->weight = linear->weight * scale.view({-1, 1});
+    if (linear->bias.defined())
+        linear->bias = linear->bias * scale;
 }
 
 void Block::freeze(Precision precision)
 {
+    int64_t width = proj.weight.size(0);
+    if (scale1.defined())
+        scale_outputs(&proj, scale1);
+    if (scale2.defined())
+        scale_outputs(&fc2, scale2);
+    scale1 = scale2 = at::Tensor();
+    if (qkv.packs && can_pack(precision)) {
+        at::Tensor scale = at::ones({3 * width}, qkv.weight.options());
+        scale.slice(0, 0, width).div_(std::sqrt(static_cast<double>(width / heads)));
+        scale_outputs(&qkv, scale);
+        packed = std::make_shared<PackedAttention>(heads);
+    }
     for (Linear *linear : {&qkv, &proj, &fc1, &fc2})
         linear->freeze(precision);
 }
@@ -99,6 +119,7 @@ public:
     void freeze(Precision precision) override;
 
 private:
+    at::Tensor patches(const at::Tensor &pixels) const;
     void read_shape(Weights &weights, Options &options);
     void take_prefix(Weights &weights);
     void take_positions(Weights &weights);
@@ -107,6 +128,7 @@ private:
 
     Shape shape_;
     at::Tensor patch_weight_, patch_bias_;
+    std::shared_ptr<PackedConv> packed_patches_;
     at::Tensor prefix_;    // 1 x P x C: class, distillation and register tokens, positions added
     at::Tensor positions_; // 1 x T x C of the patches
     LayerNorm norm_pre_, norm_, fc_norm_;
@@ -114,6 +136,7 @@ private:
     Linear head_, head_dist_, projection_;
     int64_t trained_px_ = 0;
     double epsilon_ = 0;
+    bool packs_ = false;
 };
 
 void Vit::read_shape(Weights &weights, Options &options)
@@ -288,16 +311,24 @@ Vit::Vit(Weights &weights, Options &options)
     pool = after || prefix_.size(1) == 0 ? Pool::avg : Pool::cls;
     dimension = width;
     take_heads(weights);
+    channels_last = packs_ = weights.packs();
     int64_t hidden = blocks_[0].fc1.weight.size(0);
     double block_weights = static_cast<double>(width * (4 * width + 2 * hidden));
     flops = 2 * block_weights * static_cast<double>(shape_.depth * (positions_.size(1) + 1));
     name_it();
 }
 
+at::Tensor Vit::patches(const at::Tensor &pixels) const
+{
+    if (packed_patches_)
+        return packed_patches_->run(pixels, Act::none);
+    return at::conv2d(pixels.to(patch_weight_.scalar_type()), patch_weight_, patch_bias_,
+                      shape_.patch_px);
+}
+
 Features Vit::features(const at::Tensor &pixels) const
 {
-    at::Tensor x = at::conv2d(pixels.to(patch_weight_.scalar_type()), patch_weight_, patch_bias_,
-                              shape_.patch_px);
+    at::Tensor x = patches(pixels);
     x = x.flatten(2).transpose(1, 2) + positions_;
     x = at::cat({prefix_.expand({x.size(0), -1, -1}), x}, 1);
     if (norm_pre_)
@@ -327,7 +358,12 @@ void Vit::freeze(Precision precision)
 {
     for (Block &block : blocks_)
         block.freeze(precision);
-    if (precision == Precision::bf16) {
+    if (packs_ && can_pack(precision)) {
+        at::Tensor bias = patch_bias_.defined() ? patch_bias_ : at::zeros({shape_.width});
+        PackedGeometry geometry = {shape_.patch_px, 1, 0, false};
+        packed_patches_ = std::make_shared<PackedConv>(patch_weight_, bias, geometry, precision);
+        patch_weight_ = at::Tensor();
+    } else if (precision == Precision::bf16) {
         patch_weight_ = patch_weight_.to(at::kBFloat16);
         if (patch_bias_.defined())
             patch_bias_ = patch_bias_.to(at::kBFloat16);

@@ -37,6 +37,10 @@ public:
     /* From now on tensors go to `device`. */
     void place_on(const at::Device &device) { device_ = device; }
 
+    /* Whether layers keep their weights in oneDNN's order once they are frozen (packed.h). */
+    void pack(bool wanted) { packs_ = wanted; }
+    bool packs() const { return packs_; }
+
     /* From now on no values are read: zeros stand for every tensor, also for one that is missing or
      * has another shape, which report() then tells. For looking into a file that load refuses. */
     void tolerate() { tolerant_ = true; }
@@ -97,7 +101,7 @@ private:
     std::vector<Rename> table_;
     Report report_;
     at::Device device_{at::kCPU};
-    bool tolerant_ = false;
+    bool tolerant_ = false, packs_ = false;
 };
 
 /* "[197, 192]" */

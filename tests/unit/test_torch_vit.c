@@ -156,14 +156,12 @@ static void is_described(void **state)
     plugin()->unload(model);
 }
 
-static void agrees_with_scalar_code(void **state)
+/* The largest distance of `count` pictures' vectors and logits from the scalar code's. */
+static float error_of(fixture *f, imgret_backend_model *model, uint32_t count)
 {
-    fixture *f = *state;
-    imgret_backend_info info;
-    imgret_backend_model *model = load_model(f->path, "", 2, &info);
     float embeddings[5][WIDTH], logits[5][CLASSES], error_max = 0;
-    run_model(model, f->pixels[0], 5, embeddings[0], logits[0]);
-    for (int n = 0; n < 5; n++) {
+    run_model(model, f->pixels[0], count, embeddings[0], logits[0]);
+    for (uint32_t n = 0; n < count; n++) {
         float tokens[TOKENS][WIDTH], wanted[CLASSES];
         vit_forward(&(vit_scalar){shape, values_of, &f->file}, f->pixels[n], tokens[0], wanted);
         for (int i = 0; i < WIDTH; i++)
@@ -171,8 +169,48 @@ static void agrees_with_scalar_code(void **state)
         for (int i = 0; i < CLASSES; i++)
             error_max = fmaxf(error_max, fabsf(wanted[i] - logits[n][i]));
     }
-    print_message("largest error %.2g\n", (double)error_max);
-    assert_true(error_max < 2e-5f);
+    return error_max;
+}
+
+static void agrees_with_scalar_code(void **state)
+{
+    static const char *const options[] = {"", "kernels=torch", "kernels=torch;share=yes"};
+    for (int i = 0; i < 3; i++) {
+        imgret_backend_info info;
+        imgret_backend_model *model = load_model(((fixture *)*state)->path, options[i], 2, &info);
+        float error_max = error_of(*state, model, 5);
+        print_message("%s: largest error %.2g\n", options[i], (double)error_max);
+        assert_true(error_max < 2e-5f);
+        error_max = error_of(*state, model, 1); /* two threads and one picture */
+        assert_true(error_max < 2e-5f);
+        plugin()->unload(model);
+    }
+}
+
+/* The same vectors within rounding, and the same identity: databases go from one to the other. */
+static void kernels_are_one_extractor(void **state)
+{
+    const fixture *f = *state;
+    imgret_backend_info fast, plain;
+    imgret_backend_model *model = load_model(f->path, "kernels=torch", 1, &plain);
+    char identity[512];
+    snprintf(identity, sizeof identity, "%s", plain.identity);
+    plugin()->unload(model);
+    imgret_error error = IMGRET_ERROR_INIT;
+    assert_int_equal(plugin()->load(&model, f->path, "kernels=fast", 1, &error),
+                     IMGRET_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "kernels"));
+    int32_t status = plugin()->load(&model, f->path, "kernels=onednn", 1, &error);
+    if (status) { /* built without it, or another processor */
+        assert_int_equal(status, IMGRET_UNSUPPORTED);
+        assert_non_null(strstr(error.message, "onednn"));
+        return;
+    }
+    memset(&fast, 0, sizeof fast);
+    fast.size = sizeof fast;
+    assert_int_equal(plugin()->describe(model, &fast, &error), 0);
+    assert_string_equal(fast.identity, identity);
+    assert_true(error_of(*state, model, 5) < 2e-5f);
     plugin()->unload(model);
 }
 
@@ -600,6 +638,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_described),
         cmocka_unit_test(agrees_with_scalar_code),
+        cmocka_unit_test(kernels_are_one_extractor),
         cmocka_unit_test(threads_may_share_a_picture),
         cmocka_unit_test(pools_agree_with_scalar_code),
         cmocka_unit_test(names_of_others_are_understood),

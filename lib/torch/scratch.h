@@ -1,0 +1,27 @@
+/* scratch.h: memory of intermediate results, kept by each thread for its next picture.
+ *
+ * Why not ATen's: a result of some megabytes is mapped afresh by malloc each time, and the kernel
+ * clears its pages one by one, which took longer than the convolution that filled them. */
+#ifndef IR_TORCH_SCRATCH_H
+#define IR_TORCH_SCRATCH_H
+
+#include <ATen/ATen.h>
+#include <vector>
+
+namespace ir_torch {
+
+/* A tensor of undefined values with these strides, which cover all of it. Its memory goes back to
+ * the thread that drops the last reference. Throws std::bad_alloc. */
+at::Tensor scratch(const std::vector<int64_t> &sizes, const std::vector<int64_t> &strides,
+                   at::ScalarType type);
+
+/* The same, contiguous, or channels last for four sides when `channels_last`. */
+at::Tensor scratch(const std::vector<int64_t> &sizes, at::ScalarType type,
+                   bool channels_last = false);
+
+/* At least `bytes`, aligned for vectors, until the thread's next call. Throws std::bad_alloc. */
+void *scratch_bytes(size_t bytes);
+
+} // namespace ir_torch
+
+#endif
