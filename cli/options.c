@@ -172,9 +172,9 @@ static const cli_command commands[] = {
      "  imgret calibrate photos.imgret\n"
      "  imgret search photos.imgret cat.jpg --min-score near\n"
      "  imgret dups photos.imgret --kind similar\n",
-     "  Compares pictures at random, each with its nearest, and with copies that it makes\n"
-     "  of them. What it finds is stored for --min-score and dups; another model needs it\n"
-     "  again, which 'reembed' sees to.\n",
+     "  Compares pictures at random, each with its nearest, and with copies that it\n"
+     "  makes of them. What it finds is stored for --min-score and dups; another model\n"
+     "  needs it again, which 'reembed' sees to.\n",
      cli_calibrate},
     {"export", EXPORT, 1, 1, "DB TO", "write all of a database in forms that other programs read",
      "  imgret export photos.imgret photos-export\n"

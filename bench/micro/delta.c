@@ -50,14 +50,22 @@ static int parse(settings *s, int count, char **words)
     for (int i = 1; i + 1 < count; i += 2) {
         const char *name = words[i], *value = words[i + 1];
         uint32_t number = (uint32_t)atoi(value);
-        if (!strcmp(name, "--base")) s->base = value;
-        else if (!strcmp(name, "--queries")) s->queries = value;
-        else if (!strcmp(name, "--n")) s->base_max = number;
-        else if (!strcmp(name, "--nq")) s->query_max = r->query_count = number;
-        else if (!strcmp(name, "--k")) s->k = number;
-        else if (!strcmp(name, "--threads")) s->threads = number;
-        else if (!strcmp(name, "--truths")) s->truths = number;
-        else if (!strcmp(name, "--batch")) s->batch = number;
+        if (!strcmp(name, "--base"))
+            s->base = value;
+        else if (!strcmp(name, "--queries"))
+            s->queries = value;
+        else if (!strcmp(name, "--n"))
+            s->base_max = number;
+        else if (!strcmp(name, "--nq"))
+            s->query_max = r->query_count = number;
+        else if (!strcmp(name, "--k"))
+            s->k = number;
+        else if (!strcmp(name, "--threads"))
+            s->threads = number;
+        else if (!strcmp(name, "--truths"))
+            s->truths = number;
+        else if (!strcmp(name, "--batch"))
+            s->batch = number;
         else if (!strcmp(name, "--metric"))
             s->metric = *value == 'c'   ? IMGRET_METRIC_COSINE
                         : *value == 'i' ? IMGRET_METRIC_INNER_PRODUCT
@@ -75,8 +83,8 @@ static ir_delta *make_delta(const settings *s, ann_set *base)
 {
     ir_delta *delta = NULL;
     uint16_t *stored = malloc(base->dimension * sizeof *stored);
-    int fine = stored && ir_delta_create(&delta, base->dimension, s->metric, IMGRET_VECTOR_F16,
-                                         NULL) == 0;
+    int fine = stored &&
+               ir_delta_create(&delta, base->dimension, s->metric, IMGRET_VECTOR_F16, NULL) == 0;
     for (uint32_t i = 0; fine && i < base->count; i++) {
         const float *row = base->rows + (size_t)i * base->dimension;
         fine = ir_delta_encode(delta, row, stored, NULL) == 0 &&
@@ -138,7 +146,9 @@ static int prepare(const settings *s, const ann_set *queries, ir_pool *pool, ans
         return -1;
     for (uint32_t q = 0; q < queries->count; q++) {
         out->asked[q] = (ir_delta_query){.vector = queries->rows + (size_t)q * queries->dimension,
-                                         .k = s->k, .score_min = -INFINITY, .pool = pool};
+                                         .k = s->k,
+                                         .score_min = -INFINITY,
+                                         .pool = pool};
         out->results[q].neighbors = out->found + (size_t)q * s->k;
     }
     return 0;
@@ -173,7 +183,8 @@ static int measure(const settings *s, const ir_delta *delta, const ann_set *quer
     for (int round = 0; round < 20; round++)
         if (ask(delta, s, &coded, 1))
             return -1;
-    printf("codes take %.1f bytes a vector\n", ((double)ir_delta_ram_bytes(delta) - before) / (double)rows);
+    printf("codes take %.1f bytes a vector\n",
+           ((double)ir_delta_ram_bytes(delta) - before) / (double)rows);
     if (ask(delta, s, &coded, queries->count))
         return -1;
     tell("by codes", &coded, queries->count, rows);
@@ -193,9 +204,9 @@ int main(int count, char **words)
         fputs(usage, stderr);
         return 2;
     }
-    if (s.recipe.count ? ann_generate(&base, &queries, &s.recipe, s.threads)
-                       : ann_read(&base, s.base, s.base_max) ||
-                             ann_read(&queries, s.queries, s.query_max))
+    if (s.recipe.count
+            ? ann_generate(&base, &queries, &s.recipe, s.threads)
+            : ann_read(&base, s.base, s.base_max) || ann_read(&queries, s.queries, s.query_max))
         return 1;
     ir_pool *pool;
     uint64_t rows = base.count;

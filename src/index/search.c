@@ -273,7 +273,7 @@ static bool step(ir_query *query, const ir_segment *segment, ir_walk_tools *tool
         query->stage = query->passed_count > 0 ? IR_STAGE_RANKS : IR_STAGE_NEXT;
         if (query->passed_count > 0)
             ir_fetch_rows(segment->ranks, segment->shape.rank_stride, query->passed,
-                       query->passed_count);
+                          query->passed_count);
         return true;
     }
     if (query->stage == IR_STAGE_RANKS) {

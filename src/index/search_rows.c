@@ -92,13 +92,15 @@ static int32_t scan(ir_query *query, const ir_segment *segment, ir_walk_tools *t
     return IMGRET_OK;
 }
 
-/* A little wider than a walk's beam, which has room for rows that are gone. */
-static uint64_t scan_width(const ir_search *search)
+/* A little wider than a walk's beam, so that there is room for rows that are gone; twice as wide where
+ * only coarse keys are in RAM, since then room costs nothing. */
+static uint64_t scan_width(const ir_search *search, const ir_segment *segment)
 {
     uint64_t width = search->effort ? search->effort : EFFORT_DEFAULT;
     if (width <= search->k)
         width = search->k + 1ull;
-    width += width < 1000 ? width / 4 : 250;
+    uint64_t more = segment->ranks ? width / 4 : width + 64;
+    width += more < 1000 ? more : 1000;
     return width <= search->row_count ? width : search->row_count + 1;
 }
 
@@ -106,7 +108,7 @@ int32_t ir_query_scan_rows(ir_query *query, const ir_segment *segment, ir_walk_t
                            imgret_error *error)
 {
     const ir_search *search = query->search;
-    uint64_t width = scan_width(search);
+    uint64_t width = scan_width(search, segment);
     int32_t status = ir_query_start_beam(query, (uint32_t)width, error);
     if (!status)
         status = scan(query, segment, tools, false, error);

@@ -119,8 +119,7 @@ int32_t ir_query_gather(ir_query *query, const ir_segment *segment, imgret_error
 {
     const ir_search *search = query->search;
     if (query->beam.count > query->candidate_room) {
-        ir_candidate *grown = ir_realloc(query->candidates,
-                                         query->beam.count * sizeof grown[0]);
+        ir_candidate *grown = ir_realloc(query->candidates, query->beam.count * sizeof grown[0]);
         if (!grown)
             return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u candidates",
                            query->beam.count);
@@ -135,8 +134,8 @@ int32_t ir_query_gather(ir_query *query, const ir_segment *segment, imgret_error
         if (!ir_query_allows(search, id))
             continue;
         double score = ir_space_score(&segment->space, (double)entry->key, query->squared);
-        query->candidates[query->candidate_count++] =
-            (ir_candidate){score, id, entry->key, entry->error, slot, false, false};
+        query->candidates[query->candidate_count++] = (ir_candidate){
+            score, id, entry->key, entry->error, slot, false, false};
     }
     return IMGRET_OK;
 }
@@ -150,7 +149,7 @@ void ir_query_choose_reads(ir_query *query)
     float certainty = certainty_of(search);
     bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
     if (query->cut)
-        return; /* no time to read */
+        return;              /* no time to read */
     float border = INFINITY; /* with no more than k candidates all are results */
     if (count > k)
         border = (query->candidates[k - 1].key + query->candidates[k].key) / 2;
@@ -201,6 +200,6 @@ void ir_query_finish(ir_query *query)
     if (count > 1)
         qsort(query->candidates, count, sizeof query->candidates[0], best_first);
     for (uint32_t i = 0; i < count && i < search->k; i++)
-        result->neighbors[result->count++] =
-            (ir_neighbor){query->candidates[i].id, query->candidates[i].score};
+        result->neighbors[result->count++] = (ir_neighbor){query->candidates[i].id,
+                                                           query->candidates[i].score};
 }

@@ -30,8 +30,7 @@ static void ask(const ir_effort_curves *curves, uint32_t bits, uint32_t k)
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
         float expected = NAN;
         uint32_t effort = ir_effort_for(curves, bits, k, targets[i], &expected);
-        if (!(expected >= 0 && expected <= 1) || effort > 1000000 ||
-            (effort == 0 && expected != 0))
+        if (!(expected >= 0 && expected <= 1) || effort > 1000000 || (effort == 0 && expected != 0))
             abort();
         uint32_t grown = ir_effort_with_bits(curves, bits, k, efforts[i]);
         if (grown < efforts[i] || grown > 1000000)

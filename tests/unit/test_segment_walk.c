@@ -64,11 +64,10 @@ static void sharp_codes_lead_the_walk_alone(void **state)
         assert_true(stats[i].rank_estimates >= QUERIES * K);
         free(v.rows);
     }
-    print_message("full keys %llu of %llu, %llu of %llu\n",
-                  (unsigned long long)stats[0].rank_estimates,
-                  (unsigned long long)stats[0].sign_estimates,
-                  (unsigned long long)stats[1].rank_estimates,
-                  (unsigned long long)stats[1].sign_estimates);
+    print_message(
+        "full keys %llu of %llu, %llu of %llu\n", (unsigned long long)stats[0].rank_estimates,
+        (unsigned long long)stats[0].sign_estimates, (unsigned long long)stats[1].rank_estimates,
+        (unsigned long long)stats[1].sign_estimates);
     assert_true(stats[1].rank_estimates * 3 < stats[0].rank_estimates * 2);
 }
 

@@ -1,9 +1,9 @@
 """An ImportError where a second libtorch would end the process.
 
-libimgret refuses to load its torch plugin beside another libtorch. The other way round, `import torch`
-after the plugin has loaded its own, nobody would notice before the two write over each other: symbols
-of type GNU_UNIQUE are one for the process, whatever the loader is asked for. So that import is looked
-at first. Nothing else is, and nothing happens before `import torch`.
+libimgret refuses to load its torch plugin beside another libtorch. The other way round, `import
+torch` after the plugin has loaded its own, nobody would notice before the two write over each
+other: symbols of type GNU_UNIQUE are one for the process, whatever the loader is asked for. So that
+import is looked at first. Nothing else is, and nothing happens before `import torch`.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class _TorchWatch:
         if not others or any(os.path.realpath(other) == os.path.realpath(mine) for other in others):
             return None
         raise ImportError(
-            f"this process has {mine} loaded, and the torch in {os.path.dirname(spec.origin)} brings "
-            f"{others[0]}: there cannot be two. Use another process, or libimgret's torch plugin "
-            "built for that torch (make TORCH_HOME=...)",
+            f"this process has {mine} loaded, and the torch in {os.path.dirname(spec.origin)} "
+            f"brings {others[0]}: there cannot be two. Use another process, or libimgret's torch "
+            "plugin built for that torch (make TORCH_HOME=...)",
             name="torch",
         )
 
 
 def watch_torch() -> None:
     if sys.platform == "linux" and not any(finder is _TorchWatch for finder in sys.meta_path):
-        sys.meta_path.insert(0, _TorchWatch)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _TorchWatch)
