@@ -283,6 +283,7 @@ static void a_cut_off_exchange_is_finished(void **state)
 
 int main(void)
 {
+    setenv("OPENBLAS_NUM_THREADS", "1", 1); /* its threads spin, for minutes on a busy machine */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(regions_keep_their_boxes),
