@@ -186,6 +186,7 @@ LIB_TORCH_TESTS := safetensors test_safetensors test_torch%
 lib_torch_objects = $(if $(filter $(LIB_TORCH_TESTS),$(1)),\
                         $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)) \
                     $(if $(filter tensors test_tensors,$(1)),$(BUILD)/obj/cli/tensors.o) \
+                    $(if $(filter truth,$(1)),$(addprefix $(BUILD)/obj/cli/,truth.o paths.o)) \
                     $(if $(filter test_metrics,$(1)),$(BUILD)/obj/cli/metrics.o)
 lib_torch_libs    = $(if $(filter $(LIB_TORCH_TESTS),$(1)),-lcjson)
 buildable = $(if $(HAS_CJSON),$(1),$(filter-out $(LIB_TORCH_TESTS),$(1)))
@@ -288,7 +289,8 @@ TEST_DEFINES = -DIMGRET_TEST_SOURCE='"$(CURDIR)"' \
                -DIMGRET_TEST_PLUGINS='"$(abspath $(BUILD))/tests/plugins"'
 
 # Tests see the library's own file operations before the system does: tests/unit/watched_files.c.
-WATCHED := open pread read pwrite write ftruncate fsync rename mkdir unlink unlinkat ir_io_create
+WATCHED := open pread read pwrite write ftruncate fsync rename mkdir unlink unlinkat link opendir fdopendir fopen \
+           fwrite fflush ir_io_turn
 TEST_LDFLAGS := $(WATCHED:%=-Wl$(,)--wrap=%)
 
 .SECONDEXPANSION:
@@ -427,6 +429,9 @@ bench-extract: all $(BUILD)/bench/extract_memory
 	$(if $(IMGRET_TEST_DATA),$(Q)$(BUILD)/bench/extract_memory \
 	    $(IMGRET_TEST_DATA)/images/cifar10_test/cat \
 	    --model 'torch:$(IMGRET_TEST_DATA)/weights/cifar10_resnet20.safetensors')
+	$(if $(IMGRET_TEST_DATA),$(Q)$(BUILD)/bench/extract_memory \
+	    $(IMGRET_TEST_DATA)/images/cifar10_test/cat --database \
+	    --model 'torch:$(IMGRET_TEST_DATA)/weights/cifar10_resnet20.safetensors')
 
 # ---- What people call -------------------------------------------------------------------------
 
@@ -452,11 +457,13 @@ run-demo: all examples
 test:
 	$(call install_deps,build test --optional torch reference go)
 	$(SUBMAKE) run-tests
+# As many files at a time as make has jobs; shell tests first, since the longest are among them.
+TEST_JOBS = $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),1)
 run-tests: all tests fuzz-replay examples $(BUILD)/imgret-bench
-	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh \
+	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh -j $(TEST_JOBS) \
 	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \
-	    $(TESTS) $(REPLAYS) $(sort $(wildcard \
-	        tests/cli/test_*.sh tests/docs/test_*.sh tests/bindings/test_*.sh tests/reference/test_*.sh tests/tools/*.sh))
+	    $(wildcard $(addprefix tests/,bindings/test_*.sh docs/test_*.sh reference/test_*.sh \
+	        cli/test_*.sh tools/*.sh)) $(TESTS) $(REPLAYS)
 
 ## test-docs    runs every code block of README.md and docs/ as their readers would
 .PHONY: test-docs
@@ -487,7 +494,7 @@ torture: $(TORTURES)
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZE_tsan := -fsanitize=thread
 sanitized = BUILD='$(BUILD)-$(1)' WITH_TORCH=0 LDFLAGS='$(SANITIZE_$(1))' \
-            CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZE_$(1))'
+            CFLAGS='-O1 -g1 -fno-omit-frame-pointer $(SANITIZE_$(1))'
 
 ## asan         builds and runs all tests with AddressSanitizer and UBSan, in build-asan/
 .PHONY: asan
@@ -502,13 +509,13 @@ THREADED = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort \
 tsan:
 	$(SUBMAKE) $(call sanitized,tsan) run-threaded
 run-threaded: $(TEST_PLUGINS) $(DECODER) $$(THREADED)
-	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh $(THREADED)
+	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh -j $(TEST_JOBS) $(THREADED)
 
 ## fuzz         builds libFuzzer programs with clang: build/fuzz/NAME CORPUS-FOLDER
 .PHONY: fuzz fuzzers
 fuzz:
 	$(SUBMAKE) BUILD='$(BUILD)/clang-fuzz' FUZZ_DIR='$(BUILD)/fuzz' CC='$(CLANG)' WITH_TORCH=0 \
-	    CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
+	    CFLAGS='-O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
 	    LDFLAGS='-fsanitize=address,undefined' fuzzers
 fuzzers: $(FUZZERS:$(BUILD)/fuzz/%=$(FUZZ_DIR)/%)
 
@@ -529,6 +536,11 @@ check-hardening: $(BUILD)/libimgret.so $(COMMAND) $(DECODER)
 check-layers:
 	@sh tools/check-layers.sh
 
+## check-tree   no large or foreign file, no word of work left undone, no blank at a line's end
+.PHONY: check-tree
+check-tree:
+	@sh tools/check-tree.sh
+
 ## check-header the public headers compile as C11 and C++17 without a warning
 .PHONY: check-header
 check-header:
@@ -548,6 +560,11 @@ abi-baseline: $(BUILD)/libimgret.so
 .PHONY: check-ldd
 check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 	@sh tools/check-ldd.sh $^
+
+## check-musl   the library and imgret-decode compile against musl, where musl-gcc is installed
+.PHONY: check-musl
+check-musl:
+	+@sh tools/check-musl.sh '$(BUILD)-musl'
 
 # A static program without cmocka: the whole of it runs under emulation.
 ARM64_CC ?= aarch64-linux-gnu-gcc
@@ -580,7 +597,7 @@ test-arm64:
 	$(SUBMAKE) $(cross_arm64) all run-arm64
 run-arm64: $(ARM64_TESTS:%=$(BUILD)/tests/test_%) $(TEST_PLUGINS)
 	$(Q)$(RUN) $(BUILD)/imgret --version
-	@BUILD='$(BUILD)' T='$(T)' EMULATOR='$(RUN)' IMGRET_TEST_DATA= sh tests/run.sh \
+	@BUILD='$(BUILD)' T='$(T)' EMULATOR='$(RUN)' IMGRET_TEST_DATA= sh tests/run.sh -j $(TEST_JOBS) \
 	    $(ARM64_TESTS:%=$(BUILD)/tests/test_%)
 
 ## check-install installs into an empty folder, builds and runs a program against that copy
@@ -592,6 +609,11 @@ check-install:
 .PHONY: format-check
 format-check:
 	@sh tools/check-format.sh
+
+## format       lets clang-format change what it finds
+.PHONY: format
+format:
+	@sh tools/check-format.sh --fix
 
 # ---- Install ----------------------------------------------------------------------------------
 
@@ -620,6 +642,7 @@ TO_ZSH     = $(DESTDIR)$(DATADIR)/zsh/site-functions
 TO_FISH    = $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 HEADERS   := $(sort $(wildcard include/imgret/*.h))
 
+# The loader finds a new library in its usual places only after ldconfig, which root alone may run.
 ## install      to PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, all below DESTDIR
 .PHONY: install
 install: all man $(BUILD)/imgret.pc $(CMAKE_FILES) $(if $(COMMAND),$(BUILD)/installed/imgret)
@@ -641,6 +664,7 @@ install: all man $(BUILD)/imgret.pc $(CMAKE_FILES) $(if $(COMMAND),$(BUILD)/inst
 	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/imgret.bash '$(TO_BASH)/imgret'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/_imgret '$(TO_ZSH)'
 	$(Q)$(INSTALL) -m 644 $(BUILD)/completions/imgret.fish '$(TO_FISH)'
+	$(if $(DESTDIR),,$(Q)ldconfig 2>/dev/null || true)
 
 ## uninstall    removes what install put there, with the same variables
 .PHONY: uninstall
@@ -673,12 +697,17 @@ deb: dist
 ## check-deb    installs and uses them in a clean Debian made by debootstrap; root only
 .PHONY: check-deb
 check-deb: $(BUILD)/examples/draw_pictures
-	@sh tools/check-deb.sh $(CHROOT)
+	@BUILD='$(BUILD)' sh tools/check-deb.sh $(CHROOT)
+
+## check-docker builds the image of packaging/Dockerfile and uses it; root, buildah, debootstrap
+.PHONY: check-docker
+check-docker: $(BUILD)/examples/draw_pictures
+	@BUILD='$(BUILD)' WITH_TORCH='$(filter 1,$(WITH_TORCH))' sh tools/check-docker.sh $(CHROOT_TAR)
 
 ## clean        removes everything that was built
 .PHONY: clean
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain $(BUILD)-arm64 $(BUILD)-arm64-root
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-plain $(BUILD)-clang $(BUILD)-musl $(BUILD)-arm64 $(BUILD)-arm64-root
 
 ## help         this list
 .PHONY: help

@@ -19,6 +19,9 @@ const char *bench_argument(int argc, char **argv, const char *const *valued);
 /* Seconds of a clock that never goes back. */
 double bench_seconds(void);
 
+/* Processor time that all threads of this process took so far, in seconds. */
+double bench_processor_seconds(void);
+
 /* Makes a fresh folder below TMPDIR (or /tmp) and removes it with all it holds. */
 void bench_make_folder(char *out, uint32_t capacity);
 void bench_remove_folder(const char *path);

@@ -1,6 +1,7 @@
 /* cmd_database.c: create, optimize, stats, check and backup: commands about a database as a whole. */
 #include "commands.h"
 #include "json.h"
+#include "likeness.h"
 #include "message.h"
 #include "output.h"
 #include "session.h"
@@ -28,7 +29,7 @@ static const char *vector_type_name(uint32_t type)
     return type == IMGRET_VECTOR_F16 ? "f16" : type == IMGRET_VECTOR_F32 ? "f32" : "?";
 }
 
-static void print_stats_json(const char *path, const imgret_stats *stats)
+static void print_stats_json(imgret *db, const char *path, const imgret_stats *stats)
 {
     cli_json_begin();
     cli_json_path("database", path);
@@ -57,6 +58,7 @@ static void print_stats_json(const char *path, const imgret_stats *stats)
     cli_json_text("kernels", stats->kernels);
     cli_json_text("io_kind", stats->io_kind);
     cli_json_text("io_reason", stats->io_reason);
+    cli_likeness_print(db, CLI_FORM_JSON);
     cli_json_end();
 }
 
@@ -76,7 +78,7 @@ static void print_count_line(cli_form form, const char *name, uint64_t value)
     print_line(form, name, text);
 }
 
-static void print_stats(cli_form form, const char *path, const imgret_stats *stats)
+static void print_stats(imgret *db, cli_form form, const char *path, const imgret_stats *stats)
 {
     print_line(form, "database", path);
     print_count_line(form, "image_count", stats->image_count);
@@ -104,6 +106,7 @@ static void print_stats(cli_form form, const char *path, const imgret_stats *sta
     print_line(form, "kernels", stats->kernels);
     print_line(form, "io_kind", stats->io_kind);
     print_line(form, "io_reason", stats->io_reason);
+    cli_likeness_print(db, form);
 }
 
 int cli_create(const cli_options *options)
@@ -117,7 +120,7 @@ int cli_create(const cli_options *options)
     if (imgret_get_stats(db, &stats, &error) != IMGRET_OK)
         status = cli_session_fail(&error);
     else if (options->json)
-        print_stats_json(options->db, &stats);
+        print_stats_json(db, options->db, &stats);
     else
         cli_note("made %s: model %s, %u dimensions, metric %s, stored as %s", options->db,
                  stats.model, stats.dimension, metric_name(stats.metric),
@@ -148,7 +151,7 @@ int cli_optimize(const cli_options *options)
         imgret_get_stats(db, &stats, &error) != IMGRET_OK)
         status = cli_session_fail(&error);
     else if (options->json)
-        print_stats_json(options->db, &stats);
+        print_stats_json(db, options->db, &stats);
     else
         cli_note("%s: %" PRIu64 " vectors in %" PRIu64 " segments, %" PRIu64 " in memory",
                  options->db, stats.segment_vector_count, stats.segment_count,
@@ -168,9 +171,9 @@ int cli_stats(const cli_options *options)
     if (imgret_get_stats(db, &stats, &error) != IMGRET_OK)
         status = cli_session_fail(&error);
     else if (options->json)
-        print_stats_json(options->db, &stats);
+        print_stats_json(db, options->db, &stats);
     else
-        print_stats(cli_output_form(options), options->db, &stats);
+        print_stats(db, cli_output_form(options), options->db, &stats);
     cli_session_close(db);
     return status;
 }
@@ -222,6 +225,24 @@ static int32_t on_lost(void *user, const imgret_ingest_item *item)
            cli_session_is_interrupted();
 }
 
+/* A damaged catalogue is made anew before the database is opened. CLI_EXIT_SOME_FAILED when something of it
+ * is lost that a repair cannot bring back. */
+static int salvage(const cli_options *options, cli_form form)
+{
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_salvage_options wanted = {.size = sizeof wanted, .on_loss = on_problem, .user = &form};
+    imgret_salvage_report report = {.size = sizeof report};
+    if (imgret_salvage(options->db, &wanted, &report, &error) != IMGRET_OK)
+        return cli_session_fail(&error);
+    if (!report.salvaged)
+        return CLI_EXIT_FOUND;
+    cli_note("%s: the catalogue was made anew: images kept: %" PRIu64 ", of these without their "
+             "record: %" PRIu64 "; lost: %" PRIu64 "; the damaged one is %s in that folder",
+             options->db, report.image_count, report.images_without_record, report.images_lost,
+             report.original);
+    return report.images_without_record ? CLI_EXIT_SOME_FAILED : CLI_EXIT_FOUND;
+}
+
 /* Exit status; CLI_EXIT_SOME_FAILED when a vector is lost for good. */
 static int repair(const cli_options *options, imgret *db, cli_form form)
 {
@@ -238,12 +259,15 @@ static int repair(const cli_options *options, imgret *db, cli_form form)
 
 int cli_check(const cli_options *options)
 {
+    cli_form form = cli_output_form(options);
+    int salvaged = options->repair ? salvage(options, form) : CLI_EXIT_FOUND;
+    if (salvaged == CLI_EXIT_ERROR || salvaged == CLI_EXIT_INTERRUPTED)
+        return salvaged;
     imgret *db = cli_session_open(options, options->repair ? IMGRET_OPEN_EXISTING
                                                            : IMGRET_OPEN_READ_ONLY);
     if (!db)
         return CLI_EXIT_ERROR;
     imgret_error error = IMGRET_ERROR_INIT;
-    cli_form form = cli_output_form(options);
     uint64_t problem_count = 0;
     int status = options->repair ? repair(options, db, form) : CLI_EXIT_FOUND;
     if (status == CLI_EXIT_ERROR || status == CLI_EXIT_INTERRUPTED) {
@@ -256,6 +280,8 @@ int cli_check(const cli_options *options)
         print_check_summary(options, problem_count);
     if (problem_count && status != CLI_EXIT_INTERRUPTED)
         status = CLI_EXIT_ERROR;
+    if (status == CLI_EXIT_FOUND)
+        status = salvaged;
     cli_session_close(db);
     return status;
 }

@@ -1,6 +1,7 @@
 /* cmd_dups.c: dups: groups of pictures that show the same, and what the user says of them. */
 #include "commands.h"
 #include "json.h"
+#include "likeness.h"
 #include "message.h"
 #include "output.h"
 #include "params.h"
@@ -119,13 +120,17 @@ static int find_groups(imgret *db, const cli_options *options)
         .size = sizeof wanted,
         .flags = options->turned ? IMGRET_DUPLICATES_TURNED : 0,
         .kind_max = options->kind,
-        .similar_score = isnan(options->min_score) ? 0 : options->min_score,
+        .similar_score = isnan(options->min_score.number) ? 0 : options->min_score.number,
         .where = options->where,
     };
-    if (!isnan(options->min_score) && options->kind != IMGRET_DUPLICATE_SIMILAR) {
+    bool bounded = !isnan(options->min_score.number) || options->min_score.level;
+    if (bounded && options->kind != IMGRET_DUPLICATE_SIMILAR) {
         cli_error("--min-score goes with --kind similar");
         return CLI_EXIT_ERROR;
     }
+    if (options->min_score.level && !cli_likeness_score(db, options->min_score.level,
+                                                        &wanted.similar_score, &error))
+        return cli_session_fail(&error);
     if (!cli_params_read(&params, &wanted.param_count, options))
         return CLI_EXIT_ERROR;
     wanted.params = params;

@@ -1,4 +1,5 @@
-/* cmd_label.c: label: learns a label from examples and gives it to the pictures that it fits. */
+/* cmd_label.c: label: learns a label from examples and gives it to the pictures that it fits, or takes
+ * labels away. */
 #include "commands.h"
 #include "json.h"
 #include "message.h"
@@ -105,8 +106,100 @@ static int label(imgret *db, const imgret_input *examples, uint64_t count,
     return code == IMGRET_OK ? report_end(options, &report) : cli_session_fail(&error);
 }
 
+/* ---- --clear ---- */
+
+enum { PAGE = 1000 };
+
+static int32_t clear_one(imgret *db, int64_t id, uint64_t *cleared, imgret_error *error)
+{
+    int32_t code = imgret_set_label(db, id, NULL, 0, error);
+    *cleared += code == IMGRET_OK;
+    return code == IMGRET_NOT_FOUND ? IMGRET_OK : code; /* removed meanwhile */
+}
+
+static int clear_named(imgret *db, const cli_options *options, uint64_t *cleared)
+{
+    imgret_error error = IMGRET_ERROR_INIT;
+    int status = CLI_EXIT_FOUND;
+    for (size_t i = 0; i < options->word_count; i++) {
+        imgret_input named;
+        if (read_example(&named, db, options->words[i], &error) != IMGRET_OK)
+            return cli_session_fail(&error);
+        uint64_t before = *cleared;
+        if (named.kind == IMGRET_INPUT_ID &&
+            clear_one(db, named.id, cleared, &error) != IMGRET_OK)
+            return cli_session_fail(&error);
+        if (*cleared == before) {
+            cli_error("%s: not in the database", options->words[i]);
+            status = CLI_EXIT_NOTHING;
+        }
+    }
+    return status;
+}
+
+/* Page by page: what has no label any more is passed over by its id. */
+static int clear_matching(imgret *db, const cli_options *options, uint64_t *cleared)
+{
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_param *params;
+    imgret_list_options list = {.size = sizeof list, .limit = PAGE, .where = options->where};
+    if (!cli_params_read(&params, &list.param_count, options))
+        return CLI_EXIT_ERROR;
+    list.params = params;
+    int32_t code = IMGRET_OK;
+    uint64_t count = PAGE;
+    while (code == IMGRET_OK && count == PAGE && !cli_session_is_interrupted()) {
+        imgret_records *records;
+        code = imgret_list(&records, db, &list, &error);
+        count = imgret_records_count(records);
+        int32_t began = code == IMGRET_OK ? imgret_begin(db, &error) : code;
+        code = began;
+        for (uint64_t i = 0; i < count && code == IMGRET_OK; i++) {
+            const imgret_record *record = imgret_records_at(records, i);
+            list.after_id = record->id;
+            if (record->label)
+                code = clear_one(db, record->id, cleared, &error);
+        }
+        if (code == IMGRET_OK)
+            code = imgret_commit(db, &error);
+        else if (began == IMGRET_OK)
+            imgret_rollback(db, NULL);
+        imgret_records_free(records);
+    }
+    cli_params_free(params, list.param_count);
+    if (code != IMGRET_OK)
+        return cli_session_fail(&error);
+    if (cli_session_is_interrupted())
+        return CLI_EXIT_INTERRUPTED;
+    return *cleared ? CLI_EXIT_FOUND : CLI_EXIT_NOTHING;
+}
+
+static int clear(const cli_options *options)
+{
+    if ((options->where != NULL) == (options->word_count > 0)) {
+        cli_error("--clear wants pictures, by id or path, or --where");
+        return CLI_EXIT_ERROR;
+    }
+    imgret *db = cli_session_open(options, IMGRET_OPEN_EXISTING);
+    if (!db)
+        return CLI_EXIT_ERROR;
+    uint64_t cleared = 0;
+    int status = options->where ? clear_matching(db, options, &cleared)
+                                : clear_named(db, options, &cleared);
+    if (status == CLI_EXIT_FOUND || status == CLI_EXIT_NOTHING)
+        cli_note("labels taken away: %" PRIu64, cleared);
+    cli_session_close(db);
+    return status;
+}
+
 int cli_label(const cli_options *options)
 {
+    if (options->clear)
+        return clear(options);
+    if (options->word_count < 2) {
+        cli_error("no %s given; see 'imgret help label'", options->word_count ? "example" : "label");
+        return CLI_EXIT_ERROR;
+    }
     imgret *db = cli_session_open(options, options->assign ? IMGRET_OPEN_EXISTING
                                                            : IMGRET_OPEN_READ_ONLY);
     if (!db)

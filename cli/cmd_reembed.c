@@ -45,6 +45,22 @@ static void print_done(const cli_options *options, const imgret_reembed_report *
     }
 }
 
+/* What scores meant under the old model, they do not mean under the new one. */
+static bool calibrate_again(const cli_options *options)
+{
+    cli_options opened = *options;
+    opened.model = NULL;
+    imgret *db = cli_session_open(&opened, IMGRET_OPEN_EXISTING);
+    imgret_error error = IMGRET_ERROR_INIT;
+    bool good = db && imgret_calibrate(db, NULL, NULL, &error) == IMGRET_OK;
+    if (db && !good)
+        cli_session_fail(&error);
+    if (good)
+        cli_note("%s: calibrated for its new model", options->db);
+    cli_session_close(db);
+    return good;
+}
+
 int cli_reembed(const cli_options *options)
 {
     if (!options->model) {
@@ -67,6 +83,8 @@ int cli_reembed(const cli_options *options)
         .on_progress = on_progress,
         .user = &form,
     };
+    imgret_calibration known = {.size = sizeof known};
+    bool calibrated = imgret_get_calibration(db, &known, NULL) == IMGRET_OK;
     int status = CLI_EXIT_FOUND;
     if (imgret_reembed(db, &wanted, &report, &error) != IMGRET_OK)
         status = cli_session_fail(&error);
@@ -75,5 +93,8 @@ int cli_reembed(const cli_options *options)
     if (status == CLI_EXIT_FOUND && report.missing_count)
         status = CLI_EXIT_SOME_FAILED;
     cli_session_close(db);
+    if (calibrated && (status == CLI_EXIT_FOUND || status == CLI_EXIT_SOME_FAILED) &&
+        !calibrate_again(options))
+        status = CLI_EXIT_ERROR;
     return status;
 }

@@ -155,10 +155,13 @@ static int query(imgret *db, const cli_question *question, const cli_options *op
         .size = sizeof query_options, .k = options->k, .where = options->where,
         .effort = options->effort, .deadline_ms = options->deadline_ms};
     imgret_param *params;
-    if (!isnan(options->min_score)) {
+    if (!isnan(options->min_score.number)) {
         query_options.flags = IMGRET_QUERY_MIN_SCORE;
-        query_options.min_score = options->min_score;
+        query_options.min_score = options->min_score.number;
     }
+    query_options.min_likeness = options->min_score.level;
+    query_options.rerank_by = options->rerank;
+    query_options.rerank_weight = isnan(options->rerank_weight) ? 0 : options->rerank_weight;
     imgret_box box;
     if (!cli_regions_read(&query_options, &box, options))
         return CLI_EXIT_ERROR;

@@ -31,6 +31,7 @@ int cli_reembed(const cli_options *options);
 int cli_completions(const cli_options *options);
 int cli_dups(const cli_options *options);
 int cli_eval(const cli_options *options);
+int cli_calibrate(const cli_options *options);
 int cli_compare_databases(const cli_options *options);
 
 /* Explains one command, or all when `command` is NULL. */

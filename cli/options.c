@@ -23,6 +23,7 @@ enum {
     DUPS = 1u << 9,
     EVAL = 1u << 10,
     COMPARE = 1u << 11,
+    CALIBRATE = 1u << 12,
     EXTRACT = 1u << 20,
     MODEL = 1u << 21,
     PCA = 1u << 22,
@@ -94,7 +95,8 @@ static const cli_command commands[] = {
      "  imgret check photos.imgret\n"
      "  imgret check photos.imgret --repair\n",
      "  --repair makes damaged parts of the index anew. A picture whose vector is\n"
-     "  lost is read again, or listed and recorded as failed.\n",
+     "  lost is read again, or listed and recorded as failed. A damaged catalogue is\n"
+     "  made anew of all that can be read; nobody may have the database open then.\n",
      cli_check},
     {"extract", EXTRACT, 0, SIZE_MAX, "IMAGE... --output FILE | --json",
      "write the vectors of pictures, without a database",
@@ -127,14 +129,16 @@ static const cli_command commands[] = {
      "  TO must not exist. It appears when the copy is complete, and is a database\n"
      "  like any other: to restore it, use it, or copy it back.\n",
      cli_backup},
-    {"label", LABEL, 2, SIZE_MAX, "DB NAME IMAGE|ID... [--assign]",
+    {"label", LABEL, 0, SIZE_MAX, "DB NAME IMAGE|ID... [--assign] | DB --clear [ID|PATH...]",
      "find the pictures that a few examples stand for, and label them",
      "  imgret label photos.imgret cat 17 42 ~/Pictures/tom.jpg\n"
      "  imgret label photos.imgret cat 17 42 ~/Pictures/tom.jpg --assign\n"
-     "  imgret search photos.imgret a.jpg --where \"label = 'cat' AND label_score > .9\"\n",
+     "  imgret search photos.imgret a.jpg --where \"label = 'cat' AND label_score > .9\"\n"
+     "  imgret label photos.imgret --clear --where \"label = 'cat'\"\n",
      "  Learns from the examples and lists what they fit. With --assign that is stored\n"
      "  as their label, and examples that are in the database count as certain, now\n"
-     "  and in later runs. A word of digits is an id; write ./42 for a file.\n",
+     "  and in later runs. A word of digits is an id; write ./42 for a file. --clear\n"
+     "  takes labels away: of the named pictures, or of those that match --where.\n",
      cli_label},
     {"dups", DUPS, 0, 2, "DB [--kind KIND] [--turned] | DB --not A B",
      "find pictures that show the same, and which to keep",
@@ -163,6 +167,15 @@ static const cli_command commands[] = {
      "  Prints measure, A, B, B - A with its 95% interval, and the probability p of a\n"
      "  difference so great if the two were equally good (randomisation test).\n",
      cli_compare_databases},
+    {"calibrate", CALIBRATE, 0, 0, "DB [--sample N] [--no-copies]",
+     "learn what scores mean: the same, near, similar",
+     "  imgret calibrate photos.imgret\n"
+     "  imgret search photos.imgret cat.jpg --min-score near\n"
+     "  imgret dups photos.imgret --kind similar\n",
+     "  Compares pictures at random, each with its nearest, and with copies that it\n"
+     "  makes of them. What it finds is stored for --min-score and dups; another model\n"
+     "  needs it again, which 'reembed' sees to.\n",
+     cli_calibrate},
     {"export", EXPORT, 1, 1, "DB TO", "write all of a database in forms that other programs read",
      "  imgret export photos.imgret photos-export\n"
      "  jq .uri photos-export/images.ndjson\n",
@@ -228,10 +241,14 @@ static const cli_flag flags[] = {
      "draw the precision-recall curve into the new FILE"},
     {"sample", 0, CLI_FLAG_COUNT, "N", 10000000, EVAL | COMPARE, FIELD(sample),
      "ask with N at random (default all; 200 with --ann)"},
+    {"sample", 0, CLI_FLAG_COUNT, "N", 100000, CALIBRATE, FIELD(sample),
+     "look at N pictures (default 1000)"},
+    {"no-copies", 0, CLI_FLAG_SWITCH, NULL, 0, CALIBRATE, FIELD(no_copies),
+     "do not read picture files"},
     {"seed", 0, CLI_FLAG_COUNT, "N", UINT32_MAX, EVAL | COMPARE, FIELD(seed),
      "of the random choice among pictures (default 1)"},
-    {"min-score", 0, CLI_FLAG_NUMBER, "S", 0, SEARCH | DUPS, FIELD(min_score),
-     "only results with at least this score"},
+    {"min-score", 0, CLI_FLAG_SCORE, "S", 0, SEARCH | DUPS, FIELD(min_score),
+     "only from this score; or same, near, similar"},
     {"effort", 0, CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(effort),
      "candidates that a search keeps: more finds more"},
     {"target-recall", 0, CLI_FLAG_NUMBER, "R", 0, SEARCH, FIELD(target_recall),
@@ -278,11 +295,17 @@ static const cli_flag flags[] = {
     {"diversity", 0, CLI_FLAG_NUMBER, "D", 0, SEARCH, FIELD(diversity),
      "0 to 1: how much results should differ"},
     {"candidates", 0, CLI_FLAG_COUNT, "N", 1000000, SEARCH, FIELD(candidates),
-     "pictures that --diversity and --color look at"},
+     "pictures that --diversity, --color, --rerank see"},
+    {"rerank", 0, CLI_FLAG_CHOICE, "color|geometry", 0, SEARCH, FIELD(rerank),
+     "also rank by colours, or by what lies where"},
+    {"rerank-weight", 0, CLI_FLAG_NUMBER, "W", 0, SEARCH, FIELD(rerank_weight),
+     "of --rerank, 0 to 1 (default 0.5)"},
     {"cursor", 0, CLI_FLAG_TEXT, "CURSOR", 0, SEARCH, FIELD(cursor),
      "a page: 'first', then what the page before told"},
     {"assign", 0, CLI_FLAG_SWITCH, NULL, 0, LABEL, FIELD(assign),
      "store the label of the pictures that it fits"},
+    {"clear", 0, CLI_FLAG_SWITCH, NULL, 0, LABEL, FIELD(clear),
+     "take labels away instead"},
     {"confidence", 0, CLI_FLAG_NUMBER, "C", 0, LABEL, FIELD(confidence),
      "the least that fits, 0 to 1 (default 0.8)"},
     {"failed", 0, CLI_FLAG_SWITCH, NULL, 0, SHOW, FIELD(failed),
@@ -458,6 +481,13 @@ static bool parse_number(const char *text, double *out)
     return end != text && !*end && isfinite(*out);
 }
 
+/* A number, or the name of a level. */
+static bool parse_score(const char *text, cli_score *out)
+{
+    *out = (cli_score){.number = NAN, .level = parse_choice(text, "similar|near|same")};
+    return out->level || parse_number(text, &out->number);
+}
+
 static bool add_to_list(cli_list *list, const char *text)
 {
     const char **more = realloc(list->texts, (list->count + 1) * sizeof *more);
@@ -507,6 +537,12 @@ static bool set_value(cli_options *options, const cli_flag *flag, const char *te
         }
         *(double *)(void *)field = number;
         return true;
+    case CLI_FLAG_SCORE:
+        if (parse_score(text, (cli_score *)(void *)field))
+            return true;
+        cli_error("%s wants a number or one of same, near, similar, not '%s'",
+                  flag_title(flag, title), text);
+        return false;
     case CLI_FLAG_CHOICE:
         whole = parse_choice(text, flag->value);
         *(uint32_t *)(void *)field = (uint32_t)whole;
@@ -643,7 +679,8 @@ static bool check_words(const cli_options *options)
 
 bool cli_options_parse(cli_options *out, int argc, char **argv)
 {
-    *out = (cli_options){.min_score = NAN,
+    *out = (cli_options){.min_score = {.number = NAN},
+                         .rerank_weight = NAN,
                          .target_recall = NAN,
                          .color_weight = NAN,
                          .diversity = NAN,

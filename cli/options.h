@@ -28,6 +28,7 @@ typedef enum cli_flag_kind {
     CLI_FLAG_COUNT,  /* uint32_t, 1 to count_max */
     CLI_FLAG_ID,     /* int64_t, above 0 */
     CLI_FLAG_NUMBER, /* double, finite */
+    CLI_FLAG_SCORE,  /* cli_score */
     CLI_FLAG_CHOICE  /* uint32_t, 1 for the first of the names in `value`, as the header counts */
 } cli_flag_kind;
 
@@ -47,6 +48,12 @@ typedef struct cli_list {
     const char **texts; /* freed by cli_options_free */
     size_t count;
 } cli_list;
+
+/* A score: a number, or the name of a level that was calibrated. */
+typedef struct cli_score {
+    double number;  /* NaN: not given */
+    uint32_t level; /* IMGRET_LIKENESS_*; 0: none */
+} cli_score;
 
 /* What the command line said. Text points into argv; `words` is freed by cli_options_free. */
 struct cli_options {
@@ -74,7 +81,7 @@ struct cli_options {
     uint32_t vector_type;
     uint32_t k;
     int64_t id;       /* 0: not given */
-    double min_score; /* NaN: not given */
+    cli_score min_score;
     bool force;
     uint32_t memory_mib; /* 0: no limit */
     const char *output;
@@ -116,6 +123,10 @@ struct cli_options {
     bool watch;
     bool ann;
     const char *svg;
+    uint32_t rerank;      /* 0: not given; then IMGRET_RERANK_* */
+    double rerank_weight; /* NaN: not given */
+    bool no_copies;
+    bool clear;
 };
 
 /* The tables, for the help now and for whatever else is written from them. */

@@ -35,10 +35,12 @@ static const char style[] =
     "main{display:grid;grid-template-columns:repeat(auto-fill,minmax(210px,1fr));gap:18px}\n"
     "figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:10px;"
     "overflow:hidden}\n"
-    ".well{display:flex;align-items:center;justify-content:center;background:var(--well)}\n"
+    ".well{position:relative;display:flex;align-items:center;justify-content:center;background:var(--well)}\n"
     "figure .well{aspect-ratio:4/3}\n"
     ".well img{width:100%;height:100%;object-fit:contain;display:block}\n"
     "header .well img{width:auto;max-width:100%}\n"
+    ".well svg{position:absolute;inset:0;width:100%;height:100%}\n"
+    ".well rect{fill:none;stroke:var(--mark);stroke-width:3;vector-effect:non-scaling-stroke}\n"
     ".none{padding:16px;text-align:center;color:var(--soft);font-size:13px;"
     "overflow-wrap:anywhere}\n"
     ".none b{display:block;font-size:20px;letter-spacing:.06em;margin-bottom:4px}\n"
@@ -197,6 +199,21 @@ static void write_name(FILE *out, const char *path, const char *name)
         fputs("</a>", out);
 }
 
+/* The object that was found, drawn over its picture, which is fitted into the same place. */
+static void write_box(FILE *out, const imgret_hit *hit)
+{
+    if (hit->region == 0 || hit->width == 0 || hit->height == 0)
+        return;
+    fprintf(out, "<svg viewBox=\"0 0 %u %u\"><rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\">",
+            hit->width, hit->height, hit->box_x, hit->box_y, hit->box_width, hit->box_height);
+    if (hit->region_label) {
+        fputs("<title>", out);
+        cli_text_html(out, hit->region_label);
+        fputs("</title>", out);
+    }
+    fputs("</rect></svg>", out);
+}
+
 static void write_hit(FILE *out, const cli_sheet *sheet, uint64_t index, uint64_t *budget)
 {
     const imgret_hit *hit = imgret_results_at(sheet->results, index);
@@ -207,6 +224,8 @@ static void write_hit(FILE *out, const cli_sheet *sheet, uint64_t index, uint64_
     load(&picture, hit->uri, budget);
     fputs("<figure><div class=\"well\">", out);
     write_picture(out, &picture, name);
+    if (picture.mime)
+        write_box(out, hit);
     fprintf(out,
             "</div><figcaption><div class=\"line\"><span class=\"rank\">%" PRIu64
             "</span><span class=\"score\">%.4f</span></div>",

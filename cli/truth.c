@@ -121,24 +121,52 @@ static void free_lines(lines *list)
     free(list->text);
 }
 
+/* Where a class stands in the table, or would: its number plus one, 0 when it is new. FNV-1a. */
+static uint32_t *class_place(const cli_truth *truth, const char *label, size_t bytes)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < bytes; i++)
+        hash = (hash ^ (uint8_t)label[i]) * 1099511628211u;
+    uint32_t mask = 2 * truth->class_room - 1, at = (uint32_t)(hash >> 20) & mask;
+    for (;; at = (at + 1) & mask) {
+        uint32_t number = truth->class_table[at];
+        const char *name = number ? truth->classes[number - 1] : NULL;
+        if (!name || (strlen(name) == bytes && !memcmp(name, label, bytes)))
+            return &truth->class_table[at];
+    }
+}
+
+/* Makes room for another class. The table of hashes is at least twice as large as there are classes. */
+static bool grow_classes(cli_truth *truth)
+{
+    uint32_t room = truth->class_room ? 2 * truth->class_room : 64;
+    char **names = realloc(truth->classes, room * sizeof *names);
+    if (names)
+        truth->classes = names;
+    uint32_t *sizes = realloc(truth->class_sizes, room * sizeof *sizes);
+    if (sizes)
+        truth->class_sizes = sizes;
+    uint32_t *table = calloc(2 * (size_t)room, sizeof *table);
+    if (!names || !sizes || !table) {
+        free(table);
+        return out_of_memory();
+    }
+    free(truth->class_table);
+    truth->class_table = table;
+    truth->class_room = room;
+    for (uint32_t i = 0; i < truth->class_count; i++)
+        *class_place(truth, names[i], strlen(names[i])) = i + 1;
+    return true;
+}
+
 /* The number of a class, given when it is new; UINT32_MAX: said on stderr. */
 static uint32_t class_of(cli_truth *truth, const char *label, size_t bytes)
 {
-    for (uint32_t i = truth->class_count; i-- > 0;) /* neighbours are often of one class */
-        if (strlen(truth->classes[i]) == bytes && !memcmp(truth->classes[i], label, bytes))
-            return i;
-    if (truth->class_count == truth->class_room) {
-        uint32_t room = truth->class_room ? 2 * truth->class_room : 64;
-        char **names = realloc(truth->classes, room * sizeof *names);
-        if (names)
-            truth->classes = names;
-        uint32_t *sizes = realloc(truth->class_sizes, room * sizeof *sizes);
-        if (sizes)
-            truth->class_sizes = sizes;
-        if (!names || !sizes)
-            return out_of_memory() ? 0 : UINT32_MAX;
-        truth->class_room = room;
-    }
+    if (truth->class_count == truth->class_room && !grow_classes(truth))
+        return UINT32_MAX;
+    uint32_t *place = class_place(truth, label, bytes);
+    if (*place)
+        return *place - 1;
     if (truth->class_count >= CLASSES_MAX) {
         cli_error("more than %d classes", CLASSES_MAX);
         return UINT32_MAX;
@@ -148,7 +176,8 @@ static uint32_t class_of(cli_truth *truth, const char *label, size_t bytes)
         return out_of_memory() ? 0 : UINT32_MAX;
     truth->classes[truth->class_count] = name;
     truth->class_sizes[truth->class_count] = 0;
-    return truth->class_count++;
+    *place = ++truth->class_count;
+    return truth->class_count - 1;
 }
 
 static bool add_item(cli_truth *truth, const imgret_record *record, const char *label,
@@ -232,6 +261,7 @@ void cli_truth_free(cli_truth *truth)
     free(truth->items);
     free(truth->classes);
     free(truth->class_sizes);
+    free(truth->class_table);
     *truth = (cli_truth){0};
 }
 

@@ -17,6 +17,7 @@ typedef struct cli_truth {
     size_t count, room;
     char **classes;
     uint32_t *class_sizes; /* pictures of each */
+    uint32_t *class_table; /* of hashes, 2 * class_room entries */
     uint32_t class_count, class_room;
 } cli_truth;
 

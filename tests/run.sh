@@ -1,7 +1,9 @@
 #!/bin/sh
 # run.sh: runs test programs that speak TAP, one line each, and sums them up in one last line.
 #
-#   sh tests/run.sh [--skip "NAME: REASON"]... FILE...
+#   sh tests/run.sh [-j N] [--skip "NAME: REASON"]... FILE...
+#
+# N files run at a time (1), each reported when it ends; so those that last long had best stand first.
 #
 # FILE is a cmocka program, a fuzz target's replay driver (NAME-replay; its corpora stand in
 # tests/fuzz/corpora.txt) or a shell test (*.sh). All get this environment:
@@ -25,8 +27,15 @@ export IMGRET="$build/imgret" IMGRET_BUILD="$build" CMOCKA_MESSAGE_OUTPUT=TAP
 export IMGRET_PLUGIN_PATH="$build/lib/imgret" IMGRET_TEST_PLUGINS="$build/tests/plugins"
 export IMGRET_TEST_DATA="${IMGRET_TEST_DATA:-}"
 export UBSAN_OPTIONS="print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
-scratch=$(mktemp -d) || exit 1
-trap 'rm -rf "$scratch"' EXIT
+# "--one FOLDER FILE" is how this script calls itself, for each file.
+if [ "${1:-}" = --one ]; then
+    results=$2
+    scratch=$(mktemp -d "$results/XXXXXX") || exit 1
+else
+    results=$(mktemp -d) || exit 1
+    scratch=$results
+    trap 'rm -rf "$results"' EXIT
+fi
 trap 'exit 130' INT TERM
 
 # ThreadSanitizer of gcc 12 cannot place its shadow memory where addresses are very random.
@@ -34,8 +43,6 @@ steady=${EMULATOR:-}
 if grep -q -e '-fsanitize=thread' "$build/flags" 2>/dev/null && setarch -R true 2>/dev/null; then
     steady='setarch -R'
 fi
-
-passed=0 failed=0 skipped=0 failed_names=''
 
 # Reads TAP on stdin; prints "passed failed skipped", then a line for each skip and failure.
 read_tap() { # exit status of the program
@@ -109,9 +116,9 @@ run_file() { # file, name
     esac
 }
 
-report() { # name, seconds, result file
+report() { # name, seconds, what read_tap printed
     read -r ok bad skip <"$3"
-    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+    echo "$ok $bad $skip $1" >>"$results/counts"
     word=ok
     [ "$skip" = 0 ] || [ "$ok" != 0 ] || word=skip
     [ "$bad" = 0 ] || word=FAIL
@@ -122,34 +129,49 @@ report() { # name, seconds, result file
     sed '1d; s/^/      /' "$3"
 }
 
-while [ $# -gt 0 ]; do
-    if [ "$1" = --skip ]; then
-        printf '0 0 1\nskipped: %s\n' "${2#*: }" >"$scratch/result"
-        report "${2%%: *}" 0.0 "$scratch/result"
-        shift 2
-        continue
-    fi
-    file=$1
-    shift
-    name=${file##*/}
-    case $name in *"${T:-}"*) ;; *) continue ;; esac
+run_one() { # file
+    name=${1##*/}
     out="$build/test-logs/$name.out" err="$build/test-logs/$name.err"
-    mkdir -p "$scratch/tmp"
+    mkdir "$scratch/tmp"
     began=$(date +%s%N)
-    TMPDIR="$scratch/tmp" run_file "$file" "$name" >"$out" 2>"$err" </dev/null
+    TMPDIR="$scratch/tmp" run_file "$1" "$name" >"$out" 2>"$err" </dev/null
     status=$?
     tenths=$((($(date +%s%N) - began) / 100000000))
     chmod -R u+rwX "$scratch/tmp" 2>/dev/null
     rm -rf "$scratch/tmp"
     read_tap $status <"$out" >"$scratch/result"
+    # Nobody else reports meanwhile: the lines of two files must not mix.
+    exec 9>"$results/lock"
+    flock 9
     report "$name" "$((tenths / 10)).$((tenths % 10))" "$scratch/result"
-    if [ "$bad" != 0 ]; then
-        failed_names="$failed_names $name"
-        sed 's/^/    | /' "$out" "$err"
-    fi
-done
+    [ "$bad" = 0 ] || sed 's/^/    | /' "$out" "$err"
+}
 
-[ -z "$failed_names" ] || echo "failed:$failed_names"
-[ $((passed + failed + skipped)) != 0 ] || echo "no test ran"
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed = 0 ] && [ $passed != 0 ]
+if [ "${1:-}" = --one ]; then
+    run_one "$3"
+    exit 0
+fi
+
+jobs=1
+if [ "${1:-}" = -j ]; then
+    jobs=$2
+    shift 2
+fi
+: >"$results/counts"
+while [ "${1:-}" = --skip ]; do
+    printf '0 0 1\nskipped: %s\n' "${2#*: }" >"$scratch/result"
+    report "${2%%: *}" 0.0 "$scratch/result"
+    shift 2
+done
+for file in "$@"; do
+    case ${file##*/} in *"${T:-}"*) printf '%s\0' "$file" ;; esac
+done | xargs -0 -r -n 1 -P "$jobs" sh tests/run.sh --one "$results" ||
+    echo "0 1 0 run.sh" >>"$results/counts" # a file whose runner was killed left no count
+
+awk '{ passed += $1; failed += $2; skipped += $3; if ($2) names = names " " $4 }
+END {
+    if (names) print "failed:" names
+    if (!(passed + failed + skipped)) print "no test ran"
+    printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+    exit failed || !passed
+}' "$results/counts"

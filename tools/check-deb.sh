@@ -3,7 +3,8 @@
 #
 #   sh tools/check-deb.sh [FOLDER]      a Debian bookworm that debootstrap made; made when missing
 #
-# Environment: MIRROR. The packages that ours depend on come from that mirror.
+# Environment: MIRROR, where the packages come from that ours depend on; BUILD; IMGRET_TEST_DATA, whose
+# weights the torch package runs where they are.
 set -eu
 cd "$(dirname "$0")/.."
 mirror=${MIRROR:-http://deb.debian.org/debian}
@@ -24,7 +25,8 @@ trap '[ -z "$made" ] || rm -rf --one-file-system "$made"' EXIT
 mkdir -p "$root/packages"
 cp dist/*.deb "$root/packages/"
 cp tests/abi/consumer.c "$root/packages/"
-build/examples/draw_pictures "$root/packages/pictures" 16 7
+rm -rf "$root/packages/pictures"
+"${BUILD:-build}/examples/draw_pictures" "$root/packages/pictures" 16 7
 in_root() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
 
 # Only what a user of the command needs, then what a programmer needs.
@@ -38,6 +40,10 @@ in_root sh -ec '
     imgret add t.imgret pictures --quiet
     imgret search t.imgret pictures/forest/forest-000.* | head -n 1 | grep forest-000
     imgret check t.imgret
+    dpkg -S "$(ls /usr/lib/*/imgret/imgret-decode)" | grep "^libimgret0:"
+    rm -rf apart.imgret
+    imgret add apart.imgret pictures --isolate --quiet
+    imgret count apart.imgret
     python3 -c "
 import imgret
 with imgret.open(\"t.imgret\") as db:
@@ -56,6 +62,19 @@ if ls dist/libimgret-torch_*.deb >/dev/null 2>&1 && [ "${WITH_TORCH:-1}" != 0 ];
     in_root sh -ec 'apt-get -q -y --no-install-recommends install /packages/libimgret-torch_*.deb' >/dev/null
     in_root sh -ec 'cd /packages; echo no weights > x.safetensors
         imgret model inspect x.safetensors 2>&1 | grep -i torch || { imgret model inspect x.safetensors; exit 1; }'
+    weights=${IMGRET_TEST_DATA:-}/weights/vit_tiny_patch16_224.fp16.safetensors
+    if [ -f "$weights" ]; then
+        cp "$weights" "$root/packages/weights.safetensors"
+        in_root sh -ec '
+            cd /packages
+            imgret model inspect weights.safetensors | head -n 3
+            rm -rf v.imgret
+            imgret add v.imgret pictures --model weights.safetensors --quiet
+            imgret search v.imgret pictures/forest/forest-000.* | head -n 1 | grep forest-000'
+        echo "check-deb: libimgret-torch extracted with vit_tiny"
+    else
+        echo "check-deb: skipped: no weights, libimgret-torch loaded but ran no model"
+    fi
 fi
 in_root sh -ec 'apt-get -q -y purge imgret libimgret-dev libimgret0 "python3-imgret"' >/dev/null
 [ -z "$(find "$root/usr" -path "$root/usr/share/doc" -prune -o -name '*imgret*' -print)" ] ||

@@ -26,8 +26,9 @@ BEGIN {
     for (i = 1; i in word; i += 2) floor_of[word[i]] = word[i + 1]
 
     # What other rooms may include of a room, besides ROOM/ROOM.h; "*" is every header.
+    faces["analyze"] = "alter.h places.h"
     faces["base"] = "*"
-    faces["catalog"] = "transfer.h repair.h"
+    faces["catalog"] = "transfer.h repair.h salvage.h"
     faces["decode"] = "isolate.h"
     faces["engine"] = "*"
     faces["extract"] = "boxes.h detector.h"

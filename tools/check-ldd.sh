@@ -1,5 +1,6 @@
 #!/bin/sh
-# check-ldd.sh: what the library and the command load at start: no libstdc++, no libtorch.
+# check-ldd.sh: what the library and the command load at start: no libstdc++, no libtorch. And what the
+# library weighs: under 2 MB without what a debugger reads.
 #
 #   sh tools/check-ldd.sh LIBRARY [PROGRAM...]
 #
@@ -29,5 +30,14 @@ for file in "$@"; do
         esac
     done
     echo "check-ldd: $file needs $(echo "$needed" | tr '\n' ' ')"
+    case $file in
+    *.so*)
+        stripped=$(mktemp)
+        strip --strip-unneeded -o "$stripped" "$file"
+        bytes=$(wc -c <"$stripped")
+        rm -f "$stripped"
+        [ "$bytes" -lt 2000000 ] || complain "$file has $bytes bytes when stripped, 2,000,000 are too many"
+        echo "check-ldd: $file has $bytes bytes when stripped" ;;
+    esac
 done
 exit $failed

@@ -3,7 +3,7 @@
 #
 #   sh tools/install-deps.sh SET... [--optional SET...]
 #
-# Sets: build test torch reference checks arm64 packages peers go.
+# Sets: build test torch reference checks arm64 musl packages peers go.
 #
 # Installs only what is missing, with apt-get, as root or through sudo where that asks no password.
 # Where it may not install, one message names the packages; the exit status is then 1, unless only
@@ -20,10 +20,11 @@ packages_of() {
     reference) echo python3-pil ;;
     checks) echo abigail-tools cmake mandoc man-db clang libclang-rt-dev llvm clang-format clang-tidy cppcheck git ;;
     arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user ;;
+    musl) echo musl-tools ;;
     packages) echo debhelper dh-python lintian fakeroot ;;
     peers) echo g++ libhnswlib-dev libfaiss-dev libblas-dev liblapack-dev libopenblas0-pthread ;;
     go) echo golang-go ;;
-    *) echo "install-deps.sh: no such set: $1 (build, test, torch, reference, checks, arm64, packages, peers, go)" >&2; exit 2 ;;
+    *) echo "install-deps.sh: no such set: $1 (build, test, torch, reference, checks, arm64, musl, packages, peers, go)" >&2; exit 2 ;;
     esac
 }
 
@@ -39,6 +40,7 @@ needs_of() {
     packages) echo "debhelper, dh-python, lintian (make deb, on Debian alone)" ;;
     peers) echo "hnswlib, Faiss (optional: what imgret-bench peers measures)" ;;
     go) echo "Go 1.19 or later with cgo (optional: the tests of bindings/go)" ;;
+    musl) echo "musl-gcc (optional: compiling against musl)" ;;
     arm64) echo "a cross compiler for arm64 with its libc, qemu-aarch64 (user mode)" ;;
     esac
 }

@@ -6,6 +6,7 @@
  * is only its own. The base is read as a stream by all of them.
  */
 #include "commands.h"
+#include "library.h"
 #include "options.h"
 #include "stage.h"
 #include "vectors.h"
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 typedef struct {
@@ -28,6 +28,7 @@ typedef struct {
     uint64_t build_memory; /* bytes; 0: no limit */
     uint64_t memory;       /* of this search; 0: no limit */
     int calibrated;        /* measure target_recall too */
+    int exact, estimated;  /* which scores are asked for; one of them at least */
     bench_point built;
 } ann;
 
@@ -35,73 +36,21 @@ typedef struct {
 
 static imgret *open_database(const ann *a, uint32_t flags, uint32_t threads, uint64_t memory)
 {
-    char model[32];
-    imgret *db;
-    imgret_error error = IMGRET_ERROR_INIT;
-    snprintf(model, sizeof model, "vectors:%u", a->job.dimension);
-    imgret_open_options options = {.size = sizeof options,
-                                   .flags = flags,
-                                   .model = model,
-                                   .metric = a->job.metric,
-                                   .vector_type = a->vector_type,
-                                   .threads = threads,
-                                   .index_ram_bytes = memory};
-    if (imgret_open(&db, a->database, &options, &error) != IMGRET_OK)
-        bench_die("%s", error.message);
-    return db;
+    return bench_library_open(a->database, a->job.dimension, a->job.metric, a->vector_type, flags,
+                              threads, memory);
 }
 
 /* Ids of a fresh database count from 1: an answer's id tells the position in the base. */
-static void add_vector(imgret *db, const float *row, uint32_t dimension, uint64_t position)
-{
-    imgret_error error = IMGRET_ERROR_INIT;
-    imgret_input input = {
-        .size = sizeof input, .kind = IMGRET_INPUT_VECTOR, .vector = row, .dimension = dimension};
-    imgret_add_result result = {.size = sizeof result};
-    if (imgret_add(db, &input, NULL, &result, &error) != IMGRET_OK)
-        bench_die("vector %llu: %s", (unsigned long long)position, error.message);
-    if (result.id != (int64_t)position + 1)
-        bench_die("the database gave id %lld to vector %llu", (long long)result.id,
-                  (unsigned long long)position);
-}
-
-static void add_all(const ann *a, imgret *db)
-{
-    enum { BATCH = 1000 };
-    imgret_error error = IMGRET_ERROR_INIT;
-    bench_vectors *base = bench_vectors_open(a->job.base, a->job.base_max);
-    float *rows = malloc((size_t)BATCH * a->job.dimension * sizeof *rows);
-    if (!rows)
-        bench_die("no memory");
-    uint64_t position = 0, count;
-    while ((count = bench_vectors_read(base, rows, BATCH)) > 0) {
-        if (imgret_begin(db, &error) != IMGRET_OK)
-            bench_die("%s", error.message);
-        for (uint64_t i = 0; i < count; i++)
-            add_vector(db, rows + i * a->job.dimension, a->job.dimension, position++);
-        if (imgret_commit(db, &error) != IMGRET_OK)
-            bench_die("%s", error.message);
-    }
-    free(rows);
-    bench_vectors_close(base);
-}
-
-static double processor_seconds(void)
-{
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-           (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
-}
-
 static void store(void *user)
 {
     ann *a = user;
     imgret *db = open_database(a, IMGRET_OPEN_NEW, a->job.build_threads, 0);
+    bench_vectors *base = bench_vectors_open(a->job.base, a->job.base_max);
     double started = bench_seconds();
-    add_all(a, db);
+    bench_library_add(db, base, a->job.count, 1);
     a->built = bench_job_point(&a->job, "libimgret");
     a->built.add_s = bench_seconds() - started;
+    bench_vectors_close(base);
     imgret_close(db);
     bench_build_write(a->notes, &a->built);
 }
@@ -115,12 +64,12 @@ static void build(void *user)
     imgret_optimize_options options = {.size = sizeof options,
                                        .flags = IMGRET_OPTIMIZE_FORCE,
                                        .memory_bytes_max = a->build_memory};
-    double started = bench_seconds(), processor = processor_seconds();
+    double started = bench_seconds(), processor = bench_processor_seconds();
     if (imgret_optimize(db, &options, &error) != IMGRET_OK)
         bench_die("%s", error.message);
     a->built = bench_build_read(a->notes);
     a->built.build_s = bench_seconds() - started;
-    a->built.build_cpu_s = processor_seconds() - processor;
+    a->built.build_cpu_s = bench_processor_seconds() - processor;
     imgret_close(db);
     a->built.file_bytes = (double)bench_tree_bytes(a->database);
     bench_build_write(a->notes, &a->built);
@@ -134,9 +83,10 @@ static void prepare(ann *a)
             (uint32_t)a->built.dimension != a->job.dimension ||
             strcmp(a->built.metric, bench_metric_name(a->job.metric)) != 0)
             bench_die("%s was made of other vectors, or for another metric", a->database);
-        return;
-    }
-    bench_run_apart(store, a);
+        if (isfinite(a->built.build_rss_bytes))
+            return;
+    } else
+        bench_run_apart(store, a);
     uint64_t peak_bytes = bench_run_apart(build, a);
     a->built = bench_build_read(a->notes);
     a->built.build_rss_bytes = (double)peak_bytes;
@@ -145,100 +95,35 @@ static void prepare(ann *a)
 
 /* ---- Search --------------------------------------------------------------------------------------- */
 
-typedef struct {
-    imgret *db;
-    uint32_t dimension;
-    int by_target; /* efforts are target_recall in units of 1 / TARGET_UNIT */
-} searched;
-
-enum { TARGET_UNIT = 10000 };
-
-static imgret_query_options options_of(const searched *s, uint32_t effort, uint32_t k)
-{
-    imgret_query_options options = {.size = sizeof options, .k = k};
-    if (s->by_target)
-        options.target_recall = (float)effort / TARGET_UNIT;
-    else
-        options.effort = effort;
-    return options;
-}
-
-static void keep_ids(const imgret_results *results, uint32_t k, int64_t *ids)
-{
-    uint64_t count = imgret_results_count(results);
-    for (uint32_t i = 0; i < k; i++)
-        ids[i] = i < count ? imgret_results_at(results, i)->id - 1 : -1;
-}
-
-static void search_batch(void *user, const float *queries, uint32_t count, uint32_t effort,
-                         uint32_t k, int64_t *ids)
-{
-    const searched *s = user;
-    imgret_error error = IMGRET_ERROR_INIT;
-    imgret_input *inputs = calloc(count, sizeof *inputs);
-    imgret_results **results = calloc(count, sizeof *results);
-    imgret_query_options options = options_of(s, effort, k);
-    if (!inputs || !results)
-        bench_die("no memory");
-    for (uint32_t i = 0; i < count; i++)
-        inputs[i] = (imgret_input){.size = sizeof inputs[i],
-                                   .kind = IMGRET_INPUT_VECTOR,
-                                   .vector = queries + (size_t)i * s->dimension,
-                                   .dimension = s->dimension};
-    if (imgret_query_batch(results, s->db, inputs, count, &options, &error) != IMGRET_OK)
-        bench_die("%s", error.message);
-    for (uint32_t i = 0; i < count; i++) {
-        keep_ids(results[i], k, ids + (size_t)i * k);
-        imgret_results_free(results[i]);
-    }
-    free(inputs);
-    free(results);
-}
-
-static void search_one(void *user, const float *query, uint32_t effort, uint32_t k, int64_t *ids)
-{
-    const searched *s = user;
-    imgret_error error = IMGRET_ERROR_INIT;
-    imgret_results *results;
-    imgret_input input = {.size = sizeof input,
-                          .kind = IMGRET_INPUT_VECTOR,
-                          .vector = query,
-                          .dimension = s->dimension};
-    imgret_query_options options = options_of(s, effort, k);
-    if (imgret_query(&results, s->db, &input, &options, &error) != IMGRET_OK)
-        bench_die("%s", error.message);
-    keep_ids(results, k, ids);
-    imgret_results_free(results);
-}
-
-static void count_work(void *user, bench_counters *out)
-{
-    const searched *s = user;
-    imgret_error error = IMGRET_ERROR_INIT;
-    imgret_stats stats = {.size = sizeof stats};
-    if (imgret_get_stats(s->db, &stats, &error) != IMGRET_OK)
-        bench_die("%s", error.message);
-    out->reads = (double)stats.disk_read_count;
-    out->read_bytes = (double)stats.disk_read_bytes;
-    out->ram_bytes = (double)(stats.delta_ram_bytes + stats.segment_ram_bytes);
-}
-
 /* The same recalls, reached by the library's own choice of effort. */
-static void measure_calibrated(bench_engine *engine, const bench_queries *queries,
+static void measure_calibrated(const bench_engine *engine, const bench_queries *queries,
                                const bench_plan *asked, bench_point point)
 {
-    searched *s = engine->user;
+    bench_library s = *(const bench_library *)engine->user;
+    bench_engine chosen = *engine;
     bench_plan plan = *asked;
     size_t length = strlen(point.index);
     snprintf(point.index + length, sizeof point.index - length, ", effort is target_recall x %d",
-             TARGET_UNIT);
+             BENCH_TARGET_UNIT);
     plan.recall_count = plan.effort_count = 0;
     for (uint32_t i = 0; i < asked->recall_count; i++)
-        plan.efforts[plan.effort_count++] = (uint32_t)(asked->recalls[i] * TARGET_UNIT + 0.5);
-    engine->effort_min = TARGET_UNIT / 2;
-    engine->effort_max = TARGET_UNIT - 1;
-    s->by_target = 1;
-    bench_measure(engine, queries, &plan, &point);
+        plan.efforts[plan.effort_count++] = (uint32_t)(asked->recalls[i] * BENCH_TARGET_UNIT + 0.5);
+    chosen.effort_min = BENCH_TARGET_UNIT / 2;
+    chosen.effort_max = BENCH_TARGET_UNIT - 1;
+    chosen.user = &s;
+    s.by_target = 1;
+    bench_measure(&chosen, queries, &plan, &point);
+}
+
+static void measure_scores(const ann *a, bench_library *s, const bench_queries *queries,
+                           bench_point *point, int estimated)
+{
+    bench_engine engine = bench_library_engine(s, a->job.plan.k);
+    s->estimated = estimated;
+    snprintf(point->scores, sizeof point->scores, "%s", estimated ? "estimated" : "exact");
+    bench_measure(&engine, queries, &a->job.plan, point);
+    if (a->calibrated)
+        measure_calibrated(&engine, queries, &a->job.plan, *point);
 }
 
 static void search(void *user)
@@ -247,8 +132,9 @@ static void search(void *user)
     bench_job *job = &a->job;
     bench_queries queries = bench_queries_load(job->queries, job->truth, job->query_max,
                                                job->plan.k);
-    searched s = {open_database(a, IMGRET_OPEN_READ_ONLY, job->plan.threads, a->memory),
-                  job->dimension, 0};
+    bench_library s = {.db = open_database(a, IMGRET_OPEN_READ_ONLY, job->plan.threads, a->memory),
+                       .dimension = job->dimension,
+                       .first_id = 1};
     imgret_error error = IMGRET_ERROR_INIT;
     imgret_stats stats = {.size = sizeof stats};
     if (imgret_get_stats(s.db, &stats, &error) != IMGRET_OK)
@@ -259,15 +145,10 @@ static void search(void *user)
              stats.vector_type == IMGRET_VECTOR_F32 ? "f32" : "f16", stats.kernels, stats.io_kind);
     if (a->memory)
         point.memory_bytes = (double)a->memory;
-    bench_engine engine = {.user = &s,
-                           .effort_min = job->plan.k,
-                           .effort_max = 16384,
-                           .search = search_one,
-                           .search_batch = search_batch,
-                           .count = count_work};
-    bench_measure(&engine, &queries, &job->plan, &point);
-    if (a->calibrated)
-        measure_calibrated(&engine, &queries, &job->plan, point);
+    if (a->exact)
+        measure_scores(a, &s, &queries, &point, 0);
+    if (a->estimated)
+        measure_scores(a, &s, &queries, &point, 1);
     imgret_close(s.db);
     bench_queries_free(&queries);
 }
@@ -288,9 +169,18 @@ static int search_all(ann *a, char *const *budgets, uint32_t budget_count)
     return failed;
 }
 
+static void read_scores(ann *a, const char *text)
+{
+    a->exact = strcmp(text, "exact") == 0 || strcmp(text, "both") == 0;
+    a->estimated = strcmp(text, "estimated") == 0 || strcmp(text, "both") == 0;
+    if (!a->exact && !a->estimated)
+        bench_die("--scores %s: wants exact, estimated or both", text);
+}
+
 int bench_ann(int argc, char **argv)
 {
-    static const char *const own[] = {"--db", "--memory", "--build-memory", "--vectors", NULL};
+    static const char *const own[] = {"--db",      "--memory", "--build-memory",
+                                      "--vectors", "--scores", NULL};
     static const char *const flags[] = {"--json", "--calibrated", NULL};
     bench_check_options(argc, argv, bench_job_valued, own, flags);
     static ann a;
@@ -299,6 +189,7 @@ int bench_ann(int argc, char **argv)
     if (strcmp(type, "f16") != 0 && strcmp(type, "f32") != 0)
         bench_die("--vectors %s: wants f16 or f32", type);
     a.vector_type = type[1] == '1' ? IMGRET_VECTOR_F16 : IMGRET_VECTOR_F32;
+    read_scores(&a, bench_option(argc, argv, "--scores", "exact"));
     char *budgets[BENCH_LIST_MAX];
     uint32_t budget_count = bench_texts(argc, argv, "--memory", "0", budgets, BENCH_LIST_MAX);
     bench_job_read(&a.job, argc, argv);

@@ -6,6 +6,7 @@
 
 int bench_gen(int argc, char **argv);
 int bench_ann(int argc, char **argv);
+int bench_merge(int argc, char **argv);
 int bench_peers(int argc, char **argv);
 int bench_plot(int argc, char **argv);
 int bench_table(int argc, char **argv);

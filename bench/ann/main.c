@@ -19,6 +19,7 @@ static const char usage[] =
     "    --threads N,... (2)  --runs N (3)\n"
     "    --recall R,... (0.9,0.95,0.99,0.999)   finds the effort on one half of the queries,\n"
     "                                      tells of the other half\n"
+    "    --scores exact|estimated|both (exact)  estimated ones need fewer reads\n"
     "    --calibrated                      also by the library's own target_recall\n"
     "    --efforts N,...                   measures these as they are\n"
     "    --count N  --queries-max N        only so many of the files\n"
@@ -27,8 +28,13 @@ static const char usage[] =
     "    --name TEXT                       what the set is called in reports\n"
     "    --json                            points as JSON lines on stdout, text on stderr\n"
     "peers --base FILE --queries FILE      the same with hnswlib, Faiss, DiskANN where installed\n"
-    "    --engines NAME,...                some of hnswlib, faiss-hnsw, faiss-ivfpq, diskann\n"
+    "    --engines NAME,...                some of hnswlib, faiss-hnsw, faiss-ivfsq, faiss-ivfpq,\n"
+    "                                      faiss-ivfpq-refine, faiss-ivfrabitq, diskann\n"
     "    --degree N,... (16)  --ef-construction N (200)  and the options of ann\n"
+    "    --keep FOLDER                     keeps the indexes there, or uses those it kept\n"
+    "merge --base FILE --queries FILE      joins parts to a segment, beside building all anew\n"
+    "    --merges N (10)  --part PERCENT (10)  of what is there, so that all are there in the end\n"
+    "    --efforts N,... (16,32,64)  and --truth, --metric, --k, --count, --build-threads, --json\n"
     "table FILE...                         JSON lines as a Markdown table\n"
     "plot --out FOLDER FILE...             draws recall-qps.svg and recall-reads.svg\n"
     "\n"
@@ -41,6 +47,8 @@ int main(int argc, char **argv)
         return bench_gen(argc, argv);
     if (strcmp(command, "ann") == 0)
         return bench_ann(argc, argv);
+    if (strcmp(command, "merge") == 0)
+        return bench_merge(argc, argv);
     if (strcmp(command, "peers") == 0)
         return bench_peers(argc, argv);
     if (strcmp(command, "table") == 0)

@@ -207,14 +207,6 @@ static int by_value(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static double processor_seconds(void)
-{
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-           (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
-}
-
 /* Bytes that the process had from devices, page cache not counted; NaN where nobody tells. */
 static double device_bytes(void)
 {
@@ -243,10 +235,10 @@ static void measure_throughput(pass *p, const bench_plan *plan, bench_point *poi
 {
     double rates[RUNS_MAX], asked = (double)p->half->count * plan->runs;
     bench_counters before = count_now(p->engine);
-    double device = device_bytes(), processor = processor_seconds();
+    double device = device_bytes(), processor = bench_processor_seconds();
     for (uint32_t run = 0; run < plan->runs; run++)
         rates[run] = p->half->count / ask_together(p, plan->threads);
-    point->cpu_us = (processor_seconds() - processor) * 1e6 / asked;
+    point->cpu_us = (bench_processor_seconds() - processor) * 1e6 / asked;
     point->device_bytes_per_query = (device_bytes() - device) / asked;
     bench_counters after = count_now(p->engine);
     qsort(rates, plan->runs, sizeof rates[0], by_value);

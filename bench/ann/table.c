@@ -26,11 +26,13 @@ static void print_row(const bench_point *p)
     print_cell(p->qps_single, 0);
     print_cell(p->p50_us, 0);
     print_cell(p->p99_us, 0);
+    print_cell(p->cpu_us, 0);
     print_cell(p->reads_per_query, 2);
     print_cell(p->device_bytes_per_query / 1024, 1);
     print_cell(p->ram_bytes / p->count, 0);
     print_cell(p->rss_bytes / 1048576, 0);
     print_cell(p->build_s, 1);
+    print_cell(p->build_cpu_s, 0);
     print_cell(p->build_rss_bytes / 1048576, 0);
     print_cell(p->file_bytes / 1048576, 0);
     print_cell(p->load, 1);
@@ -57,9 +59,10 @@ int bench_table(int argc, char **argv)
                    points[i].set, points[i].count, points[i].dimension, points[i].metric,
                    points[i].k, points[i].query_count, points[i].machine);
             puts("| engine | index | scores | threads | target | effort | recall | queries/s "
-                 "| one by one/s | p50 us | p99 us | reads | KiB from disk | RAM B/vector "
-                 "| search RSS MiB | build s | build RSS MiB | files MiB | load |");
-            puts("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+                 "| one by one/s | p50 us | p99 us | CPU us | reads | KiB from disk | RAM B/vector "
+                 "| search RSS MiB | build s | build CPU s | build RSS MiB | files MiB | load |");
+            puts("|---|---|---|---|---|---|---|---|---|---|"
+                 "---|---|---|---|---|---|---|---|---|---|---|");
         }
         print_row(&points[i]);
     }

@@ -13,7 +13,8 @@
 
 /* ---- All pairs -------------------------------------------------------------------------------- */
 
-enum { GROUP = 4, LANES = 8, BLOCK_BYTES = 64 << 20, THREADS_MAX = 64 };
+/* A part of a block stays in the processor's cache while all queries meet it. */
+enum { GROUP = 4, LANES = 16, BLOCK_BYTES = 64 << 20, PART_BYTES = 512 << 10, THREADS_MAX = 64 };
 
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 
@@ -72,11 +73,12 @@ static void offer(const work *w, uint32_t query, float distance, uint64_t id)
     ids[at] = (uint32_t)id;
 }
 
-static inline __attribute__((always_inline)) void compare_block(const work *w)
+static inline __attribute__((always_inline)) void compare_part(const work *w, uint64_t first,
+                                                               uint64_t end)
 {
     int inner = w->metric == IMGRET_METRIC_INNER_PRODUCT;
     for (uint32_t q = w->thread * GROUP; q < w->query_count; q += w->threads * GROUP)
-        for (uint64_t i = 0; i < w->count; i++) {
+        for (uint64_t i = first; i < end; i++) {
             float out[GROUP];
             compare_group(w->base + i * w->dimension, w->queries + (size_t)q * w->dimension,
                           w->dimension, inner, out);
@@ -85,8 +87,20 @@ static inline __attribute__((always_inline)) void compare_block(const work *w)
         }
 }
 
+static inline __attribute__((always_inline)) void compare_block(const work *w)
+{
+    uint64_t part = 1 + PART_BYTES / (w->dimension * sizeof(float));
+    for (uint64_t i = 0; i < w->count; i += part)
+        compare_part(w, i, i + part < w->count ? i + part : w->count);
+}
+
 #ifdef __x86_64__
 __attribute__((target("avx2"))) static void compare_block_avx2(const work *w)
+{
+    compare_block(w);
+}
+
+__attribute__((target("avx512f"))) static void compare_block_avx512(const work *w)
 {
     compare_block(w);
 }
@@ -96,12 +110,13 @@ static void *compare_thread(void *argument)
 {
     const work *w = argument;
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2")) {
+    if (__builtin_cpu_supports("avx512f"))
+        compare_block_avx512(w);
+    else if (__builtin_cpu_supports("avx2"))
         compare_block_avx2(w);
-        return NULL;
-    }
+    else
 #endif
-    compare_block(w);
+        compare_block(w);
     return NULL;
 }
 

@@ -155,6 +155,7 @@ def arguments():
                         ("--beam-width", 4), ("--pq-bytes", 0), ("--cached-nodes", 0)):
         parser.add_argument(name, type=int, default=value)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", help="folder where the index stays, and is used from")
     for name in ("--engines", "--degree", "--ef-construction"):
         parser.add_argument(name, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -259,7 +260,7 @@ def measure(options, folder, notes, threads):
     if options.truth:
         ids, distances = read_truth(options.truth)
     else:
-        ids, distances = np.load(os.path.join(folder, "..", "truth.npy")), None
+        ids, distances = np.load(os.path.join(options.scratch, "truth.npy")), None
     halves = [(queries[first::2], (ids[first:len(queries):2], None if distances is None else
                                    distances[first:len(queries):2])) for first in (0, 1)]
     search = Search(options, folder, threads)
@@ -319,19 +320,33 @@ def write_truth(options, scratch):
     np.save(os.path.join(scratch, "truth.npy"), ids)
 
 
+def prepare(options, folder, path):
+    """What the build told, of the index that is there or of a new one; None when it failed."""
+    if not os.access(path, os.R_OK):
+        peak_bytes = run_apart(lambda: build(options, folder, path))
+        if not peak_bytes:
+            return None
+        with open(path, encoding="utf-8") as file:
+            notes = json.load(file) | {"build_rss_bytes": peak_bytes}
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(notes, file)
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
 def main():
     options = arguments()
     scratch = tempfile.mkdtemp(prefix="imgret-bench-")
-    folder, notes_path = os.path.join(scratch, "index"), os.path.join(scratch, "notes.json")
-    os.mkdir(folder)
+    options.scratch = scratch
+    home = os.path.join(options.keep, f"diskann-{options.diskann_degree}") if options.keep else scratch
+    folder, notes_path = os.path.join(home, "index"), os.path.join(home, "notes.json")
+    os.makedirs(folder, exist_ok=True)
     try:
         if not options.truth and not run_apart(lambda: write_truth(options, scratch)):
             return 1
-        peak_bytes = run_apart(lambda: build(options, folder, notes_path))
-        if not peak_bytes:
+        notes = prepare(options, folder, notes_path)
+        if not notes:
             return 1
-        with open(notes_path, encoding="utf-8") as file:
-            notes = json.load(file) | {"build_rss_bytes": peak_bytes}
         return 0 if all([run_apart(lambda: measure(options, folder, notes, int(threads))) > 0
                          for threads in options.threads.split(",")]) else 1
     finally:

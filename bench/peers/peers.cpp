@@ -20,7 +20,7 @@
 #include <faiss/index_io.h>
 #include <hnswlib/hnswlib.h>
 #include <omp.h>
-#include <sys/resource.h>
+#include <unistd.h>
 
 extern "C" {
 #include "../common.h"
@@ -72,14 +72,6 @@ std::vector<float> load_base(const bench_job *job)
     bench_vectors_close(vectors);
     normalise(job, rows.data(), job->count);
     return rows;
-}
-
-double processor_seconds()
-{
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-    return double(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-           double(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
 }
 
 // ---- hnswlib ---------------------------------------------------------------------------------------
@@ -215,11 +207,11 @@ void build(void *user)
     auto &peer = *static_cast<Peer *>(user);
     try {
         auto rows = load_base(peer.job);
-        double started = bench_seconds(), processor = processor_seconds();
+        double started = bench_seconds(), processor = bench_processor_seconds();
         peer.factory.empty() ? build_hnswlib(peer, rows) : build_faiss(peer, rows);
         bench_point point = bench_job_point(peer.job, peer.engine.c_str());
         point.build_s = bench_seconds() - started;
-        point.build_cpu_s = processor_seconds() - processor;
+        point.build_cpu_s = bench_processor_seconds() - processor;
         point.file_bytes = double(bench_tree_bytes(peer.file.c_str()));
         snprintf(point.index, sizeof point.index, "%s", describe(peer).c_str());
         bench_build_write(peer.notes.c_str(), &point);
@@ -285,27 +277,44 @@ void search(void *user)
     }
 }
 
+void check_kept(const Peer &peer)
+{
+    bench_point point = bench_build_read(peer.notes.c_str());
+    if (uint64_t(point.count) != peer.job->count ||
+        uint32_t(point.dimension) != peer.job->dimension ||
+        strcmp(point.metric, bench_metric_name(peer.job->metric)) != 0)
+        bench_die("%s was made of other vectors, or for another metric", peer.file.c_str());
+}
+
 // Returns whether all went well; what this version of Faiss does not know is told and left out.
-bool run(Peer peer)
+// `kept` is the folder where indexes stay, empty: they go.
+bool run(Peer peer, const std::string &kept)
 {
     bench_job *job = peer.job;
-    peer.file = std::string(job->scratch) + "/peer.index";
+    peer.file = kept.empty() ? std::string(job->scratch) + "/peer.index"
+                             : kept + "/" + peer.engine + "-" + std::to_string(peer.degree) + "-" +
+                                   std::to_string(peer.ef_construction);
     peer.notes = peer.file + ".build";
-    uint64_t peak_bytes = bench_try_apart(build, &peer);
-    if (!peak_bytes) {
-        fprintf(stderr, "%s is left out\n", peer.engine.c_str());
-        return peer.engine == "faiss-ivfrabitq"; // no older version has it
-    }
-    bench_point point = bench_build_read(peer.notes.c_str());
-    point.build_rss_bytes = double(peak_bytes);
-    bench_build_write(peer.notes.c_str(), &point);
+    if (access(peer.notes.c_str(), R_OK) != 0) {
+        uint64_t peak_bytes = bench_try_apart(build, &peer);
+        if (!peak_bytes) {
+            fprintf(stderr, "%s is left out\n", peer.engine.c_str());
+            return peer.engine == "faiss-ivfrabitq"; // no older version has it
+        }
+        bench_point point = bench_build_read(peer.notes.c_str());
+        point.build_rss_bytes = double(peak_bytes);
+        bench_build_write(peer.notes.c_str(), &point);
+    } else
+        check_kept(peer);
     bool well = true;
     for (uint32_t t = 0; t < job->thread_count; t++) {
         job->plan.threads = job->threads[t];
         well = bench_try_apart(search, &peer) && well;
     }
-    remove(peer.file.c_str());
-    remove(peer.notes.c_str());
+    if (kept.empty()) {
+        remove(peer.file.c_str());
+        remove(peer.notes.c_str());
+    }
     return well;
 }
 
@@ -329,6 +338,7 @@ std::vector<Peer> list_peers(bench_job *job, uint32_t degree, uint32_t ef_constr
         {job, "hnswlib", "", degree, ef_construction, k, 16384, "", ""},
         {job, "faiss-hnsw", "HNSW" + std::to_string(degree) + ",Flat", degree, ef_construction, k,
          16384, "", ""},
+        {job, "faiss-ivfsq", list_text + ",SQ8", 0, 0, 1, lists, "", ""},
         {job, "faiss-ivfpq", list_text + "," + parts, 0, 0, 1, lists, "", ""},
         {job, "faiss-ivfpq-refine", list_text + "," + parts + ",RFlat", 0, 0, 1, lists, "", ""},
         {job, "faiss-ivfrabitq", list_text + ",RaBitQ", 0, 0, 1, lists, "", ""},
@@ -339,7 +349,8 @@ std::vector<Peer> list_peers(bench_job *job, uint32_t degree, uint32_t ef_constr
 
 int main(int argc, char **argv)
 {
-    static const char *const own[] = {"--engines", "--degree", "--ef-construction", nullptr};
+    static const char *const own[] = {"--engines", "--degree", "--ef-construction", "--keep",
+                                      nullptr};
     static bench_job job;
     bench_check_options(argc, argv, bench_job_valued, own, bench_job_flags);
     const char *engines = bench_option(argc, argv, "--engines", nullptr);
@@ -348,6 +359,7 @@ int main(int argc, char **argv)
     uint32_t ef_construction = uint32_t(
         bench_number(argc, argv, "--ef-construction", 200, 1, 10000));
     std::string wanted = engines ? "," + std::string(engines) + "," : "";
+    std::string kept = bench_option(argc, argv, "--keep", "");
     bench_job_read(&job, argc, argv);
     bench_point_print_head(job.plan.json ? stderr : stdout);
     bool well = true;
@@ -356,7 +368,7 @@ int main(int argc, char **argv)
             bool graph = peer.degree > 0;
             if ((graph || d == 0) &&
                 (!engines || wanted.find("," + peer.engine + ",") != std::string::npos))
-                well = run(peer) && well;
+                well = run(peer, kept) && well;
         }
     return well ? 0 : 1;
 }

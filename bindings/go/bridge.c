@@ -223,6 +223,26 @@ int32_t imgret_go_set_verdict(imgret *db, int64_t id, int64_t other_id, int32_t 
     return status;
 }
 
+int32_t imgret_go_calibrate(imgret *db, const imgret_calibrate_options *options,
+                            const uint32_t *stop, imgret_calibration *out, imgret_error *error)
+{
+    out->size = sizeof *out;
+    const uint32_t *before = imgret_set_stop(stop);
+    int32_t status = imgret_calibrate(db, options, out, error);
+    imgret_set_stop(before);
+    return status;
+}
+
+int32_t imgret_go_get_calibration(imgret *db, const uint32_t *stop, imgret_calibration *out,
+                                  imgret_error *error)
+{
+    out->size = sizeof *out;
+    const uint32_t *before = imgret_set_stop(stop);
+    int32_t status = imgret_get_calibration(db, out, error);
+    imgret_set_stop(before);
+    return status;
+}
+
 int32_t imgret_go_duplicates(imgret *db, const imgret_duplicates_options *options, uintptr_t user,
                              const uint32_t *stop, imgret_duplicates_report *report,
                              imgret_error *error)
@@ -277,6 +297,17 @@ int32_t imgret_go_check(imgret *db, uintptr_t user, const uint32_t *stop, uint64
     int32_t status = imgret_check(db, tell_problem, (void *)user, problem_count, error);
     imgret_set_stop(before);
     return status;
+}
+
+int32_t imgret_go_salvage(const char *path, uint32_t busy_timeout_ms, uintptr_t user,
+                          imgret_salvage_report *report, imgret_error *error)
+{
+    imgret_salvage_options wanted = {.size = sizeof wanted,
+                                     .busy_timeout_ms = busy_timeout_ms,
+                                     .on_loss = tell_problem,
+                                     .user = (void *)user};
+    report->size = sizeof *report;
+    return imgret_salvage(path, &wanted, report, error);
 }
 
 int32_t imgret_go_repair(imgret *db, const imgret_repair_options *options, uintptr_t user,

@@ -50,6 +50,10 @@ int32_t imgret_go_label_examples(imgret *db, const imgret_label_options *options
                                  imgret_error *error);
 int32_t imgret_go_set_verdict(imgret *db, int64_t id, int64_t other_id, int32_t verdict,
                               const uint32_t *stop, imgret_error *error);
+int32_t imgret_go_calibrate(imgret *db, const imgret_calibrate_options *options,
+                            const uint32_t *stop, imgret_calibration *out, imgret_error *error);
+int32_t imgret_go_get_calibration(imgret *db, const uint32_t *stop, imgret_calibration *out,
+                                  imgret_error *error);
 int32_t imgret_go_duplicates(imgret *db, const imgret_duplicates_options *options, uintptr_t user,
                              const uint32_t *stop, imgret_duplicates_report *report,
                              imgret_error *error);
@@ -63,6 +67,8 @@ int32_t imgret_go_optimize(imgret *db, const imgret_optimize_options *options, u
                            const uint32_t *stop, imgret_error *error);
 int32_t imgret_go_check(imgret *db, uintptr_t user, const uint32_t *stop, uint64_t *problem_count,
                         imgret_error *error);
+int32_t imgret_go_salvage(const char *path, uint32_t busy_timeout_ms, uintptr_t user,
+                          imgret_salvage_report *report, imgret_error *error);
 int32_t imgret_go_repair(imgret *db, const imgret_repair_options *options, uintptr_t user,
                          const uint32_t *stop, imgret_repair_report *report, imgret_error *error);
 int32_t imgret_go_reembed(imgret *db, const imgret_reembed_options *options, uintptr_t user,

@@ -88,7 +88,7 @@ func groupOf(row *C.imgret_duplicate_group) DuplicateGroup {
 type DuplicatesOptions struct {
 	KindMax      DuplicateKind // up to which kind; default Near
 	Turned       bool          // also pictures that are mirrored or turned by quarters
-	SimilarScore float64       // the least of Similar ones; default 0.95 under Cosine
+	SimilarScore float64       // the least of Similar ones; default what Calibrate found, else 0.95 under Cosine
 	Filter       Filter
 	OnGroup      func(DuplicateGroup) error // each group as it is found
 }

@@ -96,6 +96,16 @@ type Extraction struct {
 // Extract extracts pictures; a bad one has its Err and fails no other. The context is looked at
 // before it begins: a model is run to its end.
 func (e *Extractor) Extract(ctx context.Context, pictures []Input) ([]Extraction, error) {
+	return e.extract(ctx, pictures, 0)
+}
+
+// ExtractPrepared is Extract for pixels of the model's own InputWidth x InputHeight, which go to it as
+// they are: no resize, no crop, no clean-up.
+func (e *Extractor) ExtractPrepared(ctx context.Context, pictures []Input) ([]Extraction, error) {
+	return e.extract(ctx, pictures, C.IMGRET_EXTRACT_PREPARED)
+}
+
+func (e *Extractor) extract(ctx context.Context, pictures []Input, flags C.uint32_t) ([]Extraction, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -116,6 +126,7 @@ func (e *Extractor) Extract(ctx context.Context, pictures []Input) ([]Extraction
 	n := len(pictures)
 	vectors, vectorsC := a.floats(n * info.Dimension)
 	wanted := C.imgret_extraction{
+		flags:         flags,
 		vectors:       vectorsC,
 		vector_floats: C.uint64_t(len(vectors)),
 		statuses:      (*C.int32_t)(a.bytes(uintptr(n) * 4)),

@@ -477,6 +477,34 @@ func TestLabelsFromExamples(t *testing.T) {
 	}
 }
 
+func TestCalibrate(t *testing.T) {
+	db := vectors(t, 30)
+	if _, err := db.Calibration(ctx); !errors.Is(err, NotFound) {
+		t.Fatal(err)
+	}
+	found, err := db.Calibrate(ctx, &CalibrateOptions{NoCopies: true})
+	must(t, err)
+	if found.SameScore < found.NearScore || found.NearScore < found.SimilarScore || found.ImageCount != 30 {
+		t.Fatalf("%+v", found)
+	}
+	again, err := db.Calibration(ctx)
+	must(t, err)
+	if again != found {
+		t.Fatalf("%+v %+v", found, again)
+	}
+	what := Vector([]float32{0, 1, 0, 0})
+	near, err := db.Query(ctx, what, &QueryOptions{K: 30, MinLikeness: LikenessNear})
+	must(t, err)
+	same, err := db.Query(ctx, what, &QueryOptions{K: 30, MinScore: &found.NearScore})
+	must(t, err)
+	if len(near.Hits) != len(same.Hits) {
+		t.Fatal(len(near.Hits), len(same.Hits))
+	}
+	if _, err = db.Query(ctx, what, &QueryOptions{RerankBy: RerankColor}); !errors.Is(err, InvalidArgument) {
+		t.Fatal(err)
+	}
+}
+
 func TestDuplicates(t *testing.T) {
 	db := open(t, "photos.imgret", nil)
 	for i, uri := range []string{"0", "1", "2", "again"} {
@@ -713,7 +741,16 @@ func TestUpkeep(t *testing.T) {
 	}
 	segments, err := filepath.Glob(filepath.Join(db.Path(), "segments", "*"))
 	must(t, err)
+	measured, err := db.Calibrate(ctx, &CalibrateOptions{SampleCount: 100, CopyMax: 1, NoCopies: true})
+	must(t, err)
+	if stored, err := db.Calibration(ctx); err != nil || stored != measured || measured.ImageCount != 300 {
+		t.Fatalf("%+v, %+v, %v", stored, measured, err)
+	}
 	must(t, db.Close())
+	salvaged, err := Salvage(ctx, db.Path(), &SalvageOptions{BusyTimeout: Never})
+	if err != nil || salvaged.Salvaged {
+		t.Fatalf("%+v, %v", salvaged, err)
+	}
 	for _, path := range segments {
 		must(t, os.Remove(path))
 	}
@@ -765,6 +802,11 @@ func TestModels(t *testing.T) {
 		t.Fatal(info, length)
 	}
 	wantCode(t, got[1].Err, BadImage)
+	prepared, err := e.ExtractPrepared(ctx, []Input{Image(drawn(0, info.InputWidth, info.InputHeight)), Image(drawn(0, 3, 4))})
+	must(t, err)
+	if len(prepared[0].Vector) != info.Dimension || prepared[1].Err == nil {
+		t.Fatal(prepared[0].Err, prepared[1].Err)
+	}
 	_, err = e.Label(0)
 	wantCode(t, err, NotFound)
 	must(t, e.Replace("classic"))

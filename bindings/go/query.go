@@ -81,7 +81,30 @@ type QueryOptions struct {
 	Search     Search
 	Group      bool // one result an image: its best region
 	Estimated  bool // scores of results in segments may be estimates, for fewer reads
+
+	MinLikeness  Likeness // in place of MinScore: what Calibrate found
+	RerankBy     RerankBy // what the candidates are also ranked by
+	RerankWeight float64  // of that, 0..1; default 0.5
 }
+
+// Likeness is a level of scores that says the same under every model: see DB.Calibrate.
+type Likeness uint32
+
+// The levels.
+const (
+	LikenessSimilar Likeness = C.IMGRET_LIKENESS_SIMILAR // few pictures at random are as alike
+	LikenessNear    Likeness = C.IMGRET_LIKENESS_NEAR    // as a picture and a copy that was cut a little
+	LikenessSame    Likeness = C.IMGRET_LIKENESS_SAME    // as a picture and a copy encoded anew
+)
+
+// RerankBy says in which other way candidates are looked at.
+type RerankBy uint32
+
+// The ways.
+const (
+	RerankColor    RerankBy = C.IMGRET_RERANK_COLOR    // by their dominant colours
+	RerankGeometry RerankBy = C.IMGRET_RERANK_GEOMETRY // by places that look and lie alike; reads files
+)
 
 func (a *arena) filter(f *Filter, where **C.char, params **C.imgret_param, count, max *C.uint32_t) {
 	*where = a.text(f.Where, "Filter.Where")
@@ -221,6 +244,9 @@ func (o *QueryOptions) inC(out *C.imgret_query_options, a *arena) {
 		diversity:       C.double(o.Diversity),
 		search:          C.uint32_t(o.Search),
 		region:          C.uint32_t(o.Region),
+		min_likeness:    C.uint32_t(o.MinLikeness),
+		rerank_by:       C.uint32_t(o.RerankBy),
+		rerank_weight:   C.double(o.RerankWeight),
 	}
 	a.filter(&o.Filter, &out.where, &out.params, &out.param_count, &out.where_ms_max)
 	if o.K < 0 || o.Effort < 0 || o.CandidateCount < 0 || o.Region < 0 {

@@ -399,6 +399,16 @@ func repairReportOf(row *C.imgret_repair_report) RepairReport {
 	}
 }
 
+// SalvageReport is what Salvage did. Original names the damaged file in the database's folder.
+type SalvageReport struct {
+	Salvaged            bool   // false: nothing is wrong
+	ImageCount          uint64 // with a vector, afterwards
+	ImagesWithoutRecord uint64 // of these: metadata, label and attributes are lost
+	ImagesLost          uint64 // whose vectors are lost
+	Original            string
+	Losses              []string
+}
+
 // ReembedReport is what Reembed did: pictures extracted by this call, and by one before it.
 type ReembedReport struct {
 	EmbeddedCount uint64

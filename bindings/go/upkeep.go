@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"time"
 	"unsafe"
 )
 
@@ -83,6 +84,47 @@ func (db *DB) Repair(ctx context.Context, options *RepairOptions) (RepairReport,
 		return C.imgret_go_repair(db.c, &wanted, user, stop, &report, why)
 	})
 	return repairReportOf(&report), err
+}
+
+// SalvageOptions tell how to salvage; the zero value, and nil, are the defaults.
+type SalvageOptions struct {
+	BusyTimeout time.Duration // wait for whoever has it open; 5 seconds by default, Never
+}
+
+// Salvage makes a damaged catalog.db anew from all that can be read; nobody may have the database open.
+// It does nothing where nothing is wrong. Repair afterwards extracts lost images again.
+func Salvage(ctx context.Context, path string, options *SalvageOptions) (SalvageReport, error) {
+	if options == nil {
+		options = &SalvageOptions{}
+	}
+	var a arena
+	defer a.free()
+	folder := a.string(path, "a path")
+	if a.err != nil {
+		return SalvageReport{}, a.err
+	}
+	var losses []string
+	calls := &callbacks{problem: func(message string) error {
+		losses = append(losses, message)
+		return ctx.Err()
+	}}
+	if err := ctx.Err(); err != nil {
+		return SalvageReport{}, err
+	}
+	why := newError()
+	var report C.imgret_salvage_report
+	var status C.int32_t
+	calls.with(func(user C.uintptr_t) {
+		status = C.imgret_go_salvage(folder, orNone(options.BusyTimeout, ms), user, &report, why)
+	})
+	return SalvageReport{
+		Salvaged:            report.salvaged != 0,
+		ImageCount:          uint64(report.image_count),
+		ImagesWithoutRecord: uint64(report.images_without_record),
+		ImagesLost:          uint64(report.images_lost),
+		Original:            C.GoString(&report.original[0]),
+		Losses:              losses,
+	}, failure(status, why, ctx, calls)
 }
 
 // ReembedOptions tell how to move to another model; the zero value, and nil, are the defaults.

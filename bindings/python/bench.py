@@ -116,10 +116,13 @@ def batches(db: imgret.Database, dimension: int, count: int, rounds: int) -> Dic
         rows = numpy.array(rows, numpy.float32)
     except ImportError:
         pass
-    ways = {
+    ways: Dict[str, Callable[[], object]] = {
         "C batch": bare_batch(db, rows, count, 10),
-        "query_batch": lambda: [each.ids for each in db.query_batch(rows)],
+        "query_batch": lambda: db.query_batch(rows),
+        "query_batch and the ids of each": lambda: [each.ids for each in db.query_batch(rows)],
     }
+    if not isinstance(rows, list):
+        ways["query_batch and arrays()"] = lambda: db.query_batch(rows).arrays()
     return {name: us / count for name, us in medians_us(rounds, ways).items()}
 
 

@@ -1,8 +1,9 @@
 """Builds the package; with IMGRET_WHEEL_LIBRARY=PATH a wheel that carries that library.
 
-PATH is a libimgret.so. Backend plugins that lie beside it, in imgret/ or lib/imgret/ (as in the build
-folder and in an installed tree), go along, unless IMGRET_WHEEL_PLUGINS=0. Such a wheel fits this
-kind of machine only; the libraries that libimgret itself needs (SQLite, libjpeg, ...) stay outside.
+PATH is a libimgret.so. The program imgret-decode, which decodes apart, goes along from beside it or
+from imgret/; so do backend plugins in imgret/ or lib/imgret/ (as in the build folder and in an
+installed tree), unless IMGRET_WHEEL_PLUGINS=0. Such a wheel fits this kind of machine only; the
+libraries that libimgret itself needs (SQLite, libjpeg, ...) stay outside.
 """
 
 import glob
@@ -20,10 +21,11 @@ except ImportError:
 
 LIBRARY = os.environ.get("IMGRET_WHEEL_LIBRARY")
 SONAME = "libimgret.so.0"
+DECODER = "imgret-decode"
 
 
 class BuildWithLibrary(build_py):
-    """Copies the library, under its soname, and the plugins into the package."""
+    """Copies the library, under its soname, the decoding program and the plugins into the package."""
 
     def run(self):
         super().run()
@@ -33,9 +35,12 @@ class BuildWithLibrary(build_py):
             return
         os.makedirs(os.path.join(place, "imgret"))
         shutil.copyfile(LIBRARY, os.path.join(place, SONAME))
+        folder = os.path.dirname(os.path.abspath(LIBRARY))
+        for decoder in (DECODER, os.path.join("imgret", DECODER)):
+            if os.path.exists(os.path.join(folder, decoder)):
+                shutil.copy2(os.path.join(folder, decoder), place)  # it stays executable
         if os.environ.get("IMGRET_WHEEL_PLUGINS") == "0":
             return
-        folder = os.path.dirname(os.path.abspath(LIBRARY))
         for plugins in ("imgret", os.path.join("lib", "imgret")):
             for plugin in glob.glob(os.path.join(folder, plugins, "imgret_*.so")):
                 shutil.copy2(plugin, os.path.join(place, "imgret"))

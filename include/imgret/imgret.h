@@ -594,7 +594,18 @@ typedef struct imgret_query_options {
     const imgret_box *box;
     uint32_t search; /* IMGRET_SEARCH_* */
     uint32_t region; /* of an id: ask with this object of it (imgret_region.ordinal), not all of it */
+    uint32_t min_likeness; /* IMGRET_LIKENESS_*: as min_score, what was calibrated for that level;
+                            * NOT_FOUND where nothing was. Not with IMGRET_QUERY_MIN_SCORE */
+    /* IMGRET_RERANK_*: the candidates (see candidate_count) are looked at in another way, too, and
+     * the score becomes (1 - rerank_weight) * score + rerank_weight * what that says, 0..1. Before
+     * `rerank` and diversity; not with a cursor. Only with one picture that is asked with (FILE,
+     * BYTES, PIXELS or an ID), without terms. docs/asking.md */
+    uint32_t rerank_by;
+    double rerank_weight; /* 0..1; default 0.5 */
 } imgret_query_options;
+
+#define IMGRET_RERANK_COLOR 1    /* the dominant colours, as they are stored: reads no file */
+#define IMGRET_RERANK_GEOMETRY 2 /* places that look alike and lie alike; reads the candidates' files */
 
 /* One result; strings live as long as the results they come from. */
 typedef struct imgret_hit {
@@ -752,6 +763,53 @@ typedef struct imgret_label_report {
 IMGRET_API int32_t imgret_label_examples(imgret *db, const imgret_label_options *options,
                                          imgret_label_report *report, imgret_error *error);
 
+/* ---- What scores mean ---------------------------------------------------------------------------- */
+
+/* What a score says depends on the model and on the collection. These levels say the same for all. */
+#define IMGRET_LIKENESS_SIMILAR 1 /* it has to do with it: few pictures at random are as alike */
+#define IMGRET_LIKENESS_NEAR 2    /* as alike as a picture and a copy that was cut a little or lightened */
+#define IMGRET_LIKENESS_SAME 3    /* as alike as a picture and a copy encoded anew or made smaller */
+
+#define IMGRET_CALIBRATE_NO_COPIES 1u /* do not read picture files */
+
+typedef struct imgret_calibrate_options {
+    uint32_t size;  /* sizeof(imgret_calibrate_options) */
+    uint32_t flags; /* IMGRET_CALIBRATE_* */
+    uint32_t sample_count; /* pictures that are looked at; default 1,000, at most 100,000 */
+    uint32_t copy_max;     /* of them, those whose files are read and altered; default 64 */
+} imgret_calibrate_options;
+
+/* Scores are those of the database's metric. */
+typedef struct imgret_calibration {
+    uint32_t size;       /* sizeof(imgret_calibration), set by the caller */
+    uint32_t copy_count; /* altered copies that were compared with their pictures; below 20 of a kind
+                          * other pairs stand in for them: see docs/calibration.md */
+    double same_score;   /* IMGRET_LIKENESS_SAME: this or more */
+    double near_score;
+    double similar_score;
+    double random_median;  /* of the scores of pictures drawn at random */
+    double random_high;    /* that one random pair in a hundred reaches */
+    double nearest_median; /* of the scores of pictures and the one nearest to each */
+    uint64_t image_count;  /* pictures that the database had */
+    uint64_t pair_count;   /* random pairs that were compared */
+    uint32_t hash_pair_count; /* nearest pictures that are copies by their perceptual hash */
+    uint32_t reserved_zero;
+} imgret_calibration;
+
+/* Measures what scores mean in this collection under its model and metric: scores of pictures drawn
+ * at random, of each and its nearest, and of copies that it makes of pictures whose files it can read.
+ * Stores that in the database, for IMGRET_LIKENESS_* and imgret_duplicates; `out` (may be NULL)
+ * receives it. Another model, by imgret_reembed, makes it void. The same database gives the same.
+ * Errors: INVALID_ARGUMENT (fewer than 10 pictures), READ_ONLY, INTERRUPTED, LIMIT, and those of
+ * imgret_query and imgret_add. */
+IMGRET_API int32_t imgret_calibrate(imgret *db, const imgret_calibrate_options *options,
+                                    imgret_calibration *out, imgret_error *error);
+
+/* Fills `out` (its `size` set by the caller) with what imgret_calibrate stored last. NOT_FOUND when it
+ * never did, or under another model. */
+IMGRET_API int32_t imgret_get_calibration(imgret *db, imgret_calibration *out,
+                                          imgret_error *error);
+
 /* ---- Duplicates ---------------------------------------------------------------------------------- */
 
 #define IMGRET_DUPLICATE_IDENTICAL 1 /* the same bytes */
@@ -806,8 +864,9 @@ typedef struct imgret_duplicates_options {
     uint32_t flags; /* IMGRET_DUPLICATES_* */
     uint32_t kind_max; /* IMGRET_DUPLICATE_*: up to which kind; default NEAR */
     uint32_t reserved_zero;
-    double similar_score; /* the least score of SIMILAR ones; default 0.95 under the cosine metric,
-                           * to be given under any other */
+    double similar_score; /* the least score of SIMILAR ones; default what was calibrated
+                           * (imgret_calibrate), else 0.95 under the cosine metric, to be given under
+                           * any other */
     const char *where;    /* only pictures that match; default all */
     const imgret_param *params; /* as in imgret_query_options */
     uint32_t param_count;
@@ -1042,11 +1101,45 @@ typedef struct imgret_repair_report {
  * from the file that its uri names; where that is not possible it becomes a failure, keeps its id,
  * uri, metadata and label, and comes back when it is added again. Does nothing where nothing is damaged.
  * Each segment is exchanged in one transaction: stopped or killed, a later call goes on. `report` may
- * be NULL. Damage of catalog.db itself is not mended: imgret_check tells it.
+ * be NULL. Images that an imgret_salvage left without a vector are extracted again in the same way.
+ * Damage of catalog.db itself is not mended here: see imgret_salvage.
  * Errors: BUSY (somebody optimizes or copies), READ_ONLY, CORRUPT (the catalogue), VERSION_TOO_NEW,
  * INTERRUPTED, LIMIT, FULL, IO, NO_MEMORY. */
 IMGRET_API int32_t imgret_repair(imgret *db, const imgret_repair_options *options,
                                  imgret_repair_report *report, imgret_error *error);
+
+typedef struct imgret_salvage_options {
+    uint32_t size; /* sizeof(imgret_salvage_options) */
+    uint32_t busy_timeout_ms; /* as in imgret_open_options */
+    /* What is wrong, and then each loss, in one line of text. Non-zero stops: nothing is changed. */
+    imgret_check_fn on_loss;
+    void *user;
+} imgret_salvage_options;
+
+typedef struct imgret_salvage_report {
+    uint32_t size;     /* sizeof(imgret_salvage_report), set by the caller */
+    uint32_t salvaged; /* 0: catalog.db is sound, nothing was done; 1: it was made anew */
+    uint64_t image_count;           /* with a vector, afterwards */
+    uint64_t images_without_record; /* of these: metadata, label and attributes are lost, some uris too */
+    uint64_t images_lost; /* whose vectors are lost: in state FAILED, with a reason */
+    uint64_t loss_count;  /* calls of on_loss */
+    char original[64];    /* name of the damaged file in the database's folder, with a NUL */
+} imgret_salvage_report;
+
+/* Makes a damaged catalog.db anew from all rows that can still be read, and puts it in place at once:
+ * stopped or killed, the old one stays. It is kept as report->original. A database that cannot be opened
+ * any more is the usual case, so this takes its path, and nobody may have it open. Does nothing where
+ * nothing is wrong. Of an image whose record is lost, the vector stays searchable under its id, and its
+ * uri where the index of uris can be read; add it again to have the rest. One whose vector is lost becomes
+ * a failure; a call of imgret_repair afterwards extracts it again where its file is there, and mends
+ * segments. What a damaged page held can be told only as ranges of ids. SQLite has no check sums: a row
+ * that was changed and is still well formed passes. `report` may be NULL.
+ * Errors: BUSY (it is open somewhere), NOT_FOUND, CORRUPT (the settings are lost, so that nobody can tell
+ * what the vectors are, or it is another program's file; nothing is changed), VERSION_TOO_NEW, READ_ONLY,
+ * INTERRUPTED, FULL, IO (a disk that cannot read a page: copy the database to a sound one first),
+ * NO_MEMORY. */
+IMGRET_API int32_t imgret_salvage(const char *path, const imgret_salvage_options *options,
+                                  imgret_salvage_report *report, imgret_error *error);
 
 /* ---- Copy ------------------------------------------------------------------------------------- */
 
@@ -1153,8 +1246,9 @@ IMGRET_API int32_t imgret_extractor_get_info(const imgret_extractor *extractor,
 
 /* Extracts `count` pictures (kinds FILE, BYTES, PIXELS; inputs[0].size is the stride of the array)
  * into `out`, count rows of `dimension` floats, L2-normalised; `out_floats` is its capacity.
- * With `statuses` (count entries) a bad picture only sets its own status and a row of zeros, and
- * the call returns IMGRET_OK; with NULL the first bad picture fails the call. */
+ * With `statuses` (count entries) a bad picture, or one whose vector is not finite or for which memory
+ * was short, only sets its own status and a row of zeros, and the call returns IMGRET_OK; with NULL
+ * the first bad picture fails the call. */
 IMGRET_API int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs,
                                   uint32_t count, float *out, uint64_t out_floats,
                                   int32_t *statuses, imgret_error *error);
@@ -1264,7 +1358,7 @@ IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
 typedef struct imgret_reembed_options {
     uint32_t size;     /* sizeof(imgret_reembed_options) */
     uint32_t flags;    /* IMGRET_REEMBED_* */
-    const char *model; /* as in imgret_open_options, without ";pca=" */
+    const char *model; /* as in imgret_open_options */
     imgret_ingest_item_fn on_item;  /* each picture that cannot be had: outcome IMGRET_FAILED */
     imgret_transfer_fn on_progress; /* pictures done, of all there are */
     void *user;
@@ -1289,8 +1383,10 @@ typedef struct imgret_reembed_report {
  * that keep id, uri, metadata and label, and come back when they are added again.
  * After success every handle that has the database open, in any process, this one too, answers
  * IMGRET_MISMATCH to whatever needs vectors: close it and open it again. With the model that the
- * database has already it does nothing. `report` may be NULL. Not for databases of ready vectors, with
- * principal components or with regions inside pictures.
+ * database has already it does nothing. `report` may be NULL. Regions inside pictures keep their boxes,
+ * and get vectors of the new model. Principal components go with the model they were learned for; those of
+ * the new model are named as for a new database (";pca=FILE"). Not for databases of ready vectors: nobody
+ * but who made them can make others.
  * Errors: NOT_FOUND, BAD_MODEL, INVALID_ARGUMENT, UNSUPPORTED, BUSY (somebody else moves, optimizes or
  * copies it: what is done is kept), INTERRUPTED, READ_ONLY, FULL, IO, NO_MEMORY. */
 IMGRET_API int32_t imgret_reembed(imgret *db, const imgret_reembed_options *options,

@@ -31,6 +31,24 @@ const std::vector<Naming> &namings()
          },
          EPSILON,
          preset},
+        {"timm",
+         {"visual.trunk.", "module.", ""},
+         {
+             {"stem.conv#.conv.*", "stem.#.conv.*"}, {"stem.conv#.bn.*", "stem.#.bn.*"},
+             {"stages.#.#.conv1_1x1.conv.*", "stages.#.#.conv1.*"},
+             {"stages.#.#.conv1_1x1.bn.*", "stages.#.#.bn1.*"},
+             {"stages.#.#.conv2_kxk.conv.*", "stages.#.#.conv2.*"},
+             {"stages.#.#.conv2_kxk.bn.*", "stages.#.#.bn2.*"},
+             {"stages.#.#.conv3_1x1.conv.*", "stages.#.#.conv3.*"},
+             {"stages.#.#.conv3_1x1.bn.*", "stages.#.#.bn3.*"},
+             {"stages.#.#.shortcut.conv.conv.*", "stages.#.#.downsample.0.*"},
+             {"stages.#.#.shortcut.conv.bn.*", "stages.#.#.downsample.1.*"},
+             {"head.pos_embed", "pos_embed"}, {"head.proj.*", "proj.*"}, {"head.qkv.*", "qkv.*"},
+             {"head.q.*", "qkv.*", 0, 3}, {"head.k.*", "qkv.*", 1, 3},
+             {"head.v.*", "qkv.*", 2, 3},
+         },
+         EPSILON,
+         preset},
     };
     return all;
 }

@@ -41,6 +41,15 @@ std::string last_line(const std::string &text)
                        end - (start == std::string::npos ? 0 : start + 1) + 1);
 }
 
+// What libtorch says of an archive begins with the reason, perhaps behind an empty line.
+std::string first_words(const std::string &text)
+{
+    size_t start = text.find_first_not_of(" \n");
+    if (start == std::string::npos)
+        return "no reason given";
+    return text.substr(start, text.find('\n', start) - start);
+}
+
 // What a module prints goes nowhere; what the rest of the process prints by TorchScript stays.
 thread_local bool in_module = false;
 std::atomic<torch::jit::PrintHandler> handler_before{nullptr};
@@ -151,7 +160,7 @@ void Script::open(const at::Device &device)
                           path_ + ": a pickle of tensors and no TorchScript module: it must be "
                                   "converted to safetensors");
         throw Failure(IMGRET_BAD_MODEL, path_ + ": cannot be loaded as TorchScript: " +
-                                            reason.substr(0, reason.find('\n')));
+                                            first_words(reason));
     }
     for (const at::Tensor &tensor : module_.parameters())
         sizes_.emplace_back(tensor.numel(), tensor.nbytes());
@@ -186,7 +195,8 @@ void Script::refuse(const at::Tensor &output) const
     throw Failure(IMGRET_BAD_MODEL,
                   path_ + ": for " + std::to_string(batch_max == 1 ? 1 : PROBE_COUNT) +
                       " pictures of " + std::to_string(preset.input_px) +
-                      " px the module returns a tensor of shape " + shape_text(output.sizes().vec()) +
+                      " px the module returns a " + c10::toString(output.scalar_type()) +
+                      " tensor of shape " + shape_text(output.sizes().vec()) +
                       ": neither vectors [n, d], tokens [n, t, d], a map [n, d, h, w] nor "
                       "detections [n, anchors, 5 + classes]");
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "engine/color_text.h"
 #include "engine/compose.h"
+#include "engine/likeness.h"
 #include "engine/look.h"
 #include "engine/query.h"
 #include "engine/regions_query.h"
@@ -56,6 +57,29 @@ static int32_t check_query(imgret_query_options *options, imgret_error *error)
     return IMGRET_OK;
 }
 
+/* Sets min_score to what was calibrated for min_likeness. */
+static int32_t resolve_likeness(imgret_query_options *options, ir_database *database,
+                                imgret_error *error)
+{
+    if (options->min_likeness > IMGRET_LIKENESS_SAME)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.min_likeness is %u",
+                       options->min_likeness);
+    if (options->min_likeness == 0)
+        return IMGRET_OK;
+    if ((options->flags & IMGRET_QUERY_MIN_SCORE) || options->color_count > 0)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_query_options: min_likeness does not go with %s",
+                       options->color_count ? "colors" : "IMGRET_QUERY_MIN_SCORE");
+    imgret_calibration calibration = {.size = sizeof calibration};
+    ir_call call;
+    ir_call_begin(&call, &database->interrupts);
+    int32_t status = ir_likeness_read(database, &calibration, error);
+    ir_call_end(&call);
+    options->flags |= IMGRET_QUERY_MIN_SCORE;
+    options->min_score = ir_likeness_score(&calibration, options->min_likeness);
+    return status;
+}
+
 /* Whether a part of this input can be asked with, as the options say. */
 static int32_t check_part(const imgret_query_options *options, const imgret_input *input,
                           imgret_error *error)
@@ -63,10 +87,13 @@ static int32_t check_part(const imgret_query_options *options, const imgret_inpu
     bool main_object = (options->flags & IMGRET_QUERY_MAIN_OBJECT) != 0;
     bool is_id = input->kind == IMGRET_INPUT_ID, is_vector = input->kind == IMGRET_INPUT_VECTOR;
     if ((options->region > 0 && !is_id) || (options->box && (is_id || is_vector)) ||
-        (main_object && is_vector))
+        (main_object && is_vector) || (options->rerank_by && is_vector))
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "imgret_query_options: %s does not go with an input of kind %u",
-                       options->region ? "region" : options->box ? "box" : "MAIN_OBJECT",
+                       options->region ? "region"
+                       : options->box  ? "box"
+                       : main_object   ? "MAIN_OBJECT"
+                                       : "rerank_by",
                        input->kind);
     return IMGRET_OK;
 }
@@ -130,6 +157,8 @@ static int32_t answer(imgret_results **out, imgret *db, const imgret_input *inpu
         status = check_query(&wanted, error);
     if (!status)
         status = check_regions(&wanted, &box, error);
+    if (!status)
+        status = resolve_likeness(&wanted, db->database, error);
     for (uint64_t i = 0; inputs && i < count && !status; i++)
         status = check_part(&wanted, &inputs[i], error);
     if (status)

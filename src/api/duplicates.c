@@ -25,12 +25,6 @@ static int32_t check(imgret_duplicates_options *options, const ir_database *data
                        "imgret_duplicates_options.similar_score is %g", options->similar_score);
     if (options->kind_max == 0)
         options->kind_max = IMGRET_DUPLICATE_NEAR;
-    if (options->kind_max == IMGRET_DUPLICATE_SIMILAR && options->similar_score == 0 &&
-        database->metric != IMGRET_METRIC_COSINE)
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                       "imgret_duplicates_options.similar_score is not given, and %s is not of the "
-                       "cosine metric",
-                       database->path);
     return IMGRET_OK;
 }
 

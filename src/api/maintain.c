@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "engine/reembed.h"
 #include "engine/repair.h"
+#include "engine/salvage.h"
 
 int32_t imgret_repair(imgret *db, const imgret_repair_options *options,
                       imgret_repair_report *report, imgret_error *error)
@@ -26,6 +27,26 @@ int32_t imgret_repair(imgret *db, const imgret_repair_options *options,
     if (report) {
         int32_t written = ir_struct_write(report, &done, sizeof done, sizeof done,
                                           "imgret_repair_report", status ? NULL : error);
+        status = status ? status : written;
+    }
+    return status;
+}
+
+int32_t imgret_salvage(const char *path, const imgret_salvage_options *options,
+                       imgret_salvage_report *report, imgret_error *error)
+{
+    imgret_salvage_options wanted;
+    imgret_salvage_report done = {.size = sizeof done};
+    int32_t status = ir_options_read(&wanted, sizeof wanted, sizeof wanted, options,
+                                     "imgret_salvage_options", error);
+    if (!status && (!path || !path[0]))
+        status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "the database's path is empty");
+    if (status)
+        return status;
+    status = ir_salvage_database(path, &wanted, &done, error);
+    if (report) {
+        int32_t written = ir_struct_write(report, &done, sizeof done, sizeof done,
+                                          "imgret_salvage_report", status ? NULL : error);
         status = status ? status : written;
     }
     return status;

@@ -134,10 +134,10 @@ static int32_t write_fully(const char *path, const uint8_t *data, size_t bytes,
     int32_t status = IMGRET_OK;
     for (size_t done = 0; done < bytes && !status;) {
         ssize_t part = write(file, data + done, bytes - done);
-        if (part >= 0)
+        if (part > 0)
             done += (size_t)part;
-        else if (errno != EINTR)
-            status = ir_fail_errno(error, errno, "write", path);
+        else if (part == 0 || errno != EINTR) /* a disk that takes nothing is full */
+            status = ir_fail_errno(error, part == 0 ? ENOSPC : errno, "write", path);
     }
     if (!status && fsync(file) != 0)
         status = ir_fail_errno(error, errno, "write", path);

@@ -138,7 +138,9 @@ bool ir_text_parse_real(const char *string, double *out)
     return *end == '\0' && isfinite(*out);
 }
 
-size_t ir_utf8_sequence_bytes(const unsigned char *text)
+/* The length of the well-formed UTF-8 sequence at `text`, 1 to 4, or 0 (Unicode 15, table 3-7).
+ * Bytes are read only as long as those before them are right: it may end in NUL. */
+static size_t sequence_bytes(const unsigned char *text)
 {
     unsigned char lead = text[0];
     if (lead < 0x80)
@@ -167,7 +169,7 @@ size_t ir_utf8_valid_bytes(const char *text, size_t count)
 {
     size_t at = 0;
     while (at < count) {
-        size_t bytes = ir_utf8_sequence_bytes((const unsigned char *)text + at);
+        size_t bytes = sequence_bytes((const unsigned char *)text + at);
         if (bytes == 0 || bytes > count - at)
             return at;
         at += bytes;

@@ -35,10 +35,6 @@ void ir_text_free(ir_text *text);
 /* The number that `string` as a whole is, in C's notation; false when it is none. */
 bool ir_text_parse_real(const char *string, double *out);
 
-/* The length of the well-formed UTF-8 sequence at `text`, 1 to 4, or 0 (Unicode 15, table 3-7).
- * Bytes are read only as long as those before them are right: it may end in NUL. */
-size_t ir_utf8_sequence_bytes(const unsigned char *text);
-
 /* Where the first byte stands that is not UTF-8, or `count`; byte `count` must be NUL. */
 size_t ir_utf8_valid_bytes(const char *text, size_t count);
 

@@ -1,5 +1,5 @@
 /* catalog.h: the SQLite catalogue, log and truth of a database. Further faces of the room: transfer.h
- * (export, import) and repair.h.
+ * (export, import), repair.h and salvage.h.
  *
  * Two connections: a writer, held for the length of a transaction by one thread, and a reader for
  * everything else; each has its own lock, so that reading never waits for a writer's transaction.

@@ -116,6 +116,23 @@ int32_t ir_connection_exec(ir_connection *connection, const char *sql, const cha
     return code == SQLITE_OK ? IMGRET_OK : ir_connection_fail(connection, code, doing, error);
 }
 
+int32_t ir_connection_int(ir_connection *connection, const char *sql, const char *doing,
+                          int64_t *out, imgret_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(connection->db, sql, -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    int32_t status = IMGRET_OK;
+    if (code == SQLITE_ROW)
+        *out = sqlite3_column_int64(statement, 0);
+    else
+        status = ir_connection_fail(connection, code == SQLITE_DONE ? SQLITE_CORRUPT : code, doing,
+                                    error);
+    sqlite3_finalize(statement);
+    return status;
+}
+
 int32_t ir_connection_control(ir_connection *connection, ir_sql sql, imgret_error *error)
 {
     const char *doing = sql == IR_SQL_COMMIT      ? "committing"

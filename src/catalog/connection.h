@@ -93,6 +93,10 @@ void ir_connection_close(ir_connection *connection);
 int32_t ir_connection_exec(ir_connection *connection, const char *sql, const char *doing,
                            imgret_error *error);
 
+/* The number that SQL text of one row and one column gives; IMGRET_CORRUPT when it gives none. */
+int32_t ir_connection_int(ir_connection *connection, const char *sql, const char *doing,
+                          int64_t *out, imgret_error *error);
+
 /* Runs one of the four statements that begin or end a transaction. `stop` may end the wait for a
  * lock, but not the statement: SQLite asks its progress handler once more after COMMIT is done,
  * and a commit reported as interrupted would be a lie. */

@@ -106,22 +106,10 @@ _Static_assert(sizeof steps / sizeof steps[0] == IR_CATALOG_FORMAT, "one step fo
 
 const ir_schema ir_schema_current = {steps, IR_CATALOG_FORMAT, 3};
 
-/* One number from a statement that returns one row. */
 static int32_t query_int(ir_connection *connection, const char *sql, int64_t *out,
                          imgret_error *error)
 {
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(connection->db, sql, -1, &statement, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    int32_t status = IMGRET_OK;
-    if (code == SQLITE_ROW)
-        *out = sqlite3_column_int64(statement, 0);
-    else
-        status = ir_connection_fail(connection, code == SQLITE_DONE ? SQLITE_CORRUPT : code,
-                                    "reading its version", error);
-    sqlite3_finalize(statement);
-    return status;
+    return ir_connection_int(connection, sql, "reading its version", out, error);
 }
 
 int32_t ir_schema_look(ir_connection *connection, const ir_schema *schema, ir_schema_state *out,

@@ -15,16 +15,7 @@ enum { STEP_PAGES = 1024 }; /* moved in one transaction: 8 MiB, and then others 
 static int32_t query_int(ir_connection *connection, const char *sql, int64_t *out,
                          imgret_error *error)
 {
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(connection->db, sql, -1, &statement, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    *out = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-    int32_t status = code == SQLITE_ROW || code == SQLITE_DONE
-                         ? IMGRET_OK
-                         : ir_connection_fail(connection, code, "tidying up", error);
-    sqlite3_finalize(statement);
-    return status;
+    return ir_connection_int(connection, sql, "tidying up", out, error);
 }
 
 /* Moves the last pages into free ones and cuts the file; *more is whether there are further ones. */

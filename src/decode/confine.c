@@ -72,7 +72,13 @@ static int filter_calls(void)
 
 #endif
 
-static int limit(__rlimit_resource_t what, uint64_t most)
+#ifdef __GLIBC__
+typedef __rlimit_resource_t limit_name;
+#else
+typedef int limit_name;
+#endif
+
+static int limit(limit_name what, uint64_t most)
 {
     const struct rlimit both = {most, most};
     return setrlimit(what, &both);

@@ -29,6 +29,9 @@
 
 enum { CPU_SECONDS_MAX = 60, WALL_SECONDS_MAX = 600, LOOK_MS = 250 };
 
+/* How a wait for a reply ends. */
+typedef enum outcome { ENDED, ANSWERED, TOO_MUCH_CPU, TOO_LONG } outcome;
+
 /* Of the program itself, and a pixel as the most wasteful decoder holds it: 16-bit RGBA beside RGB. */
 static const uint64_t base_bytes = (uint64_t)256 << 20;
 enum { PIXEL_BYTES_MAX = 11 };
@@ -42,6 +45,7 @@ typedef struct worker {
 struct ir_isolation {
     char *helper;
     uint64_t address_bytes_max;
+    uint32_t cpu_s_max, wall_s_max;
     pthread_mutex_t lock;
     worker *idle;
 };
@@ -220,29 +224,31 @@ static double now_s(clockid_t clock)
     return clock_gettime(clock, &now) == 0 ? (double)now.tv_sec + (double)now.tv_nsec / 1e9 : 0;
 }
 
-/* 1: it is there; 0: the process ended; -1: it took too long. */
-static int receive_reply(const worker *w, ir_worker_reply *reply)
+static outcome receive_reply(const ir_isolation *isolation, const worker *w,
+                             ir_worker_reply *reply)
 {
     clockid_t cpu;
     bool has_cpu = clock_getcpuclockid(w->pid, &cpu) == 0;
-    double cpu_end = has_cpu ? now_s(cpu) + CPU_SECONDS_MAX : 0;
-    double wall_end = now_s(CLOCK_MONOTONIC) + WALL_SECONDS_MAX;
+    double cpu_end = has_cpu ? now_s(cpu) + isolation->cpu_s_max : 0;
+    double wall_end = now_s(CLOCK_MONOTONIC) + isolation->wall_s_max;
     for (size_t done = 0; done < sizeof *reply;) {
         struct pollfd wait = {.fd = w->socket, .events = POLLIN};
         int ready = poll(&wait, 1, LOOK_MS);
         if (ready <= 0) {
-            if ((has_cpu && now_s(cpu) > cpu_end) || now_s(CLOCK_MONOTONIC) > wall_end)
-                return -1;
+            if (has_cpu && now_s(cpu) > cpu_end)
+                return TOO_MUCH_CPU;
+            if (now_s(CLOCK_MONOTONIC) > wall_end)
+                return TOO_LONG;
             continue;
         }
         ssize_t got = recv(w->socket, (char *)reply + done, sizeof *reply - done, 0);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return 0;
+            return ENDED;
         done += (size_t)got;
     }
-    return 1;
+    return ANSWERED;
 }
 
 /* Printable ASCII, ended. */
@@ -319,12 +325,16 @@ static int32_t take_pixels(const worker *w, const ir_worker_reply *reply,
 }
 
 /* What the end of a process means for the picture it was at. */
-static int32_t fail_ended(worker *w, int received, imgret_error *error)
+static int32_t fail_ended(const ir_isolation *isolation, worker *w, outcome how,
+                          imgret_error *error)
 {
     int signal_number = end_worker(w);
-    if (received < 0)
-        return ir_fail(error, IMGRET_LIMIT, "the isolated decoder took more than %d s on it",
-                       CPU_SECONDS_MAX);
+    if (how == TOO_MUCH_CPU)
+        return ir_fail(error, IMGRET_LIMIT, "the isolated decoder took more than %u s on it",
+                       isolation->cpu_s_max);
+    if (how == TOO_LONG)
+        return ir_fail(error, IMGRET_LIMIT, "the isolated decoder gave no answer within %u s",
+                       isolation->wall_s_max);
     if (signal_number == SIGSYS)
         return ir_fail(error, IMGRET_BAD_IMAGE,
                        "the isolated decoder was stopped: it tried what decoding does not need");
@@ -351,9 +361,9 @@ int32_t ir_isolation_decode(ir_isolation *isolation, const uint8_t *data, size_t
     if (!sent)
         return ir_fail(error, IMGRET_IO, "%s: does not stay alive", isolation->helper);
     ir_worker_reply reply;
-    int received = receive_reply(w, &reply);
-    if (received != 1)
-        return fail_ended(w, received, error);
+    outcome how = receive_reply(isolation, w, &reply);
+    if (how != ANSWERED)
+        return fail_ended(isolation, w, how, error);
     bool supported;
     int32_t status =
         reply.status ? take_failure(&reply, error)
@@ -390,6 +400,8 @@ int32_t ir_isolation_create(ir_isolation **out, const char *helper, const imgret
     if (!isolation)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for isolated decoding");
     pthread_mutex_init(&isolation->lock, NULL);
+    isolation->cpu_s_max = CPU_SECONDS_MAX;
+    isolation->wall_s_max = WALL_SECONDS_MAX;
     uint64_t pixels;
     if (__builtin_mul_overflow(limits->pixel_count_max, PIXEL_BYTES_MAX, &pixels) ||
         __builtin_add_overflow(pixels, base_bytes, &pixels) ||
@@ -404,6 +416,12 @@ int32_t ir_isolation_create(ir_isolation **out, const char *helper, const imgret
     }
     *out = isolation;
     return IMGRET_OK;
+}
+
+void ir_isolation_set_patience(ir_isolation *isolation, uint32_t cpu_s, uint32_t wall_s)
+{
+    isolation->cpu_s_max = cpu_s ? cpu_s : isolation->cpu_s_max;
+    isolation->wall_s_max = wall_s ? wall_s : isolation->wall_s_max;
 }
 
 void ir_isolation_free(ir_isolation *isolation)

@@ -13,12 +13,16 @@ typedef struct ir_isolation ir_isolation;
 int32_t ir_isolation_create(ir_isolation **out, const char *helper, const imgret_limits *limits,
                             imgret_error *error);
 
+/* How long a process may take for a picture: seconds of processor time (60), and by the clock (600). Before
+ * other threads use it; 0 keeps what is. */
+void ir_isolation_set_patience(ir_isolation *isolation, uint32_t cpu_s, uint32_t wall_s);
+
 /* Ends the processes. No call may be running. NULL is allowed. */
 void ir_isolation_free(ir_isolation *isolation);
 
 /* As ir_decode and ir_decode_exif (`exif` may be NULL), in one of the processes. That it died of the
- * picture is BAD_IMAGE, that it took more than a minute of processor time LIMIT; the next picture gets
- * a new one. Any thread. */
+ * picture is BAD_IMAGE, that it took too long LIMIT; the next picture gets a new one.
+ * Any thread. */
 int32_t ir_isolation_decode(ir_isolation *isolation, const uint8_t *data, size_t bytes,
                             const ir_decode_options *options, ir_picture *out, ir_exif *exif,
                             imgret_error *error);

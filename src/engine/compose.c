@@ -11,6 +11,7 @@
 #include "engine/colors.h"
 #include "engine/cursor.h"
 #include "engine/query.h"
+#include "engine/rerank.h"
 #include "engine/stages.h"
 #include "engine/terms.h"
 
@@ -33,6 +34,7 @@ enum {
 typedef struct composition {
     ir_database *database;
     const imgret_query_options *options;
+    const imgret_input *input; /* NULL: none */
     ir_catalog_filter filter; /* with the excluded, where they are many */
     ir_call *call;
     ir_terms terms;
@@ -46,7 +48,7 @@ bool ir_compose_needed(const imgret_query_options *options)
 {
     return options->term_count || options->combine || options->color_count ||
            options->exclude_count || options->cursor || options->diversity != 0 ||
-           options->rerank;
+           options->rerank || options->rerank_by;
 }
 
 static int32_t check_numbers(const imgret_query_options *options, imgret_error *error)
@@ -129,6 +131,9 @@ int32_t ir_compose_check(imgret_query_options *options, bool has_input, ir_compo
                        "imgret_query_options.exclude_count is %llu, at most %llu is possible",
                        (unsigned long long)options->exclude_count,
                        (unsigned long long)EXCLUDE_MAX);
+    status = ir_rerank_check(options, has_input, error);
+    if (status)
+        return status;
     bool mixed = options->color_count > 0 && (has_input || options->term_count > 0);
     if (options->cursor && (options->rerank || options->diversity > 0 || mixed))
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
@@ -351,7 +356,9 @@ static int32_t run_stages(imgret_results *results, const composition *c, imgret_
     uint64_t wanted = candidates_of(c);
     if (results->count > wanted)
         results->count = wanted;
-    if (options->rerank)
+    if (options->rerank_by)
+        status = ir_rerank(results, c->database, c->input, options, c->call, error);
+    if (!status && options->rerank)
         status = ir_stages_rerank(results, options->rerank, options->rerank_user, error);
     if (!status && options->diversity > 0)
         status = ir_stages_diversify(results, c->database, options->diversity, options->k, c->call,
@@ -397,7 +404,7 @@ static int32_t prepare(composition *c, const imgret_input *input, imgret_error *
         c->filter.excluded_count = c->terms.excluded_count;
         c->filter.where = c->filter.where ? c->filter.where : "1";
     }
-    c->staged = options->rerank || options->diversity > 0 ||
+    c->staged = options->rerank || options->rerank_by || options->diversity > 0 ||
                 (c->colors.count > 0 && c->terms.count > 0);
     return status;
 }
@@ -407,7 +414,8 @@ int32_t ir_compose(imgret_results **out, ir_database *database, const imgret_inp
                    ir_call *call, imgret_error *error)
 {
     *out = NULL;
-    composition c = {.database = database, .options = options, .filter = *filter, .call = call};
+    composition c = {.database = database, .options = options, .input = input, .filter = *filter,
+                     .call = call};
     imgret_results *results = NULL;
     int32_t status = prepare(&c, input, error);
     if (!status)

@@ -9,24 +9,44 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* Copies what is left of `from` (at most 2 GiB a call of the kernel) and makes it durable. */
+/* 0, or errno. A write that takes nothing and gives no reason is a full disk: asking again could be for
+ * ever. */
+static int write_all(int fd, const char *data, size_t bytes)
+{
+    while (bytes > 0) {
+        ssize_t put = write(fd, data, bytes);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return put < 0 ? errno : ENOSPC;
+        data += put;
+        bytes -= (size_t)put;
+    }
+    return 0;
+}
+
+/* Copies what is left of `from` and makes it durable. */
 static int32_t copy_bytes(int from, int to, const char *path, imgret_error *error)
 {
     enum { PART_BYTES = 1 << 20 };
     char *part = ir_malloc(PART_BYTES);
     if (!part)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to copy %s", path);
-    ssize_t got = 0, put = 0;
-    while ((got = read(from, part, PART_BYTES)) > 0) {
-        for (ssize_t done = 0; done < got; done += put) {
-            put = write(to, part + done, (size_t)(got - done));
-            if (put < 0)
-                break;
+    int cause = 0;
+    for (;;) {
+        ssize_t got = read(from, part, PART_BYTES);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            cause = got < 0 ? errno : 0;
+            break;
         }
-        if (put < 0)
+        cause = write_all(to, part, (size_t)got);
+        if (cause)
             break;
     }
-    int cause = got < 0 || put < 0 || fsync(to) != 0 ? errno : 0;
+    if (!cause && fsync(to) != 0)
+        cause = errno;
     ir_free(part);
     return cause ? ir_fail_errno(error, cause, "copy", path) : IMGRET_OK;
 }

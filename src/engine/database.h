@@ -108,10 +108,14 @@ int32_t ir_database_load_model(ir_database *database, const char *model, imgret_
 /* Lets go of the extractor until it is needed again. */
 void ir_database_unload_model(ir_database *database);
 
-/* A model's specification with its paths absolute, in fresh memory; *projects is whether it names
- * principal components. */
-int32_t ir_database_absolute_model(const char *text, char **out, bool *projects,
-                                   imgret_error *error);
+/* A model's specification with its paths absolute, in fresh memory; *pca likewise, the path of the
+ * principal components that it names, or NULL. */
+int32_t ir_database_absolute_model(const char *text, char **out, char **pca, imgret_error *error);
+
+/* Where the components of the model stand that a database is being moved to: a name beside `pca_copy`, in
+ * fresh memory (NULL: out of memory). Who finds the model there after a move that was cut short at its
+ * very end puts them in place. */
+char *ir_database_pca_next(const ir_database *database);
 
 /* Records another model. Within a transaction, together with its vectors: every open handle, this one
  * too, answers IMGRET_MISMATCH afterwards, until it is opened again. */

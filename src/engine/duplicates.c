@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "engine/duplicates_hash.h"
 #include "engine/duplicates_images.h"
+#include "engine/likeness.h"
 #include "engine/query.h"
 #include "engine/results.h"
 
@@ -30,7 +31,7 @@ enum {
 
 #define SCORE_ALIKE 0.9  /* of the vectors, where the hashes are alike */
 #define SCORE_GREY 0.6   /* where one of the two has no colour, which vectors notice and hashes do not */
-#define SCORE_ALONE 0.995 /* where there is no hash to agree */
+#define SCORE_ALONE 0.995 /* where there is no hash to agree, and nothing was calibrated */
 
 typedef struct member {
     uint32_t rank;
@@ -51,6 +52,7 @@ typedef struct finder {
     ir_dup_images images;
     ir_dup_hashes *hashes;
     double near_score, similar_score; /* cosines; similar_score is the metric's where that is another */
+    double alone_score; /* cosine of near ones, where there is no hash to agree */
     bool searches;    /* the index, by vector */
     double least;     /* score that a search asks for */
     uint32_t keeper;
@@ -106,7 +108,7 @@ static uint32_t judge(const finder *f, const ir_dup_image *a, const ir_dup_image
     bool hashed = a->has_hash && b->has_hash;
     bool near;
     if (!hashed)
-        near = score >= SCORE_ALONE && score >= f->near_score;
+        near = score >= f->alone_score && score >= f->near_score;
     else
         near = (hash_bits <= BITS_ALIKE &&
                 score >= (a->is_grey != b->is_grey ? SCORE_GREY : SCORE_ALIKE)) ||
@@ -408,18 +410,31 @@ static int32_t make_groups(finder *f, imgret_error *error)
     return status;
 }
 
-static void choose_scores(finder *f)
+/* What the host says goes before what was calibrated, and that before the constants. */
+static int32_t choose_scores(finder *f, imgret_error *error)
 {
     const imgret_duplicates_options *options = f->options;
-    bool is_cosine = f->database->metric == IMGRET_METRIC_COSINE;
+    bool is_cosine = f->database->metric == IMGRET_METRIC_COSINE, calibrated;
     bool similar = options->kind_max >= IMGRET_DUPLICATE_SIMILAR;
-    f->near_score = IR_DUPLICATES_NEAR;
-    f->similar_score = options->similar_score != 0 ? options->similar_score
-                                                   : IR_DUPLICATES_SIMILAR;
+    imgret_calibration known = {.size = sizeof known};
+    int32_t status = ir_likeness_find(f->database, &known, &calibrated, error);
+    if (status)
+        return status;
+    f->near_score = calibrated && is_cosine ? known.near_score : IR_DUPLICATES_NEAR;
+    f->alone_score = calibrated && is_cosine ? known.same_score : SCORE_ALONE;
+    f->similar_score = calibrated ? known.similar_score : IR_DUPLICATES_SIMILAR;
+    if (options->similar_score != 0)
+        f->similar_score = options->similar_score;
+    if (similar && options->similar_score == 0 && !calibrated && !is_cosine)
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "imgret_duplicates_options.similar_score is not given, and %s is neither of "
+                       "the cosine metric nor calibrated",
+                       f->database->path);
     f->searches = similar || (is_cosine && options->kind_max == IMGRET_DUPLICATE_NEAR);
     f->least = similar ? f->similar_score : f->near_score;
     if (similar && is_cosine && f->near_score < f->least)
         f->least = f->near_score;
+    return IMGRET_OK;
 }
 
 int32_t ir_duplicates(ir_database *database, const imgret_duplicates_options *options,
@@ -428,11 +443,13 @@ int32_t ir_duplicates(ir_database *database, const imgret_duplicates_options *op
 {
     finder f = {.database = database, .options = options, .filter = filter, .on_group = on_group,
                 .user = user, .report = report, .call = call};
-    choose_scores(&f);
+    int32_t status = choose_scores(&f, error);
+    if (status)
+        return status;
     f.kept = ir_malloc_array(database->dimension, sizeof *f.kept);
     f.other = ir_malloc_array(database->dimension, sizeof *f.other);
-    int32_t status = f.kept && f.other ? IMGRET_OK
-                                       : ir_fail(error, IMGRET_NO_MEMORY, "no memory for vectors");
+    status = f.kept && f.other ? IMGRET_OK
+                               : ir_fail(error, IMGRET_NO_MEMORY, "no memory for vectors");
     if (!status)
         status = ir_dup_images_read(&f.images, database, filter, call, error);
     report->image_count = f.images.count;

@@ -121,14 +121,12 @@ static void spread(const both *state, uint32_t at, int32_t from)
     }
 }
 
-/* One instance's share of the running group. */
-static int32_t run_slice(both *state, uint32_t number, imgret_error *error)
+/* Runs the prepared pictures first..end-1 as one request. */
+static int32_t run_part(both *state, uint32_t first, uint32_t end, imgret_error *error)
 {
     const group *here = state->running;
     const ir_extract_many *work = here->work;
     const ir_extractor_info *info = ir_extractor_get_info(work->extractor);
-    uint32_t first = state->good_count * number / state->slice_count;
-    uint32_t end = state->good_count * (number + 1) / state->slice_count;
     const uint8_t *pictures[GROUP_MAX];
     for (uint32_t i = first; i < end; i++)
         pictures[i - first] = here->prepared + state->good[i] * here->picture_bytes;
@@ -140,6 +138,33 @@ static int32_t run_slice(both *state, uint32_t number, imgret_error *error)
         .labels = work->labels ? state->labels + first : NULL,
     };
     return ir_extractor_run_job(work->extractor, &job, error);
+}
+
+/* Not the pictures' fault, and the next one would fare no better. */
+static bool ends_all(int32_t status)
+{
+    return status == IMGRET_INTERRUPTED || status == IMGRET_BUSY || status == IMGRET_FORKED;
+}
+
+/* One instance's share of the running group. What the model refuses together, for a vector that is not
+ * finite or because memory is short, runs picture by picture where each can have its own status. */
+static int32_t run_slice(both *state, uint32_t number, imgret_error *error)
+{
+    group *here = state->running;
+    uint32_t first = state->good_count * number / state->slice_count;
+    uint32_t end = state->good_count * (number + 1) / state->slice_count;
+    int32_t status = run_part(state, first, end, error);
+    if (!status || !here->work->statuses || ends_all(status))
+        return status;
+    for (uint32_t i = first; i < end; i++) {
+        imgret_error *own = &here->failure[state->good[i]];
+        *own = (imgret_error)IMGRET_ERROR_INIT;
+        status = run_part(state, i, i + 1, own);
+        if (ends_all(status))
+            return ir_fail(error, status, "%s", own->message);
+        here->status[state->good[i]] = status;
+    }
+    return IMGRET_OK;
 }
 
 /* The first parts run the model, so that it begins at once; each other one prepares a picture. */
@@ -173,23 +198,24 @@ static int32_t finish_run(const both *state, imgret_error *error)
     for (uint32_t i = 0; i < state->slice_count; i++)
         if (state->status[i])
             return ir_fail(error, state->status[i], "%s", state->failure[i].message);
-    int32_t row = 0;
-    for (uint32_t i = 0; i < here->count; i++)
-        spread(state, here->first + i, here->status[i] ? -1 : row++);
+    uint32_t row = 0;
+    for (uint32_t i = 0; i < here->count; i++) {
+        bool was_run = row < state->good_count && state->good[row] == i;
+        spread(state, here->first + i, here->status[i] ? -1 : (int32_t)row);
+        row += was_run;
+        if (here->work->statuses)
+            here->work->statuses[here->first + i] = here->status[i];
+    }
     return IMGRET_OK;
 }
 
-/* The statuses of a group that was prepared; without room for them the first failure ends it all. */
+/* The first failure of a group that was prepared ends it all, where statuses have no room. */
 static int32_t settle(const group *here, imgret_error *error)
 {
-    const ir_extract_many *work = here->work;
-    for (uint32_t i = 0; i < here->count; i++) {
-        if (here->status[i] && !work->statuses)
+    for (uint32_t i = 0; i < here->count; i++)
+        if (here->status[i] && !here->work->statuses)
             return ir_fail(error, here->status[i], "input %u: %s", here->first + i,
                            here->failure[i].message);
-        if (work->statuses)
-            work->statuses[here->first + i] = here->status[i];
-    }
     return IMGRET_OK;
 }
 

@@ -63,57 +63,63 @@ static void fill(ir_source_picture *picture, const ir_feature_picture *known)
 }
 
 /* What is remembered is the vector and the class alone. */
-static int32_t look_again(ir_database *database, const ir_source *source,
+static int32_t look_again(ir_database *database, ir_extractor *extractor, const ir_source *source,
                           const ir_feature_picture *known, ir_source_picture *picture,
                           imgret_error *error)
 {
-    if (!picture || !picture->look)
-        return IMGRET_OK;
     int32_t status = ir_source_prepare(source, NULL, &database->limits, NULL, picture, error);
-    ir_extractor *extractor;
-    if (status || !known->has_label)
-        return status;
-    status = ir_database_extractor(database, &extractor, error);
-    if (status)
-        return status;
     ir_label label = {known->label, known->label_score};
-    ir_look_set_label(picture->look, extractor, &label);
-    ir_extractor_close(extractor);
-    return IMGRET_OK;
+    if (!status && known->has_label)
+        ir_look_set_label(picture->look, extractor, &label);
+    return status;
 }
 
+static int32_t extract_and_keep(ir_database *database, ir_extractor *extractor,
+                                const ir_source *source, const ir_feature_key *key, float *vector,
+                                ir_source_picture *picture, imgret_error *error)
+{
+    ir_source_picture found = picture ? *picture : (ir_source_picture){0};
+    ir_label label = {0};
+    bool has_labels = ir_extractor_get_info(extractor)->has_labels;
+    int32_t status = extract(database, extractor, source, vector, has_labels ? &label : NULL,
+                             &found, error);
+    if (!status) {
+        ir_feature_picture known = {.width = found.width,
+                                    .height = found.height,
+                                    .format = found.format,
+                                    .has_label = has_labels,
+                                    .label = label.index,
+                                    .label_score = label.score};
+        if (has_labels && found.look)
+            ir_look_set_label(found.look, extractor, &label);
+        ir_feature_cache_keep(database->features, key, vector, database->dimension, &known);
+    }
+    if (picture)
+        *picture = found;
+    return status;
+}
+
+/* A picture that is stored gets its class: one remembered without, from before a model with labels
+ * was loaded, is extracted again. */
 int32_t ir_features_of(ir_database *database, const ir_source *source, float *vector,
                        ir_source_picture *picture, imgret_error *error)
 {
     ir_feature_key key = ir_features_key(database, source);
     ir_feature_picture known;
-    if (ir_feature_cache_find(database->features, &key, vector, database->dimension, &known)) {
-        if (picture)
-            fill(picture, &known);
-        return look_again(database, source, &known, picture, error);
-    }
+    bool remembered =
+        ir_feature_cache_find(database->features, &key, vector, database->dimension, &known);
+    if (remembered && picture)
+        fill(picture, &known);
+    if (remembered && (!picture || !picture->look))
+        return IMGRET_OK;
     ir_extractor *extractor;
     int32_t status = ir_database_extractor(database, &extractor, error);
     if (status)
         return status;
-    ir_source_picture found = picture ? *picture : (ir_source_picture){0};
-    ir_label label = {0};
-    bool has_labels = ir_extractor_get_info(extractor)->has_labels;
-    status = extract(database, extractor, source, vector, has_labels ? &label : NULL, &found,
-                     error);
-    if (!status) {
-        known = (ir_feature_picture){.width = found.width,
-                                     .height = found.height,
-                                     .format = found.format,
-                                     .has_label = has_labels,
-                                     .label = label.index,
-                                     .label_score = label.score};
-        if (has_labels && found.look)
-            ir_look_set_label(found.look, extractor, &label);
-        ir_feature_cache_keep(database->features, &key, vector, database->dimension, &known);
-    }
-    if (picture)
-        *picture = found;
+    if (remembered && (known.has_label || !ir_extractor_get_info(extractor)->has_labels))
+        status = look_again(database, extractor, source, &known, picture, error);
+    else
+        status = extract_and_keep(database, extractor, source, &key, vector, picture, error);
     ir_extractor_close(extractor);
     return status;
 }

@@ -5,9 +5,11 @@
  */
 #include "engine/database.h"
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int32_t check_extracts(const ir_database *database, imgret_error *error)
@@ -19,14 +21,18 @@ static int32_t check_extracts(const ir_database *database, imgret_error *error)
                    database->model);
 }
 
-/* Opens `model` and makes sure that it gives this database's vectors. */
-static int32_t open_same(const ir_database *database, const char *model, ir_extractor **out,
-                         imgret_error *error)
+char *ir_database_pca_next(const ir_database *database)
+{
+    return ir_asprintf("%s.next", database->pca_copy);
+}
+
+/* Opens `model`, with components from `pca_path` unless that is NULL, and makes sure that it gives this
+ * database's vectors. */
+static int32_t open_with(const ir_database *database, const char *model, const char *pca_path,
+                         ir_extractor **out, imgret_error *error)
 {
     ir_extractor_options options = database->extract_options;
-    ir_file_info copy; /* where the database has its own principal components, they are it */
-    if (ir_file_stat(database->pca_copy, &copy, NULL) == IMGRET_OK)
-        options.pca_path = database->pca_copy;
+    options.pca_path = pca_path;
     int32_t status = ir_extractor_open_with(out, model, &options, error);
     if (status)
         return status;
@@ -38,6 +44,28 @@ static int32_t open_same(const ir_database *database, const char *model, ir_extr
                      database->path, identity, database->identity);
     ir_extractor_close(*out);
     *out = NULL;
+    return status;
+}
+
+/* Where the database has its own principal components, they are it. When a move to another model was cut
+ * short after its last commit, they are those of the old model, and the new ones are beside them. */
+static int32_t open_same(const ir_database *database, const char *model, ir_extractor **out,
+                         imgret_error *error)
+{
+    ir_file_info info;
+    bool copied = ir_file_stat(database->pca_copy, &info, NULL) == IMGRET_OK;
+    int32_t status = open_with(database, model, copied ? database->pca_copy : NULL, out, error);
+    if (!status)
+        return IMGRET_OK;
+    char *next = ir_database_pca_next(database);
+    imgret_error other = IMGRET_ERROR_INIT;
+    if (next && ir_file_stat(next, &info, NULL) == IMGRET_OK &&
+        open_with(database, model, next, out, &other) == IMGRET_OK) {
+        status = IMGRET_OK;
+        if (!database->read_only)
+            rename(next, database->pca_copy); /* a failure costs this search the next time, too */
+    }
+    ir_free(next);
     return status;
 }
 

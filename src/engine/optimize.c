@@ -288,13 +288,25 @@ static bool is_gone(void *context, int64_t id)
            ir_tombstones_has(made->database->segments.tombstones, id);
 }
 
-static bool stop_or_report(void *context, double done)
+static bool stop_or_report(const plan *made, double done)
 {
-    plan *made = context;
     if (ir_call_stopped(made->call))
         return true;
     return made->options->on_progress &&
            made->options->on_progress(made->options->user, done) != 0;
+}
+
+/* What building takes of the progress that a host sees; the rest is measuring recall. */
+static const double build_share = 0.9;
+
+static bool stop_or_report_build(void *context, double done)
+{
+    return stop_or_report(context, build_share * done);
+}
+
+static bool stop_or_report_measuring(void *context, double done)
+{
+    return stop_or_report(context, build_share + (1 - build_share) * done);
 }
 
 /* Codes and graph of the base are held in RAM: they may take half of the memory that is allowed.
@@ -340,13 +352,19 @@ static int32_t try_segment(plan *made, const char *path, imgret_error *error)
     imgret_error reason = IMGRET_ERROR_INIT;
     ir_segment_open_options options = {.ram_bytes_max = made->options->memory_bytes_max};
     int32_t status = ir_segment_open(&built, path, &options, &reason);
-    if (status == IMGRET_LIMIT)
-        return IMGRET_OK;
-    if (status)
+    if (status && status != IMGRET_LIMIT)
         return ir_fail(error, status, "%s", reason.message);
-    ir_calibration how = {.pool = made->pool, .stop = stop_measuring, .context = made};
-    status = ir_segment_calibrate(built, &how, &made->curves, error);
+    ir_calibration how = {.pool = made->pool,
+                          .stop = stop_measuring,
+                          .context = made,
+                          .report = stop_or_report_measuring};
+    if (!status)
+        status = ir_segment_calibrate(built, &how, &made->curves, error);
+    else
+        status = IMGRET_OK;
     ir_segment_close(built);
+    if (!status && stop_or_report(made, 1))
+        status = ir_fail(error, IMGRET_INTERRUPTED, "optimizing was stopped");
     return status;
 }
 
@@ -360,7 +378,7 @@ static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgr
         .seed = 1,
         .memory_bytes_max = made->options->memory_bytes_max,
         .pool = made->pool,
-        .stop = stop_or_report,
+        .stop = stop_or_report_build,
         .context = made,
         .base = made->opened,
         .dropped = is_gone,

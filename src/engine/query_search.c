@@ -5,6 +5,7 @@
 #include "engine/query_inside.h"
 #include "engine/regions_query.h"
 #include "engine/results.h"
+#include "engine/stages.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -109,16 +110,6 @@ static int32_t add_hit(void *context, uint64_t position, const imgret_record *re
     return ir_results_add(gather->results, record, gather->neighbors[position].score, error);
 }
 
-static int compare_hits(const void *a, const void *b)
-{
-    const imgret_hit *x = a, *y = b;
-    if (x->score != y->score)
-        return x->score > y->score ? -1 : 1;
-    if (x->id != y->id)
-        return x->id < y->id ? -1 : 1;
-    return x->region < y->region ? -1 : x->region > y->region;
-}
-
 static int32_t gather_one(imgret_results **out, ir_database *database,
                           const ir_search_result *found, int64_t *regions, imgret_error *error)
 {
@@ -139,8 +130,7 @@ static int32_t gather_one(imgret_results **out, ir_database *database,
     }
     /* The delta orders equal scores by region id, which is the order of image ids only until a
      * replaced image keeps its id and gets a later region. */
-    qsort(gather.results->hits, (size_t)gather.results->count, sizeof *gather.results->hits,
-          compare_hits);
+    ir_stages_sort(gather.results);
     *out = gather.results;
     return IMGRET_OK;
 }

@@ -16,13 +16,15 @@
 #include "catalog/repair.h"
 #include "engine/extract_many.h"
 #include "engine/optimize.h"
+#include "engine/reembed_parts.h"
 #include "engine/reembed_store.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BATCH = 32, TRIES_MAX = 100, SEGMENT_WORTH = 4096 };
+enum { BATCH = 32, TRIES_MAX = 100, SEGMENT_WORTH = 4096, PCA_BYTES_MAX = 1 << 30 };
+enum { PARTS_MAX = 1 + IR_REGION_OBJECTS_MAX }; /* of a picture: a batch where there are regions */
 
 typedef struct mover {
     ir_database *database;
@@ -31,15 +33,18 @@ typedef struct mover {
     ir_call *call;
     char *model; /* specification, paths absolute */
     char *path;  /* of the store */
+    char *pca;      /* the principal components that the model names; NULL: none */
+    char *pca_next; /* their copy until the exchange is done */
     ir_extractor *extractor;
     uint32_t dimension;
     ir_delta *codec; /* empty: it knows how the new vectors are stored */
     ir_pool *pool;   /* of its own: queries need not wait for a batch */
     ir_reembed_store *store;
-    float *rows;     /* BATCH x dimension */
+    float *rows;     /* PARTS_MAX x dimension */
     void *stored;    /* one vector */
     int64_t *missing; /* regions whose pictures cannot be had, ascending */
     uint64_t missing_count, missing_capacity;
+    uint64_t missing_pictures; /* they are of */
     int64_t *regions; /* as of the last look */
     uint64_t region_count;
     uint64_t next;       /* of them, while a segment is built */
@@ -119,7 +124,7 @@ static bool is_missing(const mover *move, int64_t region)
     return at < move->missing_count && move->missing[at] == region;
 }
 
-static int32_t note_missing(mover *move, const picture *gone, imgret_error *error)
+static int32_t keep_missing(mover *move, int64_t region, imgret_error *error)
 {
     if (move->missing_count == move->missing_capacity) {
         uint64_t capacity = move->missing_capacity ? move->missing_capacity * 2 : 64;
@@ -129,11 +134,21 @@ static int32_t note_missing(mover *move, const picture *gone, imgret_error *erro
         move->missing = more;
         move->missing_capacity = capacity;
     }
-    uint64_t at = missing_at(move, gone->region);
+    uint64_t at = missing_at(move, region);
     memmove(move->missing + at + 1, move->missing + at,
             (size_t)(move->missing_count - at) * sizeof *move->missing);
-    move->missing[at] = gone->region;
+    move->missing[at] = region;
     move->missing_count++;
+    return IMGRET_OK;
+}
+
+/* Told once a picture. */
+static int32_t note_missing(mover *move, const picture *gone, imgret_error *error)
+{
+    int32_t status = keep_missing(move, gone->region, error);
+    if (status)
+        return status;
+    move->missing_pictures++;
     imgret_ingest_item item = {.size = sizeof item,
                                .outcome = IMGRET_FAILED,
                                .id = gone->image,
@@ -213,6 +228,47 @@ static int32_t embed_batch(mover *move, const int64_t *regions, uint32_t count,
     return status;
 }
 
+/* ---- one picture and its objects ---- */
+
+static int32_t keep_parts(mover *move, const int64_t *regions, uint32_t count, imgret_error *error)
+{
+    int32_t status = IMGRET_OK;
+    for (uint32_t i = 0; i < count && !status; i++) {
+        status = ir_delta_encode(move->codec, move->rows + (size_t)i * move->dimension,
+                                 move->stored, error);
+        if (!status)
+            status = ir_reembed_store_add(move->store, regions[i], move->stored, error);
+        if (!status)
+            move->report->embedded_count++;
+    }
+    return status;
+}
+
+/* Regions of one picture: it is decoded once for all of them. */
+static int32_t embed_parts(mover *move, const int64_t *regions, uint32_t count, imgret_error *error)
+{
+    picture whole = {.region = regions[0]};
+    imgret_error reason = IMGRET_ERROR_INIT;
+    int32_t status = ir_catalog_records_of_regions(move->database->catalog, regions, 1,
+                                                   note_picture, &whole, error);
+    if (!status && whole.image && !whole.reason) {
+        int32_t outcome = ir_reembed_parts(move->database, move->extractor, whole.uri, regions,
+                                           count, move->rows, &reason);
+        if (outcome == IMGRET_NO_MEMORY || outcome == IMGRET_INTERRUPTED)
+            status = ir_fail(error, outcome, "%s", reason.message);
+        else if (outcome)
+            whole.reason = ir_asprintf("it cannot be read any more (%s)", reason.message);
+        else
+            status = keep_parts(move, regions, count, error);
+    }
+    if (!status && whole.image && whole.reason)
+        status = note_missing(move, &whole, error);
+    for (uint32_t i = 1; i < count && !status && whole.image && whole.reason; i++)
+        status = keep_missing(move, regions[i], error);
+    drop_pictures(&whole, 1);
+    return status;
+}
+
 static int32_t report_progress(const mover *move, imgret_error *error)
 {
     const imgret_reembed_options *options = move->options;
@@ -249,17 +305,28 @@ static bool all_settled(const mover *move)
     return true;
 }
 
+/* Whether a batch that ends with region i of the last look is ready. */
+static bool is_batch(const mover *move, uint64_t i, uint32_t count)
+{
+    if (count == 0 || i + 1 == move->region_count)
+        return count > 0;
+    return move->database->regions
+               ? ir_region_turn(move->regions[i]) != ir_region_turn(move->regions[i + 1])
+               : count == BATCH;
+}
+
 /* Embeds what is not settled, of the last look. */
 static int32_t embed_rest(mover *move, imgret_error *error)
 {
-    int64_t batch[BATCH];
+    int64_t batch[PARTS_MAX];
     uint32_t count = 0;
     int32_t status = report_progress(move, error);
     for (uint64_t i = 0; i < move->region_count && !status; i++) {
         if (!is_settled(move, move->regions[i]))
             batch[count++] = move->regions[i];
-        if (count == BATCH || (count > 0 && i + 1 == move->region_count)) {
-            status = embed_batch(move, batch, count, error);
+        if (is_batch(move, i, count)) {
+            status = move->database->regions ? embed_parts(move, batch, count, error)
+                                             : embed_batch(move, batch, count, error);
             count = 0;
             if (!status)
                 status = report_progress(move, error);
@@ -275,7 +342,7 @@ static int32_t check_missing(const mover *move, imgret_error *error)
     return ir_fail(error, IMGRET_NOT_FOUND,
                    "%s: %llu pictures cannot be had to embed them anew; nothing was changed, what is "
                    "done is kept for the next try", move->database->path,
-                   (unsigned long long)move->missing_count);
+                   (unsigned long long)move->missing_pictures);
 }
 
 /* ---- the exchange ---- */
@@ -416,10 +483,38 @@ static void after_commit(void *context)
     pthread_mutex_unlock(&database->delta_lock);
 }
 
+/* The model's principal components, beside those of the old model until that is given up. */
+static int32_t copy_pca(const mover *move, imgret_error *error)
+{
+    if (!move->pca)
+        return IMGRET_OK;
+    uint8_t *data;
+    size_t bytes;
+    int32_t status = ir_file_read(move->pca, PCA_BYTES_MAX, &data, &bytes, error);
+    if (status)
+        return status;
+    status = ir_file_write(move->pca_next, data, bytes, error);
+    ir_free(data);
+    return status ? status : ir_folder_sync_parent(move->pca_next, error);
+}
+
+/* After the commit: should this not be done, whoever loads the model next does it (model.c). */
+static void exchange_pca(const mover *move)
+{
+    const char *copy = move->database->pca_copy;
+    if (move->pca)
+        rename(move->pca_next, copy);
+    else
+        unlink(copy);
+    ir_folder_sync_parent(copy, NULL);
+}
+
 static int32_t exchange(mover *move, imgret_error *error)
 {
     ir_catalog_segment built = {0};
     int32_t status = build_segment(move, &built, error);
+    if (!status)
+        status = copy_pca(move, error);
     if (!status)
         status = begin_settled(move, error);
     if (status)
@@ -437,8 +532,6 @@ static int32_t exchange(mover *move, imgret_error *error)
 static int32_t check_possible(const mover *move, imgret_error *error)
 {
     ir_database *database = move->database;
-    ir_file_info info;
-    ir_catalog_counts counts;
     if (database->read_only)
         return ir_fail(error, IMGRET_READ_ONLY, "%s is open for reading only", database->path);
     if (ir_database_is_joined(database))
@@ -449,29 +542,16 @@ static int32_t check_possible(const mover *move, imgret_error *error)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "%s holds ready vectors: only who made them can make others",
                        database->path);
-    if (ir_file_stat(database->pca_copy, &info, NULL) == IMGRET_OK)
-        return ir_fail(error, IMGRET_UNSUPPORTED,
-                       "%s projects its vectors by principal components: moving it to another model "
-                       "is not possible; make a new database", database->path);
-    int32_t status = ir_catalog_get_counts(database->catalog, &counts, error);
-    if (!status && move->region_count > counts.image_count)
-        status = ir_fail(error, IMGRET_UNSUPPORTED,
-                         "%s has regions inside pictures: moving it to another model is not possible; "
-                         "make a new database", database->path);
-    return status;
+    return IMGRET_OK;
 }
 
 /* *same: the database has this model already. */
 static int32_t prepare(mover *move, bool *same, imgret_error *error)
 {
     ir_database *database = move->database;
-    bool projects;
     *same = false;
-    int32_t status = ir_database_absolute_model(move->options->model, &move->model, &projects,
-                                                error);
-    if (!status && projects)
-        status = ir_fail(error, IMGRET_UNSUPPORTED,
-                         "a database is not moved to a model with pca=FILE; make a new one");
+    int32_t status =
+        ir_database_absolute_model(move->options->model, &move->model, &move->pca, error);
     if (!status)
         status = ir_extractor_open_with(&move->extractor, move->model, &database->extract_options,
                                         error);
@@ -485,7 +565,8 @@ static int32_t prepare(mover *move, bool *same, imgret_error *error)
     char *purpose = ir_asprintf("%s\n%s\n%u", database->identity, info->identity,
                                 database->vector_type);
     move->path = ir_path_join(ir_catalog_folder(database->catalog), "reembed.imgret-partial");
-    if (!purpose || !move->path)
+    move->pca_next = ir_database_pca_next(database);
+    if (!purpose || !move->path || !move->pca_next)
         status = ir_fail(error, IMGRET_NO_MEMORY, "no memory to re-embed");
     if (!status)
         status = ir_delta_create(&move->codec, info->dimension, database->metric,
@@ -498,7 +579,7 @@ static int32_t prepare(mover *move, bool *same, imgret_error *error)
     ir_free(purpose);
     if (status)
         return status;
-    move->rows = ir_malloc_array((size_t)BATCH * info->dimension, sizeof *move->rows);
+    move->rows = ir_malloc_array((size_t)PARTS_MAX * info->dimension, sizeof *move->rows);
     move->stored = ir_malloc(ir_delta_vector_bytes(move->codec));
     move->report->resumed_count = ir_reembed_store_count(move->store);
     return move->rows && move->stored ? IMGRET_OK
@@ -524,7 +605,7 @@ static int32_t run(mover *move, imgret_error *error)
         status = look(move, error);
     if (!status)
         status = embed_rest(move, error); /* of what was added meanwhile, most */
-    move->report->missing_count = move->missing_count;
+    move->report->missing_count = move->missing_pictures;
     if (!status)
         status = check_missing(move, error);
     if (!status)
@@ -533,8 +614,10 @@ static int32_t run(mover *move, imgret_error *error)
         return status;
     status = exchange(move, error);
     ir_optimize_resume(database, lock);
-    if (!status)
+    if (!status) {
+        exchange_pca(move);
         unlink(move->path);
+    }
     ir_optimize_clean(database);
     return status;
 }
@@ -553,6 +636,8 @@ int32_t ir_reembed(ir_database *database, const imgret_reembed_options *options,
     ir_free(move.rows);
     ir_free(move.stored);
     ir_free(move.model);
+    ir_free(move.pca);
+    ir_free(move.pca_next);
     ir_free(move.path);
     return status;
 }

@@ -196,7 +196,9 @@ int32_t ir_regions_propose(ir_regions *regions, const ir_picture *picture,
     return IMGRET_OK;
 }
 
-const char *ir_regions_label(const ir_regions *regions, const ir_box *box)
+/* The name of a box's class: from the file of labels, or the model's, else "class 17"; NULL for a box
+ * without one. Lives as long as `regions`. */
+static const char *label_of(const ir_regions *regions, const ir_box *box)
 {
     return regions->detector && box->label != IR_BOX_UNLABELLED
                ? ir_regions_detector_label(regions->detector, box->label)
@@ -205,8 +207,8 @@ const char *ir_regions_label(const ir_regions *regions, const ir_box *box)
 
 /* ---- objects ---- */
 
-static int32_t prepare_box(const ir_extractor *extractor, const ir_picture *picture,
-                           const ir_box *box, uint8_t *prepared, imgret_error *error)
+int32_t ir_regions_prepare_box(const ir_extractor *extractor, const ir_picture *picture,
+                               const ir_box *box, uint8_t *prepared, imgret_error *error)
 {
     ir_picture part;
     int32_t status = ir_box_crop(picture, box, &part, error);
@@ -220,7 +222,7 @@ static ir_catalog_object object_of(const ir_regions *regions, const ir_box *box)
 {
     return (ir_catalog_object){box->x,      box->y,
                                box->width,  box->height,
-                               ir_regions_label(regions, box), box->score};
+                               label_of(regions, box), box->score};
 }
 
 int32_t ir_regions_prepare(ir_regions *regions, const ir_extractor *extractor,
@@ -241,7 +243,8 @@ int32_t ir_regions_prepare(ir_regions *regions, const ir_extractor *extractor,
     }
     for (uint32_t i = 0; i < count && !status; i++) {
         out->items[i] = object_of(regions, &boxes[i]);
-        status = prepare_box(extractor, picture, &boxes[i], out->prepared + i * bytes, error);
+        status = ir_regions_prepare_box(extractor, picture, &boxes[i], out->prepared + i * bytes,
+                                        error);
     }
     if (!status)
         out->count = count;

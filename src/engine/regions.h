@@ -52,10 +52,6 @@ typedef struct ir_regions_run {
 int32_t ir_regions_propose(ir_regions *regions, const ir_picture *picture,
                            const ir_regions_run *run, ir_box **out, uint32_t *count, imgret_error *error);
 
-/* The name of a box's class: from the file of labels, or the model's, else "class 17"; NULL for a box
- * without one. Lives as long as `regions`. */
-const char *ir_regions_label(const ir_regions *regions, const ir_box *box);
-
 /* The objects of one picture, ready for the extractor. All zeros is none. */
 typedef struct ir_objects {
     uint32_t count;
@@ -68,6 +64,10 @@ int32_t ir_regions_prepare(ir_regions *regions, const ir_extractor *extractor,
                            const ir_picture *picture, const ir_regions_run *run, ir_objects *out,
                            imgret_error *error);
 void ir_objects_free(ir_objects *objects);
+
+/* Crops one box of a picture and prepares it (ir_extractor_input_bytes). */
+int32_t ir_regions_prepare_box(const ir_extractor *extractor, const ir_picture *picture,
+                               const ir_box *box, uint8_t *prepared, imgret_error *error);
 
 /* The pixels are no longer needed once there are vectors. */
 void ir_objects_free_pixels(ir_objects *objects);

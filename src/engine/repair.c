@@ -20,6 +20,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* How the reason of a failure begins whose vector was lost; catalog/salvage_settle.c has it too. */
+#define LOST "its vector is lost: "
+
 typedef struct id_list {
     int64_t *ids;
     uint64_t count, capacity;
@@ -31,7 +34,8 @@ typedef struct repair {
     imgret_repair_report *report;
     ir_call *call;
     int64_t number; /* of the next segment file */
-    id_list images; /* that became failures */
+    id_list images;      /* that became failures */
+    id_list lost_before; /* that were failures of this kind before */
     /* of the segment at work: */
     ir_segment *source; /* NULL: nothing of it can be read */
     int64_t *regions;
@@ -178,7 +182,7 @@ static void after_commit(void *context)
 static int32_t lose_all(repair *run, imgret_error *error)
 {
     char reason[512];
-    snprintf(reason, sizeof reason, "its vector is lost: %s", run->damage);
+    snprintf(reason, sizeof reason, LOST "%s", run->damage);
     int32_t status = IMGRET_OK;
     for (uint64_t i = 0; i < run->lost.count && !status; i++) {
         int64_t image;
@@ -289,8 +293,9 @@ static bool is_file(const char *uri)
     return uri && uri[0] == '/' && ir_file_stat(uri, &info, NULL) == IMGRET_OK && info.is_regular;
 }
 
-/* Extracts one image's picture again, if there is one, and tells what became of it. */
-static int32_t restore_image(repair *run, int64_t id, imgret_error *error)
+/* Extracts one image's picture again, if there is one, and tells what became of it. One that was lost
+ * before this repair is worth a word only when it comes back. */
+static int32_t restore_image(repair *run, int64_t id, bool lost_before, imgret_error *error)
 {
     found_image image = {0};
     imgret_error reason = IMGRET_ERROR_INIT;
@@ -309,7 +314,7 @@ static int32_t restore_image(repair *run, int64_t id, imgret_error *error)
     }
     if (!status && restored)
         run->report->images_extracted++;
-    else if (!status)
+    else if (!status && !lost_before)
         run->report->images_lost++;
     imgret_ingest_item item = {.size = sizeof item,
                                .outcome = restored ? IMGRET_STORED : IMGRET_FAILED,
@@ -318,10 +323,33 @@ static int32_t restore_image(repair *run, int64_t id, imgret_error *error)
                                .code = restored ? 0 : image.failure_code,
                                .format = "",
                                .message = image.failure ? image.failure : ""};
-    if (!status && run->options->on_item && run->options->on_item(run->options->user, &item) != 0)
+    bool told = restored || !lost_before;
+    if (!status && told && run->options->on_item &&
+        run->options->on_item(run->options->user, &item) != 0)
         status = ir_fail(error, IMGRET_INTERRUPTED, "the repair was stopped by the host");
     ir_free(image.uri);
     ir_free(image.failure);
+    return status;
+}
+
+/* ir_catalog_record_fn: those that a salvage, or a repair that was stopped, left without a vector. */
+static int32_t note_lost_before(void *context, uint64_t position, const imgret_record *record,
+                                imgret_error *error)
+{
+    (void)position;
+    repair *run = context;
+    bool lost = record->failure_code == IMGRET_CORRUPT &&
+                strncmp(record->failure, LOST, sizeof LOST - 1) == 0;
+    return lost ? keep_id(&run->lost_before, record->id, error) : IMGRET_OK;
+}
+
+static int32_t restore_images(repair *run, imgret_error *error)
+{
+    int32_t status = IMGRET_OK;
+    for (uint64_t i = 0; i < run->images.count && !status; i++)
+        status = restore_image(run, run->images.ids[i], false, error);
+    for (uint64_t i = 0; i < run->lost_before.count && !status; i++)
+        status = restore_image(run, run->lost_before.ids[i], true, error);
     return status;
 }
 
@@ -340,16 +368,21 @@ int32_t ir_repair(ir_database *database, const imgret_repair_options *options,
     int32_t status = run.stored && run.values
                          ? ir_optimize_pause(database, &lock, error)
                          : ir_fail(error, IMGRET_NO_MEMORY, "no memory to repair");
+    const imgret_list_options failed = {
+        .size = sizeof failed, .limit = UINT64_MAX, .state = IMGRET_STATE_FAILED};
     if (!status) {
-        status = repair_segments(&run, error);
+        status = ir_catalog_list(database->catalog, &failed, note_lost_before, &run, error);
+        if (!status)
+            status = repair_segments(&run, error);
         ir_optimize_resume(database, lock);
         ir_optimize_clean(database); /* the files that were replaced */
     }
-    for (uint64_t i = 0; i < run.images.count && !status; i++)
-        status = restore_image(&run, run.images.ids[i], error);
+    if (!status)
+        status = restore_images(&run, error);
     if (!status)
         status = ir_database_sync(database, error);
     ir_free(run.images.ids);
+    ir_free(run.lost_before.ids);
     ir_free(run.lost.ids);
     ir_free(run.values);
     ir_free(run.stored);

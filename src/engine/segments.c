@@ -22,10 +22,13 @@ int32_t ir_segments_init(ir_segments *segments, uint64_t ram_bytes_max, imgret_e
 {
     memset(segments, 0, sizeof *segments);
     segments->ram_bytes_max = ram_bytes_max;
-    /* Searches come all the time; a replacement must not wait for a moment without any. */
+    /* Searches come all the time; a replacement must not wait for a moment without any. (musl has no
+     * such choice: there it may have to.) */
     pthread_rwlockattr_t attributes;
     pthread_rwlockattr_init(&attributes);
+#ifdef __GLIBC__
     pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+#endif
     pthread_rwlock_init(&segments->layout, &attributes);
     pthread_rwlockattr_destroy(&attributes);
     return ir_tombstones_create(&segments->tombstones, error);

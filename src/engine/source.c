@@ -92,8 +92,9 @@ static int32_t decode(const ir_source *source, const ir_extractor *extractor,
         ir_decode_exif("", NULL, 0, exif);
     if (source->input->kind == IMGRET_INPUT_PIXELS)
         return ir_decode_pixels(source->input, limits, out, error);
-    ir_decode_options options = {
-        .limits = *limits, .width_min = LOOK_PX_MIN, .height_min = LOOK_PX_MIN};
+    ir_decode_options options = {.limits = *limits,
+                                 .width_min = zoomed(LOOK_PX_MIN, source->zoom_columns),
+                                 .height_min = zoomed(LOOK_PX_MIN, source->zoom_rows)};
     if (extractor) {
         const ir_extractor_info *info = ir_extractor_get_info(extractor);
         options.width_min = zoomed(info->decode_width_min, source->zoom_columns);

@@ -17,8 +17,8 @@ typedef struct ir_source {
     uint8_t *owned;      /* FILE: read into memory; freed by ir_source_close */
     size_t data_bytes;
     uint8_t content_hash[16];
-    /* How many times as many pixels as the extractor needs of the whole are decoded on a side, for
-     * parts to have enough: ir_regions_zoom. 0: once; UINT32_MAX: all there are. */
+    /* How many times as many pixels as the extractor (or a look) needs of the whole are decoded on a
+     * side, for parts to have enough: ir_regions_zoom. 0: once; UINT32_MAX: all there are. */
     uint32_t zoom_columns;
     uint32_t zoom_rows;
     ir_isolation *isolation; /* decodes it; NULL: this process does */

@@ -6,7 +6,7 @@
 #include "engine/database.h"
 #include "engine/results.h"
 
-/* Results to order as the contract says: score descending, id ascending. */
+/* Results to order as the contract says: score descending, id ascending, region ascending. */
 void ir_stages_sort(imgret_results *results);
 
 /* Mixes the likeness of colours into the scores, and sorts. */

@@ -253,7 +253,11 @@ static int32_t try_move(syncer *s, const char *path, imgret_error *error)
     int32_t status = ir_catalog_find(s->database->catalog, path, false, &known, error);
     if (status || known.id)
         return status;
-    if (ir_file_read(path, s->database->limits.file_bytes_max, &data, &bytes, NULL) != IMGRET_OK)
+    imgret_error reason = IMGRET_ERROR_INIT;
+    status = ir_file_read(path, s->database->limits.file_bytes_max, &data, &bytes, &reason);
+    if (status == IMGRET_NO_MEMORY) /* the picture would be taken for another, and its id be lost */
+        return ir_fail(error, status, "%s", reason.message);
+    if (status)
         return IMGRET_OK; /* the ingest will say why */
     ir_content_hash(data, bytes, hash);
     ir_free(data);

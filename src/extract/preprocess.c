@@ -57,8 +57,9 @@ static uint32_t fitted_length(uint32_t a, uint32_t b, uint32_t side, uint32_t lo
     return length < 1.0 ? 1 : length > (double)longest ? longest : (uint32_t)length;
 }
 
-void ir_preprocess_plan_letterbox(ir_resize *out, const imgret_backend_info *info, uint32_t width,
-                                  uint32_t height)
+/* The resize that fits a whole picture into the model's input, as PIL's ImageOps.pad. */
+static void plan_letterbox(ir_resize *out, const imgret_backend_info *info, uint32_t width,
+                           uint32_t height)
 {
     uint32_t wide = info->input_width, high = info->input_height;
     double ratio = (double)width / (double)height, wanted = (double)wide / (double)high;
@@ -86,7 +87,7 @@ static int32_t run_letterbox(const imgret_backend_info *info, const ir_steps *st
                              const ir_picture *picture, uint8_t *out, imgret_error *error)
 {
     ir_resize resize;
-    ir_preprocess_plan_letterbox(&resize, info, picture->width, picture->height);
+    plan_letterbox(&resize, info, picture->width, picture->height);
     size_t row_bytes = 3 * (size_t)resize.width, out_row_bytes = 3 * (size_t)info->input_width;
     uint8_t *fitted = ir_malloc_array(resize.height, row_bytes);
     if (!fitted)

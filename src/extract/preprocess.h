@@ -12,10 +12,6 @@
 int32_t ir_preprocess_plan(ir_resize *out, const imgret_backend_info *info, uint32_t width,
                            uint32_t height, imgret_error *error);
 
-/* The resize that fits a whole picture into the model's input, as PIL's ImageOps.pad. */
-void ir_preprocess_plan_letterbox(ir_resize *out, const imgret_backend_info *info, uint32_t width,
-                                  uint32_t height);
-
 /* Brings a picture to the model's input, 3 * input_width * input_height bytes. Any thread. */
 int32_t ir_preprocess_run(const imgret_backend_info *info, const ir_steps *steps,
                           const ir_picture *picture, uint8_t *out, imgret_error *error);

@@ -114,16 +114,31 @@ static double recall_of(const trial *t)
     return all ? (double)right / (double)all : 1;
 }
 
+/* One curve of several takes an equal share, and in it what counts as the truth half: it is the widest
+ * search by far. */
+static int32_t tell(const ir_calibration *how, uint32_t curve, double done_of_curve,
+                    imgret_error *error)
+{
+    double done = (curve + done_of_curve) / IR_CURVES_MAX;
+    if (how->report && how->report(how->context, done))
+        return ir_fail(error, IMGRET_INTERRUPTED, "measuring recall was stopped");
+    return IMGRET_OK;
+}
+
 /* Fills the curve's points up to where more effort changes little. */
-static int32_t measure(trial *t, ir_effort_curve *curve, const ir_calibration *how,
+static int32_t measure(trial *t, uint32_t index, ir_effort_curve *curve, const ir_calibration *how,
                        imgret_error *error)
 {
-    int32_t status = run(t, curve, TRUTH_EFFORTS * EFFORT_MAX, true, how, error);
+    int32_t status = tell(how, index, 0, error);
+    if (!status)
+        status = run(t, curve, TRUTH_EFFORTS * EFFORT_MAX, true, how, error);
     double recall = 0;
     for (uint32_t i = 0; i < IR_CURVE_POINTS_MAX && !status && recall < enough; i++) {
         if (ladder[i] <= curve->k)
             continue;
-        status = run(t, curve, ladder[i], false, how, error);
+        status = tell(how, index, 0.5 + 0.5 * i / IR_CURVE_POINTS_MAX, error);
+        if (!status)
+            status = run(t, curve, ladder[i], false, how, error);
         if (status)
             break;
         recall = recall_of(t);
@@ -151,7 +166,7 @@ int32_t ir_segment_calibrate(ir_segment *segment, const ir_calibration *how, ir_
         curve->code_bits = kinds[i][1];
         status = make_trial(&t, curve->k, error);
         if (!status)
-            status = measure(&t, curve, how, error);
+            status = measure(&t, i, curve, how, error);
         free_trial(&t);
         out->count = i + 1;
     }

@@ -287,14 +287,30 @@ static float perpendicular(const ir_code_query *query, float distance_squared,
     return left > 0 ? left : 0;
 }
 
+static ir_code_terms terms_of(const ir_code_shape *shape, const ir_code_query *query)
+{
+    float n = (float)shape->dimension;
+    return (ir_code_terms){
+        .centroid_keys = query->centroid_keys,
+        .scale = query->sign_scale,
+        .shift = query->sign_shift,
+        /* slope = -2 |r|^2 / <v, r> = -4 |r| / (cosine sqrt(n)), for v of +-1/2. */
+        .length_factor = -sqrtf(n) / 4,
+        .spread_factor = 1 / (n - 1),
+        .noise_squared = query->sign_noise * query->sign_noise,
+        .plain = query->plain,
+    };
+}
+
 void ir_code_estimate_signs(const ir_code_shape *shape, const ir_code_query *query,
                             const ir_code_rows *signs, float *keys, float *errors)
 {
     const ir_code_kernels *kernels = ir_code_kernels_get();
+    ir_code_terms terms = terms_of(shape, query);
     size_t tail_at = shape->dimension / 8;
-    float n = (float)shape->dimension;
     for (uint32_t first = 0; first < signs->count; first += CHUNK) {
         int32_t sums[CHUNK];
+        uint64_t tails[CHUNK];
         ir_code_rows part = *signs;
         part.count = signs->count - first < CHUNK ? signs->count - first : CHUNK;
         if (signs->ids)
@@ -302,29 +318,34 @@ void ir_code_estimate_signs(const ir_code_shape *shape, const ir_code_query *que
         else
             part.base = signs->base + first * signs->stride;
         kernels->bits_dot(&query->operand, &part, sums);
-        for (uint32_t i = 0; i < part.count; i++) {
-            const uint8_t *tail = ir_code_row(&part, i) + tail_at;
-            float base;
-            uint16_t slope_half;
-            memcpy(&base, tail, 4);
-            memcpy(&slope_half, tail + 4, 2);
-            float slope = ir_half_to_float(slope_half);
-            float product = (float)sums[i] * query->sign_scale + query->sign_shift;
-            float to_centroid = query->centroid_keys[tail[6]];
-            float key = base + to_centroid + slope * product;
-            keys[first + i] = key;
-            if (!errors)
-                continue;
-            float cosine = ((float)tail[7] + 0.5f) / 255.0f;
-            /* slope = -2 |r|^2 / <v, r> = -4 |r| / (cosine sqrt(n)), for v of +-1/2. */
-            float norm = -slope * cosine * sqrtf(n) / 4;
-            float spread = 1 / (cosine * cosine) - 1;
-            float residual_product = (norm * norm + to_centroid - key) / 2;
-            float variance = norm * norm * (spread > 0 ? spread : 0) / (n - 1) *
-                             perpendicular(query, to_centroid, residual_product, norm);
-            float noise = norm / cosine * query->sign_noise;
-            errors[first + i] = 2 * sqrtf(variance + noise * noise);
-        }
+        for (uint32_t i = 0; i < part.count; i++)
+            memcpy(&tails[i], ir_code_row(&part, i) + tail_at, SIGN_TAIL_BYTES);
+        kernels->sign_keys(&terms, tails, sums, part.count, keys + first,
+                           errors ? errors + first : NULL);
+    }
+}
+
+void ir_code_split_sign(const ir_code_shape *shape, const uint8_t *sign_record, uint8_t *bits,
+                        uint64_t *tail)
+{
+    memcpy(bits, sign_record, shape->dimension / 8);
+    memcpy(tail, sign_record + shape->dimension / 8, SIGN_TAIL_BYTES);
+}
+
+void ir_code_estimate_split(const ir_code_shape *shape, const ir_code_query *query,
+                            const uint8_t *bits, const uint64_t *tails, uint32_t count,
+                            float *keys, float *errors)
+{
+    const ir_code_kernels *kernels = ir_code_kernels_get();
+    ir_code_terms terms = terms_of(shape, query);
+    for (uint32_t first = 0; first < count; first += CHUNK) {
+        int32_t sums[CHUNK];
+        ir_code_rows part = {.base = bits + (size_t)first * (shape->dimension / 8),
+                             .stride = shape->dimension / 8,
+                             .count = count - first < CHUNK ? count - first : CHUNK};
+        kernels->bits_dot(&query->operand, &part, sums);
+        kernels->sign_keys(&terms, tails + first, sums, part.count, keys + first,
+                           errors ? errors + first : NULL);
     }
 }
 

@@ -92,6 +92,14 @@ void ir_code_query_prepare(ir_code_query *out, const ir_code_shape *shape, const
 void ir_code_estimate_signs(const ir_code_shape *shape, const ir_code_query *query,
                             const ir_code_rows *signs, float *keys, float *errors);
 
+/* The same of sign records that were taken apart, so that a scan meets their bits and their tails each
+ * side by side: bits of dimension / 8 bytes a row, and 8 bytes a row. */
+void ir_code_split_sign(const ir_code_shape *shape, const uint8_t *sign_record, uint8_t *bits,
+                        uint64_t *tail);
+void ir_code_estimate_split(const ir_code_shape *shape, const ir_code_query *query,
+                            const uint8_t *bits, const uint64_t *tails, uint32_t count,
+                            float *keys, float *errors);
+
 /* Keys from both records, ids as in `signs`; errors may be NULL. */
 void ir_code_estimate(const ir_code_shape *shape, const ir_code_query *query,
                       const ir_code_rows *signs, const ir_code_rows *ranks, float *keys,

@@ -10,18 +10,24 @@
 #include <math.h>
 #include <string.h>
 
+/* Opening a segment does this for every vector: hence the plain loops, without divisions, that processors
+ * and compilers like. */
 static void unpack_levels(const ir_code_shape *shape, const uint8_t *sign, const uint8_t *rank,
                           uint8_t *levels)
 {
     uint32_t n = shape->dimension, quarter = n / 4, left = shape->bits - 1;
-    for (uint32_t j = 0; j < n; j++)
-        levels[j] = sign[j / 8] >> (j % 8) & 1;
+    for (uint32_t j = 0; j < n; j += 8)
+        for (uint32_t bit = 0; bit < 8; bit++)
+            levels[j + bit] = sign[j / 8] >> bit & 1;
     for (; left >= 2; left -= 2, rank += quarter)
-        for (uint32_t j = 0; j < n; j++)
-            levels[j] = (uint8_t)(levels[j] << 2 | (rank[j % quarter] >> (j / quarter * 2) & 3));
-    if (left == 1)
-        for (uint32_t j = 0; j < n; j++)
-            levels[j] = (uint8_t)(levels[j] << 1 | (rank[j / 8] >> (j % 8) & 1));
+        for (uint32_t part = 0; part < 4; part++) {
+            uint8_t *some = levels + (size_t)part * quarter;
+            for (uint32_t j = 0; j < quarter; j++)
+                some[j] = (uint8_t)(some[j] << 2 | (rank[j] >> 2 * part & 3));
+        }
+    for (uint32_t j = 0; left == 1 && j < n; j += 8)
+        for (uint32_t bit = 0; bit < 8; bit++)
+            levels[j + bit] = (uint8_t)(levels[j + bit] << 1 | (rank[j / 8] >> bit & 1));
 }
 
 /* Sums over one code at both numbers of bits; c is the centroid. */
@@ -29,21 +35,35 @@ typedef struct sums {
     double vv, vw, ww, cv, cw;
 } sums;
 
+/* Of levels u, cut to t, first, in whole numbers; v = u - middle and w = t - coarse_middle follow. */
 static sums sum_up(const uint8_t *levels, const float *centroid, uint32_t n, uint32_t bits,
                    uint32_t dropped)
 {
-    double middle = (double)((1u << bits) - 1) / 2;
-    double coarse_middle = (double)((1u << (bits - dropped)) - 1) / 2;
-    sums s = {0, 0, 0, 0, 0};
-    for (uint32_t j = 0; j < n; j++) {
-        double v = levels[j] - middle, w = (levels[j] >> dropped) - coarse_middle;
-        s.vv += v * v;
-        s.vw += v * w;
-        s.ww += w * w;
-        s.cv += v * (double)centroid[j];
-        s.cw += w * (double)centroid[j];
-    }
-    return s;
+    enum { LANES = 4 };
+    uint32_t u = 0, t = 0, uu = 0, ut = 0, tt = 0; /* at most 4,096 x 255 x 255 */
+    double c[LANES] = {0}, cu[LANES] = {0}, ct[LANES] = {0};
+    for (uint32_t j = 0; j < n; j += LANES)
+        for (uint32_t lane = 0; lane < LANES; lane++) {
+            uint32_t level = levels[j + lane], cut = level >> dropped;
+            double middle = (double)centroid[j + lane];
+            u += level;
+            t += cut;
+            uu += level * level;
+            ut += level * cut;
+            tt += cut * cut;
+            c[lane] += middle;
+            cu[lane] += middle * level;
+            ct[lane] += middle * cut;
+        }
+    double m = (double)((1u << bits) - 1) / 2, k = (double)((1u << (bits - dropped)) - 1) / 2;
+    double all = c[0] + c[1] + c[2] + c[3];
+    return (sums){
+        .vv = uu - 2 * m * u + n * m * m,
+        .vw = ut - k * u - m * t + n * m * k,
+        .ww = tt - 2 * k * t + n * k * k,
+        .cv = cu[0] + cu[1] + cu[2] + cu[3] - m * all,
+        .cw = ct[0] + ct[1] + ct[2] + ct[3] - k * all,
+    };
 }
 
 void ir_code_reduce(const ir_code_shape *from, const ir_code_shape *to, const uint8_t *sign,
@@ -61,9 +81,13 @@ void ir_code_reduce(const ir_code_shape *from, const ir_code_shape *to, const ui
     double error = (double)ir_half_to_float(error_half);
     unpack_levels(from, sign, rank, levels);
     sums s = sum_up(levels, centroid, n, from->bits, dropped);
-    for (uint32_t j = 0; j < n; j++)
-        levels[j] = (uint8_t)(levels[j] >> dropped);
-    ir_code_pack_rest(to, levels, out);
+    if (to->bits % 2 == 1) { /* whole planes of two bits, the same as the first there were */
+        memcpy(out, rank, (size_t)n * (to->bits - 1) / 8);
+    } else {
+        for (uint32_t j = 0; j < n; j++)
+            levels[j] = (uint8_t)(levels[j] >> dropped);
+        ir_code_pack_rest(to, levels, out);
+    }
     uint8_t *out_tail = out + (size_t)n * (to->bits - 1) / 8;
     /* v and w have equal signs everywhere: their product is above 0. */
     float coarse_slope = (float)((double)slope * s.vv / s.vw);

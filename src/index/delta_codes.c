@@ -152,9 +152,21 @@ static bool choose_centroid(ir_delta_coder *coder, work *w, uint32_t *out)
     return fits;
 }
 
+/* The bits of all rows of a chunk lie first, then their tails, aligned. */
+static size_t tails_at(const ir_delta *delta)
+{
+    return ((size_t)delta->chunk_rows * (delta->coder->shape.dimension / 8) + 63) / 64 * 64;
+}
+
+static uint64_t *tails_of(const ir_delta *delta, uint8_t *codes)
+{
+    return (uint64_t *)(void *)(codes + tails_at(delta));
+}
+
 static void encode_rows(const ir_delta *delta, const ir_delta_chunk *chunk, uint32_t centroid,
                         work *w, uint8_t *codes)
 {
+    uint8_t record[4096 / 8 + 8];
     const ir_delta_coder *coder = delta->coder;
     uint32_t n = coder->shape.dimension;
     const float *middle = coder->centroids + (size_t)centroid * n;
@@ -169,7 +181,9 @@ static void encode_rows(const ir_delta *delta, const ir_delta_chunk *chunk, uint
             .centroid_index = centroid,
             .key_offset = ir_space_key_offset(&coder->space, length),
         };
-        ir_code_encode(&coder->shape, &source, codes + row * coder->shape.sign_stride, NULL);
+        ir_code_encode(&coder->shape, &source, record, NULL);
+        ir_code_split_sign(&coder->shape, record, codes + (size_t)row * (n / 8),
+                           tails_of(delta, codes) + row);
     }
 }
 
@@ -190,7 +204,7 @@ void ir_delta_code_chunk(const ir_delta *delta, ir_delta_chunk *chunk)
     uint32_t centroid = 0;
     if (atomic_exchange(&chunk->coding, 1) != 0)
         return;
-    size_t bytes = delta->chunk_rows * coder->shape.sign_stride;
+    size_t bytes = tails_at(delta) + delta->chunk_rows * sizeof(uint64_t);
     uint8_t *codes = NULL;
     if (get_room(delta, &w) && look_over(delta, chunk, &w) &&
         choose_centroid(coder, &w, &centroid))
@@ -208,11 +222,6 @@ const uint8_t *ir_delta_codes(const ir_delta_chunk *chunk, uint32_t centroid_cou
 {
     const uint8_t *codes = atomic_load_explicit(&chunk->codes, memory_order_acquire);
     return codes && chunk->centroid < centroid_count ? codes : NULL;
-}
-
-size_t ir_delta_code_stride(const ir_delta *delta)
-{
-    return delta->coder->shape.sign_stride;
 }
 
 /* ---- Asking ---- */
@@ -254,21 +263,24 @@ bool ir_delta_prepare_coded(const ir_delta *delta, const float *vector, uint32_t
 }
 
 uint32_t ir_delta_may_score(const ir_delta *delta, const ir_delta_coded_query *query,
-                            const uint8_t *codes, uint32_t count, double score_min, uint32_t *out)
+                            const uint8_t *codes, uint32_t first, uint32_t count,
+                            double score_min, uint32_t *out)
 {
     const ir_delta_coder *coder = delta->coder;
+    const uint64_t *tails = (const uint64_t *)(const void *)(codes + tails_at(delta));
+    size_t stride = coder->shape.dimension / 8;
     float keys[BLOCK_ROWS], errors[BLOCK_ROWS];
     double key = ir_space_key(&coder->space, score_min, query->squared);
     float key_max = (float)(key + 1e-5 * (1 + fabs(key))); /* both are rounded */
-    uint32_t found = 0;
-    for (uint32_t first = 0; first < count; first += BLOCK_ROWS) {
-        uint32_t part = count - first < BLOCK_ROWS ? count - first : BLOCK_ROWS;
-        ir_code_rows rows = {codes + first * coder->shape.sign_stride, coder->shape.sign_stride,
-                             NULL, part};
-        ir_code_estimate_signs(&coder->shape, &query->code, &rows, keys, errors);
-        for (uint32_t i = 0; i < part; i++)
-            if (!(keys[i] - certainty * errors[i] > key_max)) /* also what is no number */
-                out[found++] = first + i;
+    uint32_t found = 0, end = first + count;
+    for (; first < end; first += BLOCK_ROWS) {
+        uint32_t part = end - first < BLOCK_ROWS ? end - first : BLOCK_ROWS;
+        ir_code_estimate_split(&coder->shape, &query->code, codes + first * stride, tails + first,
+                               part, keys, errors);
+        for (uint32_t i = 0; i < part; i++) { /* without a branch that few rows would take */
+            out[found] = first + i;
+            found += !(keys[i] - certainty * errors[i] > key_max); /* also what is no number */
+        }
     }
     return found;
 }

@@ -17,7 +17,7 @@ uint64_t ir_delta_coder_ram_bytes(const ir_delta_coder *coder);
  * order of magnitude, or no memory) stays without codes. Any thread. */
 void ir_delta_code_chunk(const ir_delta *delta, ir_delta_chunk *chunk);
 
-/* Sign records of all rows of a chunk, or NULL: not coded, or by a centroid that came after the
+/* Codes of all rows of a chunk, for ir_delta_may_score, or NULL: not coded, or by a centroid that came after the
  * first `centroid_count`. */
 const uint8_t *ir_delta_codes(const ir_delta_chunk *chunk, uint32_t centroid_count);
 
@@ -37,11 +37,10 @@ size_t ir_delta_coded_query_bytes(const ir_delta *delta);
 bool ir_delta_prepare_coded(const ir_delta *delta, const float *vector, uint32_t centroid_count,
                             void *memory, ir_delta_coded_query *out);
 
-/* For `count` records, whether a row may have a score of at least `score_min`: `out` gets the
- * places of those that may, and their number is returned. */
+/* For `count` rows of a chunk from `first` on, whether a row may have a score of at least `score_min`:
+ * `out` (room for count + 1) gets those that may, and their number is returned. */
 uint32_t ir_delta_may_score(const ir_delta *delta, const ir_delta_coded_query *query,
-                            const uint8_t *codes, uint32_t count, double score_min, uint32_t *out);
-
-size_t ir_delta_code_stride(const ir_delta *delta);
+                            const uint8_t *codes, uint32_t first, uint32_t count,
+                            double score_min, uint32_t *out);
 
 #endif

@@ -181,6 +181,9 @@ enum { PASSED_SHARE_MAX = 4, ESTIMATED_BEFORE_JUDGING = 4096 };
 /* At least so many full chunks before any is coded; then one in so many by each search. */
 enum { CODED_CHUNKS_MIN = 4, CHUNKS_PER_CODED = 16 };
 
+/* Rows that lie apart are asked for so many before their turn, the first of their bytes. */
+enum { ROWS_AHEAD = 2, FETCHED_BYTES_MAX = 2048, LINE_BYTES = 64 };
+
 /* What a row must score to matter; -INFINITY: any may. */
 static double score_needed(delta_seeker *seeker, const ir_best *best)
 {
@@ -203,22 +206,33 @@ static void raise_bound(delta_seeker *seeker, const ir_best *best)
         ;
 }
 
+/* The beginnings of rows that few others lie beside; the processor follows from there. */
+static void fetch_row(const ir_delta *delta, const ir_delta_chunk *chunk, uint32_t row)
+{
+    const char *at = ir_delta_row(delta, chunk, row);
+    for (size_t i = 0; i < delta->row_bytes && i < FETCHED_BYTES_MAX; i += LINE_BYTES)
+        __builtin_prefetch(at + i);
+}
+
 static void scan_coded(delta_seeker *seeker, ir_best *best, const ir_delta_chunk *chunk,
                        const uint8_t *codes)
 {
     const ir_delta *delta = seeker->delta;
     bool l2 = delta->metric == IMGRET_METRIC_L2;
-    uint32_t places[RAWS], passed = 0;
+    uint32_t rows[RAWS + 1], passed = 0;
     for (uint32_t at = 0; at < delta->chunk_rows; at += RAWS) {
         uint32_t count = delta->chunk_rows - at < RAWS ? delta->chunk_rows - at : RAWS;
-        uint32_t found = ir_delta_may_score(delta, &seeker->code,
-                                            codes + at * ir_delta_code_stride(delta), count,
-                                            score_needed(seeker, best), places);
+        uint32_t found = ir_delta_may_score(delta, &seeker->code, codes, at, count,
+                                            score_needed(seeker, best), rows);
+        for (uint32_t i = 0; i < found && i < ROWS_AHEAD; i++)
+            fetch_row(delta, chunk, rows[i]);
         for (uint32_t i = 0; i < found; i++) {
             float raw;
-            uint32_t row = at + places[i];
-            ir_delta_compare(delta, seeker->vector, ir_delta_row(delta, chunk, row), 1, l2, &raw);
-            consider(seeker, best, chunk, row, raw);
+            if (i + ROWS_AHEAD < found)
+                fetch_row(delta, chunk, rows[i + ROWS_AHEAD]);
+            ir_delta_compare(delta, seeker->vector, ir_delta_row(delta, chunk, rows[i]), 1, l2,
+                             &raw);
+            consider(seeker, best, chunk, rows[i], raw);
         }
         passed += found;
     }

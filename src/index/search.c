@@ -1,9 +1,9 @@
-/* search.c: one query's way through a segment: the walk over codes, and what to read.
+/* search.c: one query's way through a segment: the walk over codes.
  *
  * The walk keeps a beam of the nearest nodes by the codes in RAM. A neighbour's coarse key (1 bit a
  * dimension) decides whether its full key is worth computing: only if, within its error, it could
- * enter the beam. After the walk a candidate's vector is read only where the code cannot tell
- * whether it belongs to the k nearest.
+ * enter the beam. In many dimensions coarse keys are sharp and full ones cost much traffic with
+ * memory: then the walk goes by coarse keys alone. What follows the walk: search_settle.c.
  *
  * The walk ends when no open node is left in the beam, or when the nearest open one is much farther
  * than the k-th nearest found: Al-Jazzazi et al., "Distance Adaptive Beam Search for Provably
@@ -20,20 +20,23 @@
 #include "base/error.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { EFFORT_DEFAULT = 64, STOP_EVERY_HOPS = 64, ENTRIES_MAX = 3, LINE_BYTES = 64 };
+enum { EFFORT_DEFAULT = 64, STOP_EVERY_HOPS = 64, ENTRIES_MAX = 3 };
 
 /* Standard deviations of the coarse key that a neighbour is given before it is passed over. */
 static const float coarse_slack = 0.5f;
-static const float certainty_default = 2.0f;
 
 /* An open node is too far at this many times the k-th's squared distance, with a beam of
  * FAR_WIDTH; for each doubling of the beam far_more is added. */
 static const float far_least = 1.25f;
 static const float far_more = 0.15f;
 enum { FAR_WIDTH = 64 };
+
+/* From so many dimensions on, coarse keys are good enough to walk by, and full ones cost more memory
+ * traffic than they save: measured at 256 (full keys win), 512 (neither), 784 and 2,048. A
+ * beam of coarse keys is so much wider: where it is narrow, their noise would cost recall. */
+enum { COARSE_DIMENSION_MIN = 640, COARSE_WIDTH_MORE = 8 };
 
 int32_t ir_walk_tools_create(ir_walk_tools *out, const ir_segment *segment, imgret_error *error)
 {
@@ -124,20 +127,20 @@ static float far_factor(uint32_t width)
 }
 
 /* Keys above it are too far, once half of the hops were made: before, the walk may not have come to
- * the right place yet. Both are taken as far off as their errors may put them. */
+ * the right place yet. Keys are taken as they are: allowing for their errors found no more on four sets
+ * and cost a fifth more hops. */
 static float far_key(const ir_query *query)
 {
     if (query->border == 0 || query->beam.count < query->border ||
         query->stats.hops < query->hops_least)
         return INFINITY;
-    const ir_beam_entry *kth = &query->beam.entries[query->border - 1];
-    return query->far * (fmaxf(kth->key, 0) + certainty_default * kth->error);
+    return query->far * fmaxf(query->beam.entries[query->border - 1].key, 0);
 }
 
 static bool is_far(const ir_query *query)
 {
     const ir_beam_entry *next = ir_beam_peek(&query->beam);
-    return next && next->key - certainty_default * next->error > far_key(query);
+    return next && next->key > far_key(query);
 }
 
 static bool uses_ranks(const ir_query *query, const ir_segment *segment)
@@ -160,7 +163,7 @@ static uint32_t sieve(ir_query *query, const ir_segment *segment, ir_walk_tools 
     ir_code_rows signs = {segment->signs, segment->shape.sign_stride, slots, count};
     ir_code_estimate_signs(&segment->shape, &query->code, &signs, tools->keys, tools->errors);
     query->stats.sign_estimates += count;
-    if (!uses_ranks(query, segment)) {
+    if (query->coarse || !uses_ranks(query, segment)) {
         insert_all(query, tools, slots, count);
         return 0;
     }
@@ -191,22 +194,12 @@ void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *t
         rank(query, segment, tools, tools->passed, count);
 }
 
-static void fetch_rows(const uint8_t *base, size_t stride, const uint32_t *slots, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        const uint8_t *row = base + (size_t)slots[i] * stride;
-        for (size_t at = 0; at < stride; at += LINE_BYTES)
-            __builtin_prefetch(row + at);
-        __builtin_prefetch(row + stride - 1);
-    }
-}
-
 /* query->fresh are what the next step looks at; their codes are on their way. */
 static void take_up(ir_query *query, const ir_segment *segment, uint32_t count)
 {
     query->fresh_count = count;
     query->stage = count > 0 ? IR_STAGE_SIGNS : IR_STAGE_NEXT;
-    fetch_rows(segment->signs, segment->shape.sign_stride, query->fresh, count);
+    ir_fetch_rows(segment->signs, segment->shape.sign_stride, query->fresh, count);
 }
 
 /* The entries nearest by their centroid: a key for each is at hand before anything is computed. */
@@ -279,8 +272,8 @@ static bool step(ir_query *query, const ir_segment *segment, ir_walk_tools *tool
                                     coarse_slack, query->passed);
         query->stage = query->passed_count > 0 ? IR_STAGE_RANKS : IR_STAGE_NEXT;
         if (query->passed_count > 0)
-            fetch_rows(segment->ranks, segment->shape.rank_stride, query->passed,
-                       query->passed_count);
+            ir_fetch_rows(segment->ranks, segment->shape.rank_stride, query->passed,
+                          query->passed_count);
         return true;
     }
     if (query->stage == IR_STAGE_RANKS) {
@@ -361,53 +354,6 @@ static int32_t offer_other_entries(ir_query *query, const ir_segment *segment,
     return IMGRET_OK;
 }
 
-/* The beam's allowed entries become the candidates. */
-static int32_t gather(ir_query *query, const ir_segment *segment, imgret_error *error)
-{
-    const ir_search *search = query->search;
-    if (query->beam.count > query->candidate_room) {
-        ir_candidate *grown = ir_realloc(query->candidates,
-                                         query->beam.count * sizeof grown[0]);
-        if (!grown)
-            return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u candidates",
-                           query->beam.count);
-        query->candidates = grown;
-        query->candidate_room = query->beam.count;
-    }
-    query->candidate_count = 0;
-    for (uint32_t i = 0; i < query->beam.count; i++) {
-        const ir_beam_entry *entry = &query->beam.entries[i];
-        uint32_t slot = entry->slot & IR_BEAM_SLOT;
-        int64_t id = ir_segment_id(segment, slot);
-        if (!ir_query_allows(search, id))
-            continue;
-        double score = ir_space_score(&segment->space, (double)entry->key, query->squared);
-        query->candidates[query->candidate_count++] =
-            (ir_candidate){score, id, entry->key, entry->error, slot, false, false};
-    }
-    return IMGRET_OK;
-}
-
-/* Marks what has to be read: what the codes cannot place above or below the k-th, and, where exact
- * scores are asked for, every likely result. */
-static void choose_reads(ir_query *query)
-{
-    const ir_search *search = query->search;
-    uint32_t count = query->candidate_count, k = search->k;
-    float certainty = search->certainty > 0 ? search->certainty : certainty_default;
-    bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
-    if (query->cut)
-        return; /* no time to read */
-    float border = INFINITY; /* with no more than k candidates all are results */
-    if (count > k)
-        border = (query->candidates[k - 1].key + query->candidates[k].key) / 2;
-    for (uint32_t i = 0; i < count; i++) {
-        ir_candidate *candidate = &query->candidates[i];
-        bool open = fabsf(candidate->key - border) <= certainty * candidate->error;
-        candidate->wanted = open || (exact && i < k);
-    }
-}
-
 /* The allowed vectors that a walk must have met: half of what it looks for, and more than k. */
 static uint64_t candidates_needed(const ir_query *query)
 {
@@ -431,10 +377,10 @@ static int32_t scan_rows(ir_query *query, const ir_segment *segment, ir_walk_too
 {
     int32_t status = ir_query_scan_rows(query, segment, tools, error);
     if (!status)
-        status = gather(query, segment, error);
+        status = ir_query_gather(query, segment, error);
     if (status)
         return status;
-    choose_reads(query);
+    ir_query_choose_reads(query);
     query->walking = false;
     return IMGRET_OK;
 }
@@ -447,7 +393,7 @@ static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tool
     if (!query->cut && !query->others_offered && query->beam.count < query->beam.capacity &&
         !is_far(query))
         return offer_other_entries(query, segment, error);
-    int32_t status = gather(query, segment, error);
+    int32_t status = ir_query_gather(query, segment, error);
     if (status)
         return status;
     if (!query->cut && is_far(query) && was_hasty(query)) {
@@ -462,7 +408,11 @@ static int32_t end_walk(ir_query *query, const ir_segment *segment, ir_walk_tool
         query->width *= 2;
         return begin_walk(query, segment, error);
     }
-    choose_reads(query);
+    if (query->coarse && !query->cut) {
+        ir_query_begin_closer(query, segment);
+        return IMGRET_OK;
+    }
+    ir_query_choose_reads(query);
     query->walking = false;
     return IMGRET_OK;
 }
@@ -471,6 +421,10 @@ int32_t ir_query_advance(ir_query *query, const ir_segment *segment, ir_walk_too
                          imgret_error *error)
 {
     query->blocked = false;
+    if (query->stage == IR_STAGE_CLOSER) {
+        ir_query_look_closer(query, segment);
+        return IMGRET_OK;
+    }
     if (!query->cut && step(query, segment, tools)) {
         if (query->stage == IR_STAGE_NEXT)
             fetch_next_row(query, segment);
@@ -504,6 +458,8 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
     query->nodes_wanted_count = query->nodes_pending = 0;
     query->walking = query->cut = query->blocked = query->thorough = false;
     query->stage = IR_STAGE_NEXT;
+    query->coarse = uses_ranks(query, segment) && !search->rows &&
+                    segment->header.dimension >= COARSE_DIMENSION_MIN;
     query->status = IMGRET_OK;
     memset(&query->stats, 0, sizeof query->stats);
     if (segment->header.vector_count == 0)
@@ -523,54 +479,12 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
     query->width = search->effort ? search->effort : EFFORT_DEFAULT;
     if (query->width <= search->k)
         query->width = search->k + 1ull;
+    if (query->coarse)
+        query->width += COARSE_WIDTH_MORE;
     query->walking = true;
     if (search->rows && ir_query_prefers_rows(query, segment))
         return scan_rows(query, segment, tools, error);
     if (search->rows)
         query->width = ir_query_width_among_rows(query, segment);
     return begin_walk(query, segment, error);
-}
-
-void ir_query_settle(ir_query *query, const ir_segment *segment, uint32_t candidate,
-                     const uint8_t *record)
-{
-    ir_candidate *settled = &query->candidates[candidate];
-    settled->score = ir_space_exact_score(&segment->space, query->search->vector, query->squared,
-                                          record, query->loaded);
-    settled->exact = true;
-    query->stats.reranks++;
-}
-
-static int best_first(const void *left, const void *right)
-{
-    const ir_candidate *a = left, *b = right;
-    if (a->score != b->score)
-        return a->score > b->score ? -1 : 1;
-    return a->id < b->id ? -1 : a->id > b->id;
-}
-
-void ir_query_finish(ir_query *query)
-{
-    const ir_search *search = query->search;
-    ir_search_result *result = query->result;
-    result->status = query->status;
-    result->count = 0;
-    result->partial = result->estimated = false;
-    result->stats = query->stats;
-    if (query->status)
-        return;
-    result->partial = query->cut;
-    for (uint32_t i = 0; i < query->candidate_count && i < search->k; i++)
-        result->estimated = result->estimated || !query->candidates[i].exact;
-    bool exact = !(search->flags & IR_SEARCH_ESTIMATED);
-    uint32_t count = 0;
-    /* An unread candidate is certainly in or certainly out, or there was no time to read it. */
-    for (uint32_t i = 0; i < query->candidate_count; i++)
-        if (query->candidates[i].exact || query->cut || (!exact && i < search->k))
-            query->candidates[count++] = query->candidates[i];
-    if (count > 1)
-        qsort(query->candidates, count, sizeof query->candidates[0], best_first);
-    for (uint32_t i = 0; i < count && i < search->k; i++)
-        result->neighbors[result->count++] =
-            (ir_neighbor){query->candidates[i].id, query->candidates[i].score};
 }

@@ -4,6 +4,8 @@
 
 #include "index/segment_state.h"
 
+enum { IR_LINE_BYTES = 64 };
+
 /* A vector that may be among the results. */
 typedef struct ir_candidate {
     double score; /* estimated until it was read */
@@ -22,7 +24,20 @@ enum {
     IR_STAGE_NEXT,  /* takes up the nearest open node */
     IR_STAGE_SIGNS, /* coarse keys of `fresh` */
     IR_STAGE_RANKS, /* full keys of `passed` */
+    IR_STAGE_CLOSER, /* the walk is over: full keys of candidates */
 };
+
+/* Codes of slots are on their way to the cache. */
+static inline void ir_fetch_rows(const uint8_t *base, size_t stride, const uint32_t *slots,
+                                 uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *row = base + (size_t)slots[i] * stride;
+        for (size_t at = 0; at < stride; at += IR_LINE_BYTES)
+            __builtin_prefetch(row + at);
+        __builtin_prefetch(row + stride - 1);
+    }
+}
 
 /* One query in flight; its memory is used again by the next. */
 typedef struct ir_query {
@@ -46,6 +61,7 @@ typedef struct ir_query {
     float far;           /* times its key is too far */
     uint64_t hops_least; /* before anything is too far */
     bool thorough;       /* goes through all of the beam */
+    bool coarse;         /* the walk goes by coarse keys; the candidates get full ones after it */
     bool walking;        /* the candidates are not settled yet */
     bool others_offered; /* all entries were offered, not the nearest alone */
     bool blocked;        /* cannot go on before rows are read */
@@ -55,6 +71,7 @@ typedef struct ir_query {
     uint32_t nodes_pending; /* such reads in flight */
     ir_candidate *candidates;
     uint32_t candidate_count, candidate_room;
+    uint32_t closer_count, closer_at; /* candidates that get full keys, and those that have them */
     uint32_t next_wanted; /* candidates before it are queued or need no read */
     uint32_t pending;     /* reads in flight, of rows and vectors */
     uint64_t waiting_since_us; /* with reads in flight */
@@ -117,6 +134,19 @@ int32_t ir_query_scan_rows(ir_query *query, const ir_segment *segment, ir_walk_t
 
 /* Whether `id` may be a result, as far as rows and search->allowed say. */
 bool ir_query_allows(const ir_search *search, int64_t id);
+
+/* ---- search_settle.c ---- */
+
+/* The beam's allowed entries become the candidates. */
+int32_t ir_query_gather(ir_query *query, const ir_segment *segment, imgret_error *error);
+
+/* Chooses the candidates that get full keys after a walk by coarse ones; ir_query_look_closer follows
+ * while the stage is IR_STAGE_CLOSER: it finds the keys of some, then ends the walk. */
+void ir_query_begin_closer(ir_query *query, const ir_segment *segment);
+void ir_query_look_closer(ir_query *query, const ir_segment *segment);
+
+/* Marks what has to be read. */
+void ir_query_choose_reads(ir_query *query);
 
 /* The exact score of a candidate, from its record. */
 void ir_query_settle(ir_query *query, const ir_segment *segment, uint32_t candidate,

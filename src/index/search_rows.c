@@ -2,22 +2,24 @@
  *
  * The cost of both ways is known beforehand, in estimates of a code: comparing one by one takes one
  * a row, in the order of memory; a walk of width w expands about w nodes, and each has `degree`
- * neighbours, of which the walk has seen some before. What a walk does for a neighbour (look it up
- * among those seen, fetch its code from anywhere) is taken to last WALK_FACTOR times as long as what the
- * scan does for a row. That factor is an assumption: bench/filter shows what comes of it.
+ * neighbours, of which the walk has seen three in four before. What a walk does for a neighbour (look it
+ * up among those seen, fetch its code from anywhere) lasts about three times as long as what the scan
+ * does for a row, so that a neighbour, seen before or not, costs WALK_COST of a row: docs/filters.md
+ * has the measurement.
  */
 #include "index/search.h"
 
 #include "base/error.h"
 
-enum { EFFORT_DEFAULT = 64, WALK_FACTOR = 2, STOP_EVERY_ROWS = 4096 };
+enum { EFFORT_DEFAULT = 64, STOP_EVERY_ROWS = 4096 };
 
 #define WIDTH_MAX 1000000u
+#define WALK_COST 0.7
 /* Rows do not lie evenly: of twice as many vectors, as often as not, less than half are rows. */
-#define WIDTH_SLACK 1.5
+#define WIDTH_SLACK 1.1
 
 /* More than on a walk, where a node that was passed over leads to others all the same. */
-static const float row_slack = 2.0f;
+static const float row_slack = 1.5f;
 
 static bool is_row(const ir_search *search, int64_t id)
 {
@@ -55,8 +57,7 @@ uint64_t ir_query_width_among_rows(const ir_query *query, const ir_segment *segm
 bool ir_query_prefers_rows(const ir_query *query, const ir_segment *segment)
 {
     double walked = (double)ir_query_width_among_rows(query, segment);
-    return (double)query->search->row_count <=
-           walked * segment->header.degree * (double)WALK_FACTOR;
+    return (double)query->search->row_count <= walked * segment->header.degree * WALK_COST;
 }
 
 /* One pass over the rows; `checked`: each is asked for with search->allowed. */
@@ -76,8 +77,11 @@ static int32_t scan(ir_query *query, const ir_segment *segment, ir_walk_tools *t
         }
         int64_t id = search->rows[i];
         slot = ir_segment_find_from(segment, slot, id);
-        if (slot == all || ir_segment_id(segment, slot) != id || (checked && !is_there(search, id)))
+        if (slot == all || ir_segment_id(segment, slot) != id || id == search->excluded_id ||
+            (checked && !is_there(search, id)))
             continue;
+        /* Far from the last one, as a rule: the next `room` of them come in while others are found. */
+        __builtin_prefetch(segment->signs + slot * segment->shape.sign_stride);
         tools->fresh[count++] = slot++;
         if (count == room) {
             ir_query_offer(query, segment, tools, count, row_slack);
@@ -88,13 +92,15 @@ static int32_t scan(ir_query *query, const ir_segment *segment, ir_walk_tools *t
     return IMGRET_OK;
 }
 
-/* Wider than a walk's beam: room costs little here. */
-static uint64_t scan_width(const ir_search *search)
+/* A little wider than a walk's beam, so that there is room for rows that are gone; twice as wide where
+ * only coarse keys are in RAM, since then room costs nothing. */
+static uint64_t scan_width(const ir_search *search, const ir_segment *segment)
 {
     uint64_t width = search->effort ? search->effort : EFFORT_DEFAULT;
     if (width <= search->k)
         width = search->k + 1ull;
-    width += width < 1000 ? width + 64 : 1000;
+    uint64_t more = segment->ranks ? width / 4 : width + 64;
+    width += more < 1000 ? more : 1000;
     return width <= search->row_count ? width : search->row_count + 1;
 }
 
@@ -102,7 +108,7 @@ int32_t ir_query_scan_rows(ir_query *query, const ir_segment *segment, ir_walk_t
                            imgret_error *error)
 {
     const ir_search *search = query->search;
-    uint64_t width = scan_width(search);
+    uint64_t width = scan_width(search, segment);
     int32_t status = ir_query_start_beam(query, (uint32_t)width, error);
     if (!status)
         status = scan(query, segment, tools, false, error);

@@ -85,9 +85,6 @@ void ir_segment_close(ir_segment *segment);
 int32_t ir_segment_open_damaged(ir_segment **out, const char *path, const char *damage,
                                 imgret_error *error);
 
-/* Why a segment cannot be used; NULL: it can. Lives as long as the segment. */
-const char *ir_segment_damage(const ir_segment *segment);
-
 typedef struct ir_segment_info {
     uint64_t vector_count;
     uint64_t file_bytes;
@@ -107,6 +104,9 @@ int32_t ir_segment_get(ir_segment *segment, int64_t id, void *stored, imgret_err
 
 /* Whether `id` is in the segment. Any thread. */
 bool ir_segment_has(const ir_segment *segment, int64_t id);
+
+/* The id of the vector in one of the slots from 0 to vector_count - 1; they ascend. Any thread. */
+int64_t ir_segment_id(const ir_segment *segment, uint32_t slot);
 
 /* Reads all vectors in the order of their ids, many at a time, checked. `segment` must outlive it.
  * One thread at a time. */
@@ -135,7 +135,8 @@ typedef struct ir_search {
     uint32_t k;          /* at least 1 */
     uint32_t flags;      /* IR_SEARCH_* */
     uint32_t effort;     /* width of the beam; 0: a default; never less than k */
-    float certainty;     /* standard deviations that settle a candidate unread; 0: 2 */
+    float certainty;     /* standard deviations that settle a candidate unread; 0: 2, and the more the
+                          * greater the effort */
     int64_t excluded_id; /* not among the results; 0: none */
     /* Whether an id may be a result: tombstones and filters. NULL: every id. Any thread. */
     bool (*allowed)(void *context, int64_t id);
@@ -209,6 +210,9 @@ typedef struct ir_calibration {
     ir_pool *pool;
     bool (*stop)(void *context); /* from any thread; NULL: never */
     void *context;
+    /* Called between measurements on the calling thread with the share that is done; true stops with
+     * IMGRET_INTERRUPTED. NULL: never. */
+    bool (*report)(void *context, double done);
 } ir_calibration;
 
 /* Measures an open segment, best with all its code bits in RAM, by queries that it holds itself,

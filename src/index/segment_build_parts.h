@@ -53,8 +53,6 @@ int32_t ir_builder_code_all(ir_builder *b, imgret_error *error);
 
 /* segment_write.c: the sections after the vectors. Those before the codes; then the codes (already
  * written when they were spilled); then the graph. */
-int32_t ir_builder_write_section(ir_builder *b, uint32_t section, const void *data, size_t bytes,
-                                 imgret_error *error);
 int32_t ir_builder_write_first(ir_builder *b, imgret_error *error);
 int32_t ir_builder_write_codes(ir_builder *b, imgret_error *error);
 int32_t ir_builder_write_graph(ir_builder *b, imgret_error *error);

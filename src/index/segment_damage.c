@@ -26,11 +26,6 @@ int32_t ir_segment_open_damaged(ir_segment **out, const char *path, const char *
     return IMGRET_OK;
 }
 
-const char *ir_segment_damage(const ir_segment *segment)
-{
-    return segment->damage;
-}
-
 int32_t ir_segment_refuse_damaged(const ir_segment *segment, imgret_error *error)
 {
     return segment->damage ? ir_fail(error, IMGRET_CORRUPT, "%s (imgret_repair makes it anew)",

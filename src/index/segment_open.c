@@ -110,7 +110,8 @@ static bool all_zero(const uint8_t *bytes, size_t count)
     return any == 0;
 }
 
-int32_t ir_segment_read_header(ir_segment *segment, imgret_error *error)
+/* Fills the header from the file's first page, checked against the file's size and itself. */
+static int32_t read_header(ir_segment *segment, imgret_error *error)
 {
     uint8_t *page = ir_malloc_aligned(IR_PAGE_BYTES, IR_PAGE_BYTES);
     if (!page)
@@ -396,7 +397,7 @@ int32_t ir_segment_open(ir_segment **out, const char *path, const ir_segment_ope
                          ? ir_io_open_file(path, &segment->fd, &segment->direct, error)
                          : ir_fail(error, IMGRET_NO_MEMORY, "%s: no memory to open it", path);
     if (!status)
-        status = ir_segment_read_header(segment, error);
+        status = read_header(segment, error);
     if (!status)
         status = load_all(segment, error);
     if (status) {

@@ -38,9 +38,6 @@ struct ir_segment {
     uint32_t io_kind;
 };
 
-/* Fills the header from the file's first page, checked against the file's size and itself. */
-int32_t ir_segment_read_header(ir_segment *segment, imgret_error *error);
-
 /* IMGRET_CORRUPT for a stand-in, else IMGRET_OK. */
 int32_t ir_segment_refuse_damaged(const ir_segment *segment, imgret_error *error);
 
@@ -63,8 +60,6 @@ int32_t ir_segment_verify(const ir_segment *segment, const uint8_t *pages, uint6
 /* Copies one stored vector, checked. */
 int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *stored,
                              imgret_error *error);
-
-int64_t ir_segment_id(const ir_segment *segment, uint32_t slot);
 
 /* The first slot at or after `from` whose id is at least `id`; the vector count when there is none.
  * Quick when it is near. */

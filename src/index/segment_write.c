@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-int32_t ir_builder_write_section(ir_builder *b, uint32_t section, const void *data, size_t bytes,
+static int32_t write_section(ir_builder *b, uint32_t section, const void *data, size_t bytes,
                              imgret_error *error)
 {
     b->header.sections[section].offset = ir_page_writer_offset(b->writer);
@@ -40,7 +40,7 @@ static int32_t write_ids(ir_builder *b, imgret_error *error)
     for (uint64_t slot = 0; slot < count; slot++)
         put_bits(packed, slot * b->header.id_bits, b->header.id_bits,
                  (uint64_t)b->ids[slot] - base - slot);
-    int32_t status = ir_builder_write_section(b, IR_SECTION_IDS, packed, bytes, error);
+    int32_t status = write_section(b, IR_SECTION_IDS, packed, bytes, error);
     ir_free(packed);
     return status;
 }
@@ -73,24 +73,23 @@ int32_t ir_builder_write_first(ir_builder *b, imgret_error *error)
 {
     int32_t status = write_ids(b, error);
     if (!status)
-        status = ir_builder_write_section(b, IR_SECTION_MEAN, b->mean,
-                                          b->space.dimension * sizeof b->mean[0], error);
+        status = write_section(b, IR_SECTION_MEAN, b->mean,
+                               b->space.dimension * sizeof b->mean[0], error);
     if (!status)
-        status = ir_builder_write_section(b, IR_SECTION_CENTROIDS, b->centroids,
-                                          (size_t)b->header.centroid_count * b->shape.dimension *
-                                              sizeof b->centroids[0],
-                                          error);
+        status = write_section(b, IR_SECTION_CENTROIDS, b->centroids,
+                               (size_t)b->header.centroid_count * b->shape.dimension *
+                                   sizeof b->centroids[0],
+                               error);
     return status;
 }
 
 int32_t ir_builder_write_codes(ir_builder *b, imgret_error *error)
 {
     size_t count = b->header.vector_count;
-    int32_t status = ir_builder_write_section(b, IR_SECTION_SIGNS, b->signs,
-                                              count * b->shape.sign_stride, error);
+    int32_t status =
+        write_section(b, IR_SECTION_SIGNS, b->signs, count * b->shape.sign_stride, error);
     if (!status)
-        status = ir_builder_write_section(b, IR_SECTION_RANKS, b->ranks,
-                                          count * b->shape.rank_stride, error);
+        status = write_section(b, IR_SECTION_RANKS, b->ranks, count * b->shape.rank_stride, error);
     return status;
 }
 
@@ -99,7 +98,7 @@ int32_t ir_builder_write_graph(ir_builder *b, imgret_error *error)
     int32_t status = write_rows(b, error);
     b->header.entry_count = b->graph.entry_count;
     if (!status)
-        status = ir_builder_write_section(b, IR_SECTION_ENTRIES, b->graph.entries,
-                                          b->graph.entry_count * sizeof b->graph.entries[0], error);
+        status = write_section(b, IR_SECTION_ENTRIES, b->graph.entries,
+                               b->graph.entry_count * sizeof b->graph.entries[0], error);
     return status;
 }

@@ -26,6 +26,19 @@ typedef struct uring_io {
     uring_slot slots[];
 } uring_io;
 
+/* liburing maps a ring by system calls of its own, which ThreadSanitizer does not see: where one ring was
+ * unmapped by one thread another thread's next one may lie, and would look like the same memory. */
+#ifdef __SANITIZE_THREAD__
+extern void __tsan_acquire(void *address);
+extern void __tsan_release(void *address);
+static char mappings;
+#define AFTER_UNMAPPINGS() __tsan_acquire(&mappings)
+#define BEFORE_UNMAPPING() __tsan_release(&mappings)
+#else
+#define AFTER_UNMAPPINGS() ((void)0)
+#define BEFORE_UNMAPPING() ((void)0)
+#endif
+
 static void uring_free(ir_io *io)
 {
     uring_io *self = (uring_io *)io;
@@ -34,6 +47,7 @@ static void uring_free(ir_io *io)
     while (io->in_flight > 0 && count > 0)
         if (ir_io_turn(io, done, 16, 1, &count, NULL))
             break;
+    BEFORE_UNMAPPING();
     io_uring_queue_exit(&self->ring);
     ir_free(self);
 }
@@ -169,6 +183,7 @@ int32_t ir_io_uring_create(ir_io **out, const ir_io_options *options, imgret_err
         ir_free(self);
         return ir_fail(error, IMGRET_UNSUPPORTED, "io_uring: %s", strerror(-code));
     }
+    AFTER_UNMAPPINGS();
     self->base.ops = &uring_ops;
     self->base.options = *options;
     self->fixed_file = io_uring_register_files(&self->ring, &options->fd, 1) == 0;

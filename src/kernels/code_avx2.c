@@ -39,6 +39,58 @@ static void bits_dot(const ir_code_operand *query, const ir_code_rows *rows, int
     }
 }
 
+/* Step by step as the reference, for 8 records; what is left over goes through the reference. */
+static void sign_keys(const ir_code_terms *terms, const uint64_t *tails, const int32_t *sums,
+                      uint32_t count, float *keys, float *errors)
+{
+    const __m256i evens_first = _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7);
+    const __m256 one = _mm256_set1_ps(1), zero = _mm256_setzero_ps();
+    uint32_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m256i *from = (const __m256i *)(const void *)(tails + i);
+        __m256i low = _mm256_permutevar8x32_epi32(_mm256_loadu_si256(from), evens_first);
+        __m256i high = _mm256_permutevar8x32_epi32(_mm256_loadu_si256(from + 1), evens_first);
+        __m256 base = _mm256_castsi256_ps(_mm256_permute2x128_si256(low, high, 0x20));
+        __m256i rest = _mm256_permute2x128_si256(low, high, 0x31);
+        __m256i halves = _mm256_and_si256(rest, _mm256_set1_epi32(0xFFFF));
+        halves = _mm256_permute4x64_epi64(_mm256_packus_epi32(halves, halves), 0x08);
+        __m256 slope = _mm256_cvtph_ps(_mm256_castsi256_si128(halves));
+        __m256i centroid = _mm256_and_si256(_mm256_srli_epi32(rest, 16), _mm256_set1_epi32(255));
+        __m256 to_centroid = _mm256_i32gather_ps(terms->centroid_keys, centroid, 4);
+        __m256 product = _mm256_cvtepi32_ps(
+            _mm256_loadu_si256((const __m256i *)(const void *)(sums + i)));
+        product = _mm256_add_ps(_mm256_mul_ps(product, _mm256_set1_ps(terms->scale)),
+                                _mm256_set1_ps(terms->shift));
+        __m256 key = _mm256_add_ps(_mm256_add_ps(base, to_centroid),
+                                   _mm256_mul_ps(slope, product));
+        _mm256_storeu_ps(keys + i, key);
+        if (!errors)
+            continue;
+        __m256 cosine = _mm256_cvtepi32_ps(_mm256_srli_epi32(rest, 24));
+        cosine = _mm256_mul_ps(_mm256_add_ps(cosine, _mm256_set1_ps(0.5f)),
+                               _mm256_set1_ps(1 / 255.0f));
+        __m256 length = _mm256_mul_ps(slope, _mm256_set1_ps(terms->length_factor));
+        __m256 norm = _mm256_mul_ps(length, cosine), norm_squared = _mm256_mul_ps(norm, norm);
+        __m256 spread = _mm256_sub_ps(one, _mm256_mul_ps(cosine, cosine)), across = to_centroid;
+        if (terms->plain) {
+            __m256 parallel = _mm256_sub_ps(_mm256_add_ps(norm_squared, to_centroid), key);
+            parallel = _mm256_mul_ps(parallel, _mm256_set1_ps(0.5f));
+            parallel = _mm256_div_ps(_mm256_mul_ps(parallel, parallel), norm_squared);
+            /* max takes its second operand where the first is no number */
+            across = _mm256_max_ps(_mm256_sub_ps(to_centroid, parallel), zero);
+        }
+        __m256 variance = _mm256_mul_ps(_mm256_max_ps(spread, zero),
+                                        _mm256_set1_ps(terms->spread_factor));
+        variance = _mm256_add_ps(_mm256_mul_ps(variance, across),
+                                 _mm256_set1_ps(terms->noise_squared));
+        length = _mm256_mul_ps(_mm256_add_ps(length, length), _mm256_sqrt_ps(variance));
+        _mm256_storeu_ps(errors + i, length);
+    }
+    if (i < count)
+        ir_code_scalar.sign_keys(terms, tails + i, sums + i, count - i, keys + i,
+                                 errors ? errors + i : NULL);
+}
+
 /* 32 bits of a row, each widened to a byte of 0 or 1. */
 static inline __m256i widen_bits(uint32_t bits)
 {
@@ -318,6 +370,7 @@ static float dot(const float *a, const float *b, size_t n)
 const ir_code_kernels ir_code_avx2 = {
     .name = "avx2",
     .bits_dot = bits_dot,
+    .sign_keys = sign_keys,
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
     .bytes_gram = bytes_gram,

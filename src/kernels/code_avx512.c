@@ -34,32 +34,124 @@ static inline __m512i load_bytes(const uint8_t *from, size_t left)
                       : _mm512_maskz_loadu_epi8(first_bytes(left), from);
 }
 
+/* The four sums of four registers' 16 numbers. */
+static inline __m128i sum_four(__m512i a, __m512i b, __m512i c, __m512i d)
+{
+    __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all),
+                                    _mm512_extracti64x4_epi64(all, 1));
+    return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+enum { TOGETHER = 4 }; /* rows that share each load of the query, and their last additions */
+
+/* -O2 leaves these short loops rolled, and the sums then live in memory instead of registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 4")
+#endif
+
+/* Row by row 16 numbers whose sum is the product with the query. */
+static inline void count_bits(const ir_code_operand *query, const uint8_t *const *rows,
+                              __m512i *out)
+{
+    size_t bytes = query->dimension / 8, step = query->plane_stride;
+    __m512i sums[TOGETHER][4];
+    UNROLL for (int r = 0; r < TOGETHER; r++)
+        UNROLL for (int p = 0; p < 4; p++)
+            sums[r][p] = _mm512_setzero_si512();
+    for (size_t at = 0; at < bytes; at += 64) {
+        __m512i bits[TOGETHER];
+        UNROLL for (int r = 0; r < TOGETHER; r++)
+            bits[r] = load_bytes(rows[r] + at, bytes - at);
+        UNROLL for (int p = 0; p < 4; p++) {
+            __m512i plane = _mm512_loadu_si512(query->planes + (size_t)p * step + at);
+            UNROLL for (int r = 0; r < TOGETHER; r++)
+                sums[r][p] = _mm512_add_epi32(
+                    sums[r][p], _mm512_popcnt_epi32(_mm512_and_si512(bits[r], plane)));
+        }
+    }
+    UNROLL for (int r = 0; r < TOGETHER; r++) { /* s0 + 2 (s1 + 2 (s2 - 2 s3)) */
+        __m512i sum = _mm512_sub_epi32(sums[r][2], _mm512_add_epi32(sums[r][3], sums[r][3]));
+        sum = _mm512_add_epi32(sums[r][1], _mm512_add_epi32(sum, sum));
+        out[r] = _mm512_add_epi32(sums[r][0], _mm512_add_epi32(sum, sum));
+    }
+}
+
 static void bits_dot(const ir_code_operand *query, const ir_code_rows *rows, int32_t *out)
 {
     size_t bytes = query->dimension / 8;
-    size_t step = query->plane_stride;
     uint32_t ahead = rows_ahead(bytes);
+    ahead = ahead > TOGETHER ? ahead : TOGETHER;
     for (uint32_t i = 0; i < ahead; i++)
         prefetch_row(rows, i, bytes);
-    for (uint32_t i = 0; i < rows->count; i++) {
-        prefetch_row(rows, i + ahead, bytes);
-        const uint8_t *row = ir_code_row(rows, i);
-        __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
-        for (size_t at = 0; at < bytes; at += 64) {
-            __m512i bits = load_bytes(row + at, bytes - at);
-            const uint8_t *plane = query->planes + at;
-            __m512i hit0 = _mm512_and_si512(bits, _mm512_loadu_si512(plane));
-            __m512i hit1 = _mm512_and_si512(bits, _mm512_loadu_si512(plane + step));
-            __m512i hit2 = _mm512_and_si512(bits, _mm512_loadu_si512(plane + 2 * step));
-            __m512i hit3 = _mm512_and_si512(bits, _mm512_loadu_si512(plane + 3 * step));
-            sum0 = _mm512_add_epi64(sum0, _mm512_popcnt_epi64(hit0));
-            sum1 = _mm512_add_epi64(sum1, _mm512_popcnt_epi64(hit1));
-            sum2 = _mm512_add_epi64(sum2, _mm512_popcnt_epi64(hit2));
-            sum3 = _mm512_add_epi64(sum3, _mm512_popcnt_epi64(hit3));
+    for (uint32_t i = 0; i < rows->count; i += TOGETHER) {
+        const uint8_t *four[TOGETHER];
+        uint32_t left = rows->count - i;
+        UNROLL for (uint32_t r = 0; r < TOGETHER; r++) { /* the last is repeated where there are fewer */
+            prefetch_row(rows, i + ahead + r, bytes);
+            four[r] = ir_code_row(rows, r < left ? i + r : rows->count - 1);
         }
-        __m512i low = _mm512_add_epi64(sum0, _mm512_slli_epi64(sum1, 1));
-        __m512i high = _mm512_sub_epi64(_mm512_slli_epi64(sum2, 2), _mm512_slli_epi64(sum3, 3));
-        out[i] = (int32_t)_mm512_reduce_add_epi64(_mm512_add_epi64(low, high));
+        __m512i counts[TOGETHER];
+        count_bits(query, four, counts);
+        __mmask8 lanes = (__mmask8)(left < TOGETHER ? (1u << left) - 1 : (1u << TOGETHER) - 1);
+        _mm_mask_storeu_epi32(out + i, lanes,
+                              sum_four(counts[0], counts[1], counts[2], counts[3]));
+    }
+}
+
+static inline __mmask16 first_lanes(size_t count)
+{
+    return (__mmask16)(count >= 16 ? 0xFFFFu : (1u << count) - 1);
+}
+
+/* Step by step as the reference, for 16 records. */
+static void sign_keys(const ir_code_terms *terms, const uint64_t *tails, const int32_t *sums,
+                      uint32_t count, float *keys, float *errors)
+{
+    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2,
+                                          0);
+    const __m512i odd = _mm512_or_si512(even, _mm512_set1_epi32(1));
+    for (uint32_t i = 0; i < count; i += 16) {
+        __mmask16 lanes = first_lanes(count - i);
+        __m512i low = _mm512_maskz_loadu_epi64((__mmask8)lanes, tails + i);
+        __m512i high = _mm512_maskz_loadu_epi64((__mmask8)(lanes >> 8), tails + i + 8);
+        __m512 base = _mm512_castsi512_ps(_mm512_permutex2var_epi32(low, even, high));
+        __m512i rest = _mm512_permutex2var_epi32(low, odd, high);
+        __m512 slope = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(rest));
+        __m512i centroid = _mm512_and_si512(_mm512_srli_epi32(rest, 16), _mm512_set1_epi32(255));
+        __m512 to_centroid = _mm512_i32gather_ps(centroid, terms->centroid_keys, 4);
+        __m512 product = _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(lanes, sums + i));
+        product = _mm512_add_ps(_mm512_mul_ps(product, _mm512_set1_ps(terms->scale)),
+                                _mm512_set1_ps(terms->shift));
+        __m512 key = _mm512_add_ps(_mm512_add_ps(base, to_centroid),
+                                   _mm512_mul_ps(slope, product));
+        _mm512_mask_storeu_ps(keys + i, lanes, key);
+        if (!errors)
+            continue;
+        __m512 cosine = _mm512_cvtepi32_ps(_mm512_srli_epi32(rest, 24));
+        cosine = _mm512_mul_ps(_mm512_add_ps(cosine, _mm512_set1_ps(0.5f)),
+                               _mm512_set1_ps(1 / 255.0f));
+        __m512 length = _mm512_mul_ps(slope, _mm512_set1_ps(terms->length_factor));
+        __m512 norm = _mm512_mul_ps(length, cosine), norm_squared = _mm512_mul_ps(norm, norm);
+        __m512 spread = _mm512_sub_ps(_mm512_set1_ps(1), _mm512_mul_ps(cosine, cosine));
+        __m512 across = to_centroid;
+        if (terms->plain) {
+            __m512 parallel = _mm512_sub_ps(_mm512_add_ps(norm_squared, to_centroid), key);
+            parallel = _mm512_mul_ps(parallel, _mm512_set1_ps(0.5f));
+            parallel = _mm512_div_ps(_mm512_mul_ps(parallel, parallel), norm_squared);
+            /* max takes its second operand where the first is no number */
+            across = _mm512_max_ps(_mm512_sub_ps(to_centroid, parallel), _mm512_setzero_ps());
+        }
+        __m512 variance = _mm512_mul_ps(_mm512_max_ps(spread, _mm512_setzero_ps()),
+                                        _mm512_set1_ps(terms->spread_factor));
+        variance = _mm512_add_ps(_mm512_mul_ps(variance, across),
+                                 _mm512_set1_ps(terms->noise_squared));
+        length = _mm512_mul_ps(_mm512_add_ps(length, length), _mm512_sqrt_ps(variance));
+        _mm512_mask_storeu_ps(errors + i, lanes, length);
     }
 }
 
@@ -148,17 +240,6 @@ static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, i
     }
 }
 
-/* The four sums of four registers' 16 numbers. */
-static inline __m128i sum_four(__m512i a, __m512i b, __m512i c, __m512i d)
-{
-    __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-    __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-    __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-    __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all),
-                                    _mm512_extracti64x4_epi64(all, 1));
-    return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-}
-
 enum { TILE = 4 };
 
 /* TILE x TILE rows: each register loaded serves TILE products. */
@@ -208,11 +289,6 @@ static void bytes_gram(const ir_code_rows *left, const ir_code_rows *right, size
                                       tile[row]);
         }
     }
-}
-
-static inline __mmask16 first_lanes(size_t count)
-{
-    return (__mmask16)(count >= 16 ? 0xFFFFu : (1u << count) - 1);
 }
 
 static void grid(const float *values, const float *other, size_t n, float inverse_step,
@@ -369,6 +445,7 @@ static float dot(const float *a, const float *b, size_t n)
 const ir_code_kernels ir_code_avx512 = {
     .name = "avx512",
     .bits_dot = bits_dot,
+    .sign_keys = sign_keys,
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
     .bytes_gram = bytes_gram,

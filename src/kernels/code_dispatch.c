@@ -1,5 +1,6 @@
 /* code_dispatch.c: chooses the family of code kernels for the CPU at hand. */
 #include "kernels/code_families.h"
+#include "kernels/kernels.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -11,8 +12,8 @@ const ir_code_kernels *ir_code_kernels_named(const char *name)
         return &ir_code_scalar;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") &&
-        __builtin_cpu_supports("fma") && __builtin_cpu_supports("popcnt"))
+    if (strcmp(name, "avx2") == 0 && ir_kernels_named("avx2") && /* which looks for F16C */
+        __builtin_cpu_supports("popcnt"))
         return &ir_code_avx2;
     if (strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&

@@ -25,6 +25,16 @@ typedef struct ir_code_rows {
     uint32_t count;
 } ir_code_rows;
 
+/* What turns the integer products of one query with bits into keys: index/codes.h. */
+typedef struct ir_code_terms {
+    const float *centroid_keys; /* 256 of them */
+    float scale, shift;         /* product = sum * scale + shift */
+    float length_factor;        /* |r| by slope and cosine: slope * cosine * length_factor */
+    float spread_factor;        /* variance across r, in one dimension */
+    float noise_squared;        /* that rounding the query brings */
+    int plain;                  /* keys are squared distances */
+} ir_code_terms;
+
 /* Every family computes exactly what "scalar" does (but for the order in which floats are
  * added up). */
 typedef struct ir_code_kernels {
@@ -32,6 +42,11 @@ typedef struct ir_code_kernels {
 
     /* out[i] = sum of the 4-bit query numbers where the row's bit is set. */
     void (*bits_dot)(const ir_code_operand *query, const ir_code_rows *rows, int32_t *out);
+
+    /* keys[i] of the sum that bits_dot gave and the 8 bytes behind the bits of a sign record, tails[i] as
+     * they lie there; and (errors not NULL) the standard deviation of each. */
+    void (*sign_keys)(const ir_code_terms *terms, const uint64_t *tails, const int32_t *sums,
+                      uint32_t count, float *keys, float *errors);
 
     /* out[i] = sum of u[j] * query.bytes[j], where u has `bits` bits: its highest from row i of
      * `signs` (bit j), the others from row i of `rests`: planes of 2 bits from high to low, in

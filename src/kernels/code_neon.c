@@ -35,6 +35,51 @@ static void bits_dot(const ir_code_operand *query, const ir_code_rows *rows, int
     }
 }
 
+/* Step by step as the reference, for 4 records; what is left over goes through the reference. */
+static void sign_keys(const ir_code_terms *terms, const uint64_t *tails, const int32_t *sums,
+                      uint32_t count, float *keys, float *errors)
+{
+    const float32x4_t zero = vdupq_n_f32(0);
+    uint32_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        uint32x4x2_t parts = vld2q_u32((const uint32_t *)(const void *)(tails + i));
+        float32x4_t base = vreinterpretq_f32_u32(parts.val[0]);
+        uint32x4_t rest = parts.val[1];
+        float32x4_t slope = vcvt_f32_f16(vreinterpret_f16_u16(vmovn_u32(rest)));
+        float near[4];
+        for (uint32_t lane = 0; lane < 4; lane++)
+            near[lane] = terms->centroid_keys[tails[i + lane] >> 48 & 255];
+        float32x4_t to_centroid = vld1q_f32(near);
+        float32x4_t product = vaddq_f32(
+            vmulq_f32(vcvtq_f32_s32(vld1q_s32(sums + i)), vdupq_n_f32(terms->scale)),
+            vdupq_n_f32(terms->shift));
+        float32x4_t key = vaddq_f32(vaddq_f32(base, to_centroid), vmulq_f32(slope, product));
+        vst1q_f32(keys + i, key);
+        if (!errors)
+            continue;
+        float32x4_t cosine = vcvtq_f32_u32(vshrq_n_u32(rest, 24));
+        cosine = vmulq_f32(vaddq_f32(cosine, vdupq_n_f32(0.5f)), vdupq_n_f32(1 / 255.0f));
+        float32x4_t length = vmulq_f32(slope, vdupq_n_f32(terms->length_factor));
+        float32x4_t norm = vmulq_f32(length, cosine), norm_squared = vmulq_f32(norm, norm);
+        float32x4_t spread = vsubq_f32(vdupq_n_f32(1), vmulq_f32(cosine, cosine));
+        float32x4_t across = to_centroid;
+        if (terms->plain) {
+            float32x4_t parallel = vsubq_f32(vaddq_f32(norm_squared, to_centroid), key);
+            parallel = vmulq_f32(parallel, vdupq_n_f32(0.5f));
+            parallel = vdivq_f32(vmulq_f32(parallel, parallel), norm_squared);
+            /* maxnm takes the number of a NaN and a number */
+            across = vmaxnmq_f32(vsubq_f32(to_centroid, parallel), zero);
+        }
+        float32x4_t variance = vmulq_f32(vmaxnmq_f32(spread, zero),
+                                         vdupq_n_f32(terms->spread_factor));
+        variance = vaddq_f32(vmulq_f32(variance, across), vdupq_n_f32(terms->noise_squared));
+        vst1q_f32(errors + i, vmulq_f32(vaddq_f32(length, length), vsqrtq_f32(variance)));
+    }
+    if (i < count)
+        ir_code_scalar.sign_keys(terms, tails + i, sums + i, count - i, keys + i,
+                                 errors ? errors + i : NULL);
+}
+
 /* Sum of the query where the row's bit is set; n is a multiple of 8. */
 static int32_t set_bits_dot(const uint8_t *row, const int8_t *query, size_t n)
 {
@@ -311,6 +356,7 @@ static float dot(const float *a, const float *b, size_t n)
 const ir_code_kernels ir_code_neon = {
     .name = "neon",
     .bits_dot = bits_dot,
+    .sign_keys = sign_keys,
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
     .bytes_gram = bytes_gram,

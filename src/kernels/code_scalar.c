@@ -1,6 +1,9 @@
 /* code_scalar.c: the reference of every kernel over codes. */
 #include "kernels/code_families.h"
 
+#include "base/half.h"
+
+#include <math.h>
 #include <string.h>
 
 static int32_t plane_dot(const uint8_t *row, const uint8_t *plane, size_t bytes)
@@ -28,6 +31,39 @@ static void bits_dot(const ir_code_operand *query, const ir_code_rows *rows, int
         out[i] = plane_dot(row, plane, bytes) + 2 * plane_dot(row, plane + step, bytes) +
                  4 * plane_dot(row, plane + 2 * step, bytes) -
                  8 * plane_dot(row, plane + 3 * step, bytes);
+    }
+}
+
+static void sign_keys(const ir_code_terms *terms, const uint64_t *tails, const int32_t *sums,
+                      uint32_t count, float *keys, float *errors)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        float base;
+        uint16_t slope_half;
+        uint8_t tail[8];
+        memcpy(tail, &tails[i], sizeof tail);
+        memcpy(&base, tail, sizeof base);
+        memcpy(&slope_half, tail + 4, sizeof slope_half);
+        float slope = ir_half_to_float(slope_half);
+        float to_centroid = terms->centroid_keys[tail[6]];
+        float product = (float)sums[i] * terms->scale + terms->shift;
+        float key = base + to_centroid + slope * product;
+        keys[i] = key;
+        if (!errors)
+            continue;
+        float cosine = ((float)tail[7] + 0.5f) * (1 / 255.0f);
+        float length = slope * terms->length_factor; /* |r| / cosine */
+        float norm_squared = length * cosine * (length * cosine);
+        float spread = 1 - cosine * cosine, across = to_centroid;
+        /* The part of q - c perpendicular to r decides how far the estimate of <q - c, r> may be
+         * off; the estimate itself tells the parallel part. */
+        if (terms->plain) {
+            float residual_product = (norm_squared + to_centroid - key) * 0.5f;
+            across = to_centroid - residual_product * residual_product / norm_squared;
+            across = across > 0 ? across : 0;
+        }
+        float variance = (spread > 0 ? spread : 0) * terms->spread_factor * across;
+        errors[i] = 2 * length * sqrtf(variance + terms->noise_squared);
     }
 }
 
@@ -189,6 +225,7 @@ static float dot(const float *a, const float *b, size_t n)
 const ir_code_kernels ir_code_scalar = {
     .name = "scalar",
     .bits_dot = bits_dot,
+    .sign_keys = sign_keys,
     .levels_dot = levels_dot,
     .bytes_dot = bytes_dot,
     .bytes_gram = bytes_gram,

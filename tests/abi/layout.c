@@ -181,7 +181,7 @@ FIELD(imgret_box, y, 8);
 FIELD(imgret_box, width, 12);
 FIELD(imgret_box, height, 16);
 
-SIZE(imgret_query_options, 160);
+SIZE(imgret_query_options, 176);
 FIELD(imgret_query_options, size, 0);
 FIELD(imgret_query_options, flags, 4);
 FIELD(imgret_query_options, min_score, 8);
@@ -209,6 +209,9 @@ FIELD(imgret_query_options, rerank_user, 136);
 FIELD(imgret_query_options, box, 144);
 FIELD(imgret_query_options, search, 152);
 FIELD(imgret_query_options, region, 156);
+FIELD(imgret_query_options, min_likeness, 160);
+FIELD(imgret_query_options, rerank_by, 164);
+FIELD(imgret_query_options, rerank_weight, 168);
 
 SIZE(imgret_query_stats, 104);
 FIELD(imgret_query_stats, size, 0);
@@ -278,6 +281,25 @@ FIELD(imgret_duplicate_group, count, 8);
 FIELD(imgret_duplicate_group, members, 16);
 FIELD(imgret_duplicate_group, keep_reason, 24);
 FIELD(imgret_duplicate_group, reserved_zero, 28);
+
+SIZE(imgret_calibrate_options, 16);
+FIELD(imgret_calibrate_options, size, 0);
+FIELD(imgret_calibrate_options, flags, 4);
+FIELD(imgret_calibrate_options, sample_count, 8);
+FIELD(imgret_calibrate_options, copy_max, 12);
+SIZE(imgret_calibration, 80);
+FIELD(imgret_calibration, size, 0);
+FIELD(imgret_calibration, copy_count, 4);
+FIELD(imgret_calibration, same_score, 8);
+FIELD(imgret_calibration, near_score, 16);
+FIELD(imgret_calibration, similar_score, 24);
+FIELD(imgret_calibration, random_median, 32);
+FIELD(imgret_calibration, random_high, 40);
+FIELD(imgret_calibration, nearest_median, 48);
+FIELD(imgret_calibration, image_count, 56);
+FIELD(imgret_calibration, pair_count, 64);
+FIELD(imgret_calibration, hash_pair_count, 72);
+FIELD(imgret_calibration, reserved_zero, 76);
 
 SIZE(imgret_duplicates_options, 48);
 FIELD(imgret_duplicates_options, size, 0);
@@ -582,6 +604,21 @@ FIELD(imgret_repair_report, segments_rebuilt, 4);
 FIELD(imgret_repair_report, vectors_kept, 8);
 FIELD(imgret_repair_report, images_extracted, 16);
 FIELD(imgret_repair_report, images_lost, 24);
+
+SIZE(imgret_salvage_options, 24);
+FIELD(imgret_salvage_options, size, 0);
+FIELD(imgret_salvage_options, busy_timeout_ms, 4);
+FIELD(imgret_salvage_options, on_loss, 8);
+FIELD(imgret_salvage_options, user, 16);
+
+SIZE(imgret_salvage_report, 104);
+FIELD(imgret_salvage_report, size, 0);
+FIELD(imgret_salvage_report, salvaged, 4);
+FIELD(imgret_salvage_report, image_count, 8);
+FIELD(imgret_salvage_report, images_without_record, 16);
+FIELD(imgret_salvage_report, images_lost, 24);
+FIELD(imgret_salvage_report, loss_count, 32);
+FIELD(imgret_salvage_report, original, 40);
 
 SIZE(imgret_reembed_options, 48);
 FIELD(imgret_reembed_options, size, 0);

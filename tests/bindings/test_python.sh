@@ -1,6 +1,7 @@
 #!/bin/sh
 # test_python.sh: runs tests/python with each Python from 3.9 on that is found: the first python3 of
-# the path, and the system's, which may have numpy, Pillow and torch. PYTHON=... names another.
+# the path, the system's, which may have numpy, Pillow and torch, and python3.9, the oldest that is
+# supported, where it is installed. PYTHON=... names others.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=${IMGRET_BUILD:-build}
@@ -20,7 +21,7 @@ if grep -q -e '-fsanitize' "$build/flags" 2>/dev/null; then
 fi
 
 seen=' ' failed=0 ran=0
-for python in ${PYTHON:-python3 /usr/bin/python3}; do
+for python in ${PYTHON:-python3 /usr/bin/python3 python3.9}; do
     place=$("$python" -c 'import sys
 if sys.version_info >= (3, 9): print(sys.executable)' 2>/dev/null) || continue
     [ -n "$place" ] || continue

@@ -48,6 +48,21 @@ run "$bench" ann --base set/base.fbin --queries set/queries.fbin --recall 0.9 --
 check "target_recall, which the library chooses the effort by, is measured beside" \
     '[ $status -eq 0 ] && [ "$(field out 2 effort)" = 9000 ] &&
     awk "BEGIN { exit !($(field out 2 recall) > 0.8) }"'
+run "$bench" ann --base set/base.fbin --queries set/queries.fbin --efforts 64 --runs 1 --db kept \
+    --scores both --json
+check "estimated scores are measured beside exact ones, with fewer reads" \
+    '[ $status -eq 0 ] && [ "$(field out 1 scores)" = "\"exact\"" ] &&
+    [ "$(field out 2 scores)" = "\"estimated\"" ] &&
+    awk "BEGIN { exit !($(field out 2 reads_per_query) < $(field out 1 reads_per_query)) }"'
+run "$bench" ann --base set/base.fbin --queries set/queries.fbin --scores some
+check "scores of no kind are refused" '[ $status -eq 2 ] && grep -q -e "--scores some" err'
+run "$bench" merge --base set/base.fbin --queries set/queries.fbin --truth set/truth.ibin --merges 3 \
+    --part 20 --efforts 900 --runs 1 --json
+check "merge tells of the first build, each merge and of building anew" \
+    '[ $status -eq 0 ] && is_ndjson "$work/out" && [ "$(wc -l < out)" -eq 7 ] &&
+    [ "$(lines_with "\"step\":\"merge\"" out)" -eq 3 ] && [ "$(field out 4 after)" = 900 ] &&
+    [ "$(field out 6 before)" = 0 ] && [ "$(field out 6 after)" = 900 ]'
+check "and what is found after" 'awk "BEGIN { exit !($(field out 5 recall) >= 0.98) }"'
 for metric in cosine ip; do
     run "$bench" ann --base set/base.fbin --queries set/queries.fbin --metric $metric \
         --efforts 900 --runs 1 --vectors f32 --json

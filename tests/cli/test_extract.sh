@@ -38,6 +38,18 @@ run "$IMGRET" model inspect classic --json
 check "inspect: JSON" '[ $status -eq 0 ] && is_ndjson out && grep -q "\"architecture\":\"classic\"" out'
 run "$IMGRET" model inspect no-such.safetensors
 check "inspect: missing" '[ $status -eq 2 ] && grep -q "no-such\.safetensors" err'
+known=0
+for file in "${IMGRET_TEST_DATA:-}"/weights/*.safetensors; do
+    [ -r "$file" ] && [ -r "${IMGRET_PLUGIN_PATH:-}/imgret_torch.so" ] || continue
+    run "$IMGRET" model inspect "$file"
+    [ $status -eq 0 ] && grep -q "^architecture.[a-z]" out || { known=no; break; }
+    known=$((known + 1))
+done
+if [ "$known" = 0 ]; then
+    check "inspect: the test data's weights # SKIP no torch plugin, or no IMGRET_TEST_DATA" true
+else
+    check "inspect: the test data's weights, $known files" '[ "$known" != no ]'
+fi
 run "$IMGRET" model guess classic
 check "model: unknown word" '[ $status -eq 2 ] && grep -q "knows .inspect., .bench. and .compare." err'
 

@@ -53,7 +53,7 @@ check "stats" '[ $status -eq 0 ] && is_ndjson out && grep -q "\"image_count\":15
 check "stats: fields" '[ "$(fields out)" = "database image_count failed_count vector_count dimension \
 metric vector_type model model_identity regions catalog_bytes delta_vector_count delta_ram_bytes segment_count \
 segment_vector_count segment_bytes segment_ram_bytes code_ram_bytes graph_ram_bytes graph_disk_bytes \
-id_ram_bytes check_ram_bytes other_ram_bytes kernels io_kind io_reason " ]'
+id_ram_bytes check_ram_bytes other_ram_bytes kernels io_kind io_reason same_score near_score similar_score " ]'
 run "$IMGRET" check t.imgret --json
 check "check" '[ $status -eq 0 ] && is_ndjson out && grep -q "\"problem_count\":0" out'
 finish

@@ -41,6 +41,13 @@ check "a query from stdin is shown" '[ $status -eq 0 ] && grep -q "from stdin" s
 run "$IMGRET" search t.imgret "pics/<script>.png" --html no/such/folder/sheet.html
 check "a sheet that cannot be written is an error" \
     '[ $status -eq 2 ] && grep -q "no/such/folder" err && [ -s out ]'
+"$IMGRET" create parts.imgret --regions center -q
+"$IMGRET" add parts.imgret drawn/*/*.png -q
+run "$IMGRET" search parts.imgret --id 1 --search objects -k 3 --html boxes.html
+check "objects are drawn where they are" \
+    '[ $status -eq 0 ] && [ "$(grep -o "<svg viewBox=\"0 0 [0-9]* [0-9]*\"><rect x=\"[1-9]" boxes.html | wc -l)" -eq 3 ]'
+run "$IMGRET" search parts.imgret --id 1 -k 3 --html boxes.html
+check "whole pictures have no box" '[ $status -eq 0 ] && ! grep -q "<rect" boxes.html'
 run "$IMGRET" search t.imgret "pics/<script>.png" --html /dev/full
 check "also when the disk is full" '[ $status -eq 2 ] && grep -q /dev/full err'
 finish

@@ -4,45 +4,27 @@
  * first NUL is the expression; what follows is the value of its parameter :x, when it has one.
  */
 #include "base/alloc.h"
+#include "scratch.h"
 
 #include <imgret/imgret.h>
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { COUNT = 12, DIMENSION = 4 };
 
-static char folder[64];
 static imgret *db;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info, (void)kind, (void)walk;
-    return remove(path);
-}
-
-static void clean_up(void)
+static void close_database(void)
 {
     imgret_close(db);
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void make_database(void)
 {
-    char path[96];
-    const char *root = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%.32s/imgret-fuzz-XXXXXX", root && root[0] ? root : "/tmp");
     imgret_open_options options = {.size = sizeof options, .model = "vectors:4", .threads = 1};
-    if (!mkdtemp(folder))
-        abort();
-    atexit(clean_up);
-    snprintf(path, sizeof path, "%s/db.imgret", folder);
-    if (imgret_open(&db, path, &options, NULL) != IMGRET_OK)
-        abort();
+    db = scratch_open(&options, close_database);
     for (int i = 0; i < COUNT; i++) {
         float vector[DIMENSION] = {1, (float)i, (float)(i * i), -1};
         imgret_input input = {.size = sizeof input,

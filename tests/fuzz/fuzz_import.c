@@ -6,38 +6,25 @@
 #include "base/alloc.h"
 #include "catalog/transfer.h"
 #include "engine/npy.h"
+#include "scratch.h"
 
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char folder[64];
 static ir_catalog *catalog;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info, (void)kind, (void)walk;
-    return remove(path);
-}
-
-static void clean_up(void)
+static void close_catalog(void)
 {
     ir_catalog_close(catalog);
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void make_catalog(void)
 {
-    const char *root = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%.32s/imgret-fuzz-XXXXXX", root && root[0] ? root : "/tmp");
-    if (!mkdtemp(folder))
-        abort();
-    atexit(clean_up);
+    scratch_make(close_catalog);
     ir_catalog_options options = {0};
-    if (ir_catalog_open(&catalog, folder, &options, NULL, NULL) != IMGRET_OK)
+    if (ir_catalog_open(&catalog, scratch_folder, &options, NULL, NULL) != IMGRET_OK)
         abort();
 }
 

@@ -5,32 +5,22 @@
  */
 #include "base/alloc.h"
 #include "engine/regions.h"
+#include "scratch.h"
 
-#include <ftw.h>
 #include <imgret/imgret.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { SIDE_PX = 24, COUNT = 3, REGIONS = 1 + 4, HEAD_BYTES = 20 };
 
-static char folder[64];
 static imgret *db;
 static uint8_t pixels[3 * SIDE_PX * SIDE_PX];
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info, (void)kind, (void)walk;
-    return remove(path);
-}
-
-static void clean_up(void)
+static void close_database(void)
 {
     imgret_close(db);
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static imgret_input picture(void)
@@ -45,16 +35,8 @@ static imgret_input picture(void)
 
 static void make_database(void)
 {
-    char path[96];
-    const char *root = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%.32s/imgret-fuzz-XXXXXX", root && root[0] ? root : "/tmp");
     imgret_open_options options = {.size = sizeof options, .regions = "grid=2x2", .threads = 1};
-    if (!mkdtemp(folder))
-        abort();
-    atexit(clean_up);
-    snprintf(path, sizeof path, "%s/db.imgret", folder);
-    if (imgret_open(&db, path, &options, NULL) != IMGRET_OK)
-        abort();
+    db = scratch_open(&options, close_database);
     for (uint32_t i = 0; i < COUNT; i++) {
         for (size_t j = 0; j < sizeof pixels; j++)
             pixels[j] = (uint8_t)(j * (7 + 4 * i) + j / 97);

@@ -327,6 +327,22 @@ class UpkeepTest(Case):
         with self.assertRaises(imgret.NotFoundError):
             imgret.import_folder(self.place("b.imgret"), self.place("nowhere"))
 
+    def test_salvage(self):
+        self.vectors(300).close()
+        path = self.place("vectors.imgret")
+        self.assertFalse(imgret.salvage(path, busy_seconds=1).salvaged)
+        with open(os.path.join(path, "catalog.db"), "r+b") as file:
+            file.seek(8192 * 3)  # where the table of images begins
+            file.write(bytes(8192))
+        report = imgret.salvage(path)
+        self.assertTrue(report.salvaged and report.losses)
+        self.assertEqual((report.image_count, report.images_lost), (300, 0))
+        self.assertTrue(os.path.exists(os.path.join(path, report.original)))
+        with imgret.open(path, existing=True) as db:
+            self.assertEqual(db.check(), [])
+        with self.assertRaises(imgret.NotFoundError):
+            imgret.salvage(self.place("nowhere"))
+
     def test_repair(self):
         db = self.vectors(300)
         db.optimize(force=True)
@@ -403,6 +419,32 @@ class UpkeepTest(Case):
             imgret.pca_train(path, rows[:2], dimension=2)
         with self.assertRaises(TypeError):
             imgret.pca_train(path, rows[0])
+
+    def test_calibrate(self):
+        db = self.vectors(30)
+        with self.assertRaises(imgret.NotFoundError):
+            db.calibration()
+        with self.assertRaises(imgret.NotFoundError):
+            db.query([0, 1, 0, 0], min_likeness="near")
+        found = db.calibrate(copies=False)
+        self.assertEqual(db.calibration(), found)
+        self.assertTrue(found.same_score >= found.near_score >= found.similar_score)
+        self.assertEqual((found.image_count, found.copy_count), (30, 0))
+        near = db.query([0, 1, 0, 0], k=30, min_likeness="near")
+        same = db.query([0, 1, 0, 0], k=30, min_score=found.near_score)
+        self.assertEqual([hit.id for hit in near], [hit.id for hit in same])
+        with self.assertRaises(ValueError):
+            db.query([0, 1, 0, 0], min_likeness="nearly")
+
+    def test_rerank_by(self):
+        db = self.database()
+        for number in range(3):
+            db.add(picture(number, 160, 120), uri=str(number))
+        hits = db.query(picture(1, 160, 120), rerank_by="color", rerank_weight=1)
+        self.assertEqual(hits[0].uri, "1")
+        self.assertEqual(len(db.query(picture(1, 160, 120), rerank_by="geometry")), 3)
+        with self.assertRaises(imgret.InvalidArgumentError):
+            db.query(picture(1, 160, 120), rerank_by="color", rerank_weight=2)
 
     def test_duplicates(self):
         db = self.database()

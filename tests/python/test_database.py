@@ -177,7 +177,7 @@ class VectorTest(Case):
         rows = (Longer * 3)(*(Longer(size, 1, 2, 0, i, i / 2, b"u%d" % i, None) for i in range(3)))
         hits = _results.Results.__new__(_results.Results)
         hits._pointer = None
-        hits._looked = _results._Hits(3, ctypes.cast(rows, ctypes.POINTER(_abi.Hit)))
+        hits._looked = _results._Hits(3, ctypes.addressof(rows))
         self.assertEqual(hits._hits.stride, size)
         self.assertEqual([hit.uri for hit in hits], ["u0", "u1", "u2"])
         self.assertEqual((list(hits.ids), list(hits.scores)), ([0, 1, 2], [0.0, 0.5, 1.0]))

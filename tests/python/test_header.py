@@ -223,8 +223,7 @@ class HeaderTest(unittest.TestCase):
                     for field, (declared, _) in zip(fields, class_of(name)._fields_)
                     if declared == "reserved_zero" != field[2]
                 ]
-        if missing:
-            self.skipTest("the header has more than the binding: " + ", ".join(missing))
+        self.assertEqual(missing, [], "the header has more than the binding")
 
     def test_layout(self):
         """Offsets as tests/abi/layout.c pins them for the C compiler."""
@@ -252,7 +251,7 @@ class HeaderTest(unittest.TestCase):
         hit = _abi.Hit(*values)
         for wanted, got in zip(values, _results._HIT.unpack(bytes(hit))):
             self.assertEqual(ctypes.string_at(got) if isinstance(wanted, bytes) else got, wanted)
-        rows = _results._Hits(1, ctypes.pointer(hit))
+        rows = _results._Hits(1, ctypes.addressof(hit))
         (read,) = rows.each()
         self.assertEqual((read.label, read.label_score, read.region), ("l", 0.25, 3))
         self.assertEqual(read.box, _types.Box(1, 2, 30, 40))

@@ -8,11 +8,16 @@ import shutil
 import subprocess
 import sys
 import unittest
-import zipfile
 
 from common import PACKAGE, ROOT, Case, picture, python, needs_pil
 
 WITH_LIBRARY = "import imgret; print(imgret.version(), imgret._library.lib._name)"
+
+DECODE_APART = """
+import imgret, sys
+with imgret.open("apart.imgret", decode_isolation="auto") as db:
+    print(db.add(sys.argv[1]).outcome)
+"""
 
 
 def run(*command, folder=None, **environment):
@@ -48,8 +53,10 @@ class WheelTest(Case):
         (wheel,) = glob.glob(os.path.join(out, "*.whl"))
         site = self.place("site")
         shutil.rmtree(site, ignore_errors=True)
-        with zipfile.ZipFile(wheel) as file:
-            file.extractall(site)
+        run(
+            sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--no-compile",
+            "--disable-pip-version-check", "--target", site, wheel,
+        )  # fmt: skip
         return wheel, site
 
     def test_wheel_that_carries_the_library(self):
@@ -67,6 +74,12 @@ class WheelTest(Case):
             sys.executable, "-c", WITH_LIBRARY, folder=self.folder, PYTHONPATH=site, IMGRET_LIBRARY=""
         )
         self.assertIn(folder, out)
+        path = self.write("a.png", picture(1))
+        out = run(
+            sys.executable, "-c", DECODE_APART, path,
+            folder=self.folder, PYTHONPATH=site, IMGRET_LIBRARY="",
+        )  # fmt: skip
+        self.assertEqual(out, "stored\n")
         out = run(
             sys.executable, "-c", "import imgret; print(imgret._library.plugin_path(b'mine'))",
             folder=self.folder, PYTHONPATH=site, IMGRET_LIBRARY="", IMGRET_PLUGIN_PATH="env",
@@ -142,7 +155,8 @@ class TypeTest(Case):
         return run(*command, "--cache-dir", self.place("cache"), *arguments, folder=PACKAGE)
 
     def test_mypy_strict(self):
-        self.mypy("--strict", "imgret", os.path.join("examples", "grid.py"), "bench.py")
+        examples = [os.path.join("examples", name) for name in ("grid.py", "server.py")]
+        self.mypy("--strict", "imgret", *examples, "bench.py")
 
     def test_a_program_of_a_user(self):
         path = self.write(
@@ -202,32 +216,6 @@ class ExampleTest(Case):
         with PIL.Image.open(out) as sheet:
             self.assertEqual(sheet.size, (1208, 408))
             self.assertGreater(len(sheet.crop((8, 8, 200, 200)).getcolors(1 << 16) or [0] * 99), 50)
-
-    def test_ann_benchmarks(self):
-        """The harness's calls, in its order, against what comparing all finds."""
-        import random
-
-        path = os.path.join(PACKAGE, "examples", "ann_benchmarks", "module.py")
-        spec = importlib.util.spec_from_file_location("ann_module", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        chance = random.Random(7)
-        rows = [[chance.gauss(0, 1) for _ in range(8)] for _ in range(300)]
-
-        def nearest(query):
-            return sorted(range(300), key=lambda i: sum((a - b) ** 2 for a, b in zip(rows[i], query)))
-
-        algorithm = module.Imgret("euclidean", {"vector_type": "f32"})
-        self.addCleanup(algorithm.done)
-        algorithm.fit(rows)
-        algorithm.set_query_arguments(300)
-        queries = rows[:20]
-        self.assertEqual(list(algorithm.query(rows[5], 10)), nearest(rows[5])[:10])
-        algorithm.batch_query(queries, 10)
-        for query, found in zip(queries, algorithm.get_batch_results()):
-            self.assertEqual(list(found), nearest(query)[:10])
-        self.assertGreater(algorithm.get_additional()["segment_bytes"], 0)
-        self.assertIn("effort=300", str(algorithm))
 
     def test_bench_runs(self):
         script = os.path.join(PACKAGE, "bench.py")

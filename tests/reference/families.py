@@ -16,8 +16,12 @@ class Case:
     side: int
     options: str = ""
     architecture: str = ""  # what the plugin is to call it; "" for any
+    detects: bool = False  # the reference gives offsets and scores instead
+    folded: bool = False  # batch norms go into the convolutions before the file is written
 
     def tensors(self, model):
+        if self.folded:
+            return importlib.import_module("yolox_torch").folded(model)
         if self.package != "transformers":
             return model.state_dict()
         # What is published are saved files, whose names are not those of the code's newest version.
@@ -95,11 +99,13 @@ def _efficientnets(everything):
     yield _timm("efficientnet_b0", 64, _timm_features, "efficientnet_b0")
     yield _timm("tf_efficientnet_b0", 65, _timm_features, "efficientnet_b0",
                 ";padding=tf_same;epsilon=0.001")
+    yield _timm("efficientnet_b7", 64, _timm_features, "efficientnet_b7")
     if everything:
         for number in range(1, 8):
             name = "efficientnet_b%d" % number
             yield _torchvision(name, 97, _features, name)
-            yield _timm(name, 97, _timm_features, name)
+            if number < 7:
+                yield _timm(name, 97, _timm_features, name)
 
 
 def _vggs(everything):
@@ -175,11 +181,34 @@ def _clips(everything):
     small = dict(layers=2, width=128, patch_size=16)
     yield _open_clip("ViT", small, 64)
     yield _open_clip("ResNet", dict(layers=(1, 2, 1, 1), width=64, head_width=64), 64)
+    yield _timm("resnet50_clip", 64, lambda model, x: (model(x), None), "clip_resnet50", img_size=64)
     yield _open_clip("ViT quick", small, 64, ";activation=quick_gelu")
 
 
+def _detected(model, x):
+    found = model(x)
+    return found[..., :4], found[..., 4:]
+
+
+def _yolox(size, folded=False):
+    def build():
+        return importlib.import_module("yolox_torch").Yolox(size)
+    return Case("yolox %s%s" % (size, " folded" if folded else ""), "torch", build, _detected, 64,
+                "input=64", "yolox_" + size, detects=True, folded=folded)
+
+
+def _detectors(everything):
+    for size in ("nano", "tiny", "m"):
+        yield _yolox(size)
+    yield _yolox("tiny", folded=True)
+    if everything:
+        for size in ("s", "l", "x"):
+            yield _yolox(size)
+
+
 def cases(everything):
-    return [case for family in (_resnets, _mobilenets, _huggingface_cnns, _efficientnets, _vggs, _vits, _clips)
+    return [case for family in (_resnets, _mobilenets, _huggingface_cnns, _efficientnets, _vggs,
+                                _vits, _clips, _detectors)
             for case in family(everything)]
 
 

@@ -98,6 +98,56 @@ class Text(Vector):
         return "a text"
 
 
+class Empty(Vector):
+    def forward(self, x):
+        return ()
+
+
+class NoValue(Vector):
+    def forward(self, x):
+        return None
+
+
+class Whole(Vector):
+    def forward(self, x):
+        return self.body(x).mean((2, 3)).to(torch.int64)
+
+
+class Scalar(Vector):
+    def forward(self, x):
+        return self.body(x).mean()
+
+
+class Endless(Vector):
+    """More than any machine's memory."""
+
+    def forward(self, x):
+        return torch.zeros([x.shape[0], 1 << 45])
+
+
+class Fickle(Vector):
+    """Another shape for another picture: white ones give a map, red ones none, blue ones raise."""
+
+    def forward(self, x):
+        y = self.body(x)
+        if bool(x.min() > 2):
+            return y.flatten(1)
+        if bool(x[:, 0].min() > 2):
+            return y.mean((2, 3))[:0]
+        if bool(x[:, 2].min() > 2):
+            assert y.numel() < 0, "no blue pictures"
+        return y.mean((2, 3))
+
+
+class NotFinite(Vector):
+    """A black picture has no vector."""
+
+    def forward(self, x):
+        y = self.body(x).mean((2, 3))
+        dark = (x.flatten(1).max(1)[0] < -1.7).to(x.dtype) * float("inf")
+        return torch.where((dark > 0).unsqueeze(1), dark.unsqueeze(1) - dark.unsqueeze(1), y)
+
+
 def _make(name):
     torch.manual_seed(3)
     model = globals()[name]().eval()

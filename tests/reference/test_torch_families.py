@@ -1,8 +1,10 @@
-"""The torch plugin against torchvision, timm and open_clip: random weights, every family, as TAP.
+"""The torch plugin against torchvision, timm, open_clip and others: random weights, every family, as TAP.
 
 Usage: test_torch_families.py PLUGIN [--all] [TEXT]. Runs the cases whose name contains TEXT; --all
 adds the large members of each family. A case whose package is missing is skipped with its name.
-The reference computes in float64; what counts is the largest error over the largest value.
+The reference computes in float64; what counts is the largest error over the largest value. Two
+things must hold, or a case would measure nothing: the reference in float32 is near that too, and two
+pictures give different vectors.
 """
 
 import concurrent.futures
@@ -37,23 +39,31 @@ def normalisation(info):
 
 
 def check(plugin, there, case):
-    pixels = numpy.random.default_rng(7).integers(0, 256, (2, case.side, case.side, 3),
-                                                  numpy.uint8)
+    pixels = reference.pictures(case.side)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "weights.safetensors")
         there.submit(reference.export, case.name, path).result()
         ours = plugin.load(path, case.options, threads=2)
-        embeddings, logits = ours.run(pixels)
+        if case.detects:
+            found = ours.detect(pixels)
+            embeddings, logits = found[..., :4], found[..., 4:]
+        else:
+            embeddings, logits = ours.run(pixels)
         mean, std = normalisation(ours.info)
         architecture = ours.info.architecture.decode()
         ours.unload()
-    wanted, wanted_logits = there.submit(reference.run, case.name, pixels, mean, std).result()
+    (wanted, wanted_logits), single = there.submit(reference.run, case.name, pixels, mean,
+                                                   std).result()
     assert not case.architecture or architecture == case.architecture, architecture
     errors = [error_of(embeddings, wanted)]
-    text = "%s: embedding %.1e" % (architecture, errors[0])
+    text = "%s: %s %.1e" % (architecture, "offsets" if case.detects else "embedding", errors[0])
     if wanted_logits is not None:
         errors.append(error_of(logits, wanted_logits))
-        text += ", logits %.1e" % errors[1]
+        text += ", %s %.1e" % ("scores" if case.detects else "logits", errors[1])
+    own = error_of(single[0], wanted)
+    text += ", the reference's own float32 %.1e" % own
+    assert own <= ERROR_MAX / 2, text + ": these weights are no measure"
+    assert error_of(wanted[0], wanted[1]) > 100 * ERROR_MAX, "the picture hardly counts"
     return max(errors), text
 
 

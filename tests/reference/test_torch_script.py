@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 import numpy
 
@@ -146,13 +147,80 @@ class Tests:
         near(model.run(PIXELS)[0], theirs)
 
     def wrong_modules_are_refused_in_one_line(self):
-        self.refused(self.file("Cube"), OPTIONS, "returns a tensor of shape [1, 1, 12, 16, 16]")
+        self.refused(self.file("Cube"), OPTIONS, "returns a Float tensor of shape [1, 1, 12, 16, 16]")
         self.refused(self.file("Nothing", "script"), OPTIONS, "only pictures of 32 px")
         self.refused(self.file("Text", "script"), OPTIONS, "returns String, a tensor is wanted")
         self.refused(self.file("Vector", "pickle"), OPTIONS, "must be converted to safetensors")
         self.refused(self.file("Vector"), OPTIONS + ";family=detector", "returns no detections")
         self.refused(self.file("Vector"), OPTIONS + ";heads=3", "unknown option 'heads'")
         self.refused(self.file("Vector"), OPTIONS + ";pool=max", "the module gives vectors")
+
+    def what_is_no_tensor_of_floats_is_refused(self):
+        self.refused(self.file("NoValue", "script"), OPTIONS, "returns None, a tensor is wanted")
+        self.refused(self.file("Empty", "script"), OPTIONS, "returns Tuple, a tensor is")
+        self.refused(self.file("Whole", "script"), OPTIONS, "returns a Long tensor of shape [2, 12]")
+        self.refused(self.file("Scalar", "script"), OPTIONS, "returns a Float tensor of shape []")
+
+    def what_no_memory_holds_is_refused(self):
+        self.refused(self.file("Endless", "script"), OPTIONS, "-2: ")
+
+    def another_shape_later_fails_that_batch_only(self):
+        model = self.plugin.load(self.file("Fickle", "script"), OPTIONS)
+        wanted = self.reference("Fickle")[0]
+        for colour in ((255, 255, 255), (255, 0, 0), (0, 0, 255)):
+            odd = numpy.full((1, SIDE, SIDE, 3), colour, numpy.uint8)
+            try:
+                model.run(odd)
+            except Failure as failure:
+                assert "\n" not in str(failure), str(failure)
+            else:
+                raise AssertionError("%s: it was taken" % (colour,))
+            near(model.run(PIXELS)[0], wanted)
+
+    def hostile_archives_are_refused_in_one_line(self):
+        """Zip files of every wrong kind: none may end the process or fill the memory."""
+        folder, cases = self.folder, []
+
+        def add(text, members, kind=zipfile.ZIP_STORED):
+            cases.append(os.path.join(folder, "%s.pt" % text))
+            with zipfile.ZipFile(cases[-1], "w", kind) as archive:
+                for name, data in members:
+                    archive.writestr(name, data)
+
+        good = self.file("Vector")
+        with zipfile.ZipFile(good) as archive:
+            parts = [(info.filename, archive.read(info)) for info in archive.infolist()]
+        add("nothing", [])
+        add("a-text", [("a.txt", b"hello")])
+        add("climbs", [("../../../../tmp/climbs/version", b"3")] + parts[1:])
+        add("no-code", [part for part in parts if "/code/" not in part[0]])
+        add("no-data", [part for part in parts if not part[0].endswith("data.pkl")])
+        add("other-code", [(name, b"def forward(self, x):\n  return undefined\n"
+                            if name.endswith(".py") else data) for name, data in parts])
+        add("nested", [(name, b"(" * 100000 if name.endswith(".py") else data)
+                       for name, data in parts])
+        add("a-pickle-that-runs", [(name, b"\x80\x02cposix\nsystem\n(S'touch %s/was-run'\ntR." %
+                                    folder.encode() if name.endswith("data.pkl") else data)
+                                   for name, data in parts])
+        add("deflated", [(name, bytes(200 << 20) if name.endswith("data.pkl") else data)
+                         for name, data in parts], zipfile.ZIP_DEFLATED)
+        for size in (0, 4, 22, 100, 4096):
+            cases.append(os.path.join(folder, "cut-%d.pt" % size))
+            with open(good, "rb") as file, open(cases[-1], "wb") as cut:
+                cut.write(b"PK\3\4"[:size] + file.read()[4:size])
+        program = ("import sys; sys.path.insert(0, sys.argv[1]); from plugin import Failure, Plugin\n"
+                   "plugin = Plugin(sys.argv[2])\n"
+                   "for path in sys.argv[4:]:\n"
+                   "    try:\n        plugin.load(path, sys.argv[3])\n"
+                   "        print(path, 'was loaded', flush=True)\n"
+                   "    except Failure as failure:\n        print(failure, flush=True)")
+        done = subprocess.run([sys.executable, "-c", program, os.path.dirname(__file__),
+                               sys.argv[1], OPTIONS] + cases, capture_output=True, text=True)
+        said = done.stdout.splitlines()
+        assert done.returncode == 0 and not done.stderr, (cases[len(said):][:1], done)
+        assert len(said) == len(cases) and not any("was loaded" in line for line in said), said
+        assert not any(line.rstrip().endswith("TorchScript:") for line in said), said
+        assert not os.path.exists(os.path.join(folder, "was-run"))
 
     def damaged_archives_are_refused_in_one_line(self):
         path = self.file("Vector")

@@ -59,7 +59,7 @@ verdict() { # expected status, text the output has, description
     fi
 }
 
-echo 1..10
+echo 1..12
 write_house && build
 verdict 0 '2 functions in headers, map and library alike' 'all agree'
 
@@ -89,7 +89,15 @@ if command -v abidiff >/dev/null && command -v abidw >/dev/null && [ "$(uname -m
     verdict 0 'the ABI is the stored one' 'the stored ABI'
     sed -i 's/int first, second/int second, first/' include/imgret/imgret.h && build
     verdict 1 'the ABI ' 'fields that changed places'
+    write_house && build && sh tools/check-abi.sh --store "$PWD/lib.so" >/dev/null
+    sed -i 's/imgret_two(void)/imgret_two(int which)/' include/imgret/imgret.h src/code.c && build
+    verdict 1 'the ABI ' 'a function with one more parameter'
+    write_house && build && sh tools/check-abi.sh --store "$PWD/lib.so" >/dev/null
+    sed -i 's/int first, second/float first; int second/' include/imgret/imgret.h && build
+    verdict 1 'the ABI ' 'a field of another type'
 else
     echo "ok 9 - the stored ABI # SKIP abigail-tools is not installed"
     echo "ok 10 - fields that changed places # SKIP abigail-tools is not installed"
+    echo "ok 11 - a function with one more parameter # SKIP abigail-tools is not installed"
+    echo "ok 12 - a field of another type # SKIP abigail-tools is not installed"
 fi

@@ -20,7 +20,7 @@ counts() { # expected last line, expected status, text the output has, descripti
     fi
 }
 
-echo 1..16
+echo 1..18
 counts '2 passed, 0 failed, 0 skipped' 0 '^ok ' 'two that pass' <<'END'
 echo 1..2; echo "ok 1 - a"; echo "ok 2 - b"
 END
@@ -69,3 +69,28 @@ END
 counts '1 passed, 0 failed, 0 skipped' 0 '^ok ' 'no input, an own TMPDIR' <<'END'
 echo 1..1; if [ -d "$TMPDIR" ] && ! read -r line; then echo "ok 1 - a"; else echo "not ok 1 - a"; fi
 END
+
+# Several at a time: all are counted, and what one says stands together.
+number=$((number + 1))
+for name in a b c d e; do
+    echo "echo 1..2; echo \"ok 1 - $name\"; echo \"not ok 2 - bad $name\"" >"$work/$name.sh"
+done
+BUILD="$work" T='' sh "$runner" -j 3 --skip 'x: no tool' "$work/a.sh" "$work/b.sh" "$work/c.sh" \
+    "$work/d.sh" "$work/e.sh" >"$work/out" 2>&1
+if [ $? = 1 ] && [ "$(tail -n 1 "$work/out")" = '5 passed, 5 failed, 1 skipped' ] &&
+    [ "$(grep -A 1 '^FAIL' "$work/out" | grep -c 'failed: bad')" = 5 ]; then
+    echo "ok $number - five files, three at a time"
+else
+    sed 's/^/# /' "$work/out"
+    echo "not ok $number - five files, three at a time"
+fi
+
+number=$((number + 1))
+echo 'echo 1..1; echo "ok 1 - a"; kill -KILL $(cut -d" " -f4 /proc/$PPID/stat)' >"$work/script.sh"
+BUILD="$work" T='' sh "$runner" "$work/script.sh" >"$work/out" 2>&1
+if [ $? = 1 ] && grep -q 'failed: run.sh' "$work/out"; then
+    echo "ok $number - a runner that is killed"
+else
+    sed 's/^/# /' "$work/out"
+    echo "not ok $number - a runner that is killed"
+fi

@@ -72,6 +72,51 @@ static inline bool compare_family(const ir_code_kernels *family, const codes *c,
     return same;
 }
 
+/* Any numbers in the tails, damaged ones too: the same keys and errors, to the last bit or both no
+ * number, and nothing past them. */
+static inline bool same_floats(const float *a, const float *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (memcmp(&a[i], &b[i], sizeof a[i]) != 0 && !(isnan(a[i]) && isnan(b[i])))
+            return false;
+    return true;
+}
+
+static inline bool compare_sign_keys(const ir_code_kernels *family, uint64_t seed)
+{
+    enum { COUNT = 70 };
+    const ir_code_kernels *scalar = ir_code_kernels_named("scalar");
+    static float centroid_keys[256];
+    uint64_t tails[COUNT];
+    int32_t sums[COUNT];
+    bool same = true;
+    for (uint32_t i = 0; i < 256; i++)
+        centroid_keys[i] = (float)ir_random_unit(&seed) * 3;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        tails[i] = ir_random_next(&seed);
+        if (i % 8 != 0) { /* as they are: a base near 1, a slope near -0.1 */
+            float base = (float)ir_random_unit(&seed);
+            memcpy(&tails[i], &base, sizeof base);
+            tails[i] = (tails[i] & ~(0xFFFFull << 32)) |
+                       (0xAE00ull + ir_random_below(&seed, 0x400)) << 32;
+        }
+        sums[i] = (int32_t)ir_random_below(&seed, 20000) - 10000;
+    }
+    for (int plain = 0; plain < 2; plain++)
+        for (uint32_t count = 0; count <= COUNT; count++) {
+            ir_code_terms terms = {centroid_keys, 0.003f, 0.2f, -5.6f, 1 / 511.0f, 1e-5f, plain};
+            float expected[2][COUNT + 1] = {{0}}, found[2][COUNT + 1] = {{0}};
+            scalar->sign_keys(&terms, tails, sums, count, expected[0], expected[1]);
+            family->sign_keys(&terms, tails, sums, count, found[0], found[1]);
+            same = same && same_floats(expected[0], found[0], COUNT + 1) &&
+                   same_floats(expected[1], found[1], COUNT + 1);
+            float keys[COUNT + 1] = {0};
+            family->sign_keys(&terms, tails, sums, count, keys, NULL);
+            same = same && same_floats(expected[0], keys, COUNT + 1);
+        }
+    return same;
+}
+
 static inline bool compare_floats(const ir_code_kernels *family, uint32_t n)
 {
     bool same = true;
@@ -168,6 +213,8 @@ static inline bool compare_code_kernels(const ir_code_kernels *family)
         fill(&c, n);
         same = compare_family(family, &c, n) && compare_encoding(family, n);
     }
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        same = same && compare_sign_keys(family, seed);
     return same && compare_floats(family, 4096) && compare_floats(family, 37);
 }
 

@@ -117,9 +117,19 @@ static void compare_keys(const float *q, bool coarse, trial *sums, double *truth
     ir_code_query_prepare(&query, &set.shape, q, &centroids, memory);
     ir_code_rows signs = {set.signs, set.shape.sign_stride, NULL, VECTORS};
     ir_code_rows ranks = {set.ranks, set.shape.rank_stride, NULL, VECTORS};
-    if (coarse)
+    if (coarse) {
+        static uint8_t bits[VECTORS * 512];
+        uint64_t tails[VECTORS];
+        float split_keys[VECTORS], split_errors[VECTORS];
+        uint32_t n = set.shape.dimension;
         ir_code_estimate_signs(&set.shape, &query, &signs, keys, errors);
-    else
+        for (uint32_t i = 0; i < VECTORS; i++)
+            ir_code_split_sign(&set.shape, set.signs + i * set.shape.sign_stride,
+                               bits + (size_t)i * (n / 8), &tails[i]);
+        ir_code_estimate_split(&set.shape, &query, bits, tails, VECTORS, split_keys, split_errors);
+        assert_memory_equal(keys, split_keys, sizeof keys);
+        assert_memory_equal(errors, split_errors, sizeof errors);
+    } else
         ir_code_estimate(&set.shape, &query, &signs, &ranks, keys, errors);
     for (uint32_t i = 0; i < VECTORS; i++) {
         double truth = 0;

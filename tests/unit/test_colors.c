@@ -73,7 +73,7 @@ static imgret_results *query(imgret *db, const imgret_input *input, const char *
                              imgret_query_options options)
 {
     imgret_color_term terms[16];
-    imgret_results *results;
+    imgret_results *results = NULL;
     imgret_error error = IMGRET_ERROR_INIT;
     options.size = sizeof options;
     options.colors = terms;

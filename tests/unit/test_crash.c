@@ -1,9 +1,13 @@
-/* test_crash.c: a process is killed while it adds, replaces, removes, optimizes and backs up,
+/* test_crash.c: a process is killed while it adds, replaces, removes, optimizes, backs up and exports,
  * again and again.
  *
  * The child tells in a pipe what it is about to do, and that it is done. After each kill the parent
  * opens the database and holds it against a list of what must be there: all that was told as done,
  * and the one operation in flight wholly or not at all.
+ *
+ * There are three aims of a kill, in turn: some time after the start; some operations later, which a
+ * slow disk would else let none finish of; and in the midst of an operation of one kind, each kind in
+ * turn. Each aim has its own floor of what must have happened.
  */
 #include "rounds.h"
 #include "vectors.h"
@@ -17,9 +21,22 @@
 #include <time.h>
 
 enum { KEYS = 48, GROUP_MAX = 12, ROUNDS = 50, ROUNDS_LONG = 1000 };
-enum { KILL_US_MAX = 80000, DONE_MAX = 6 };
+enum { KILL_US_MAX = 80000, DONE_MAX = 6, WAIT_US_MAX = 60000000 };
 
-typedef enum kind { CHANGE, BACKUP, REOPEN, OPTIMIZE } kind;
+typedef enum kind { ADD, REMOVE, GROUP, BACKUP, EXPORT, REOPEN, OPTIMIZE, KIND_COUNT } kind;
+
+static const char *const kind_names[KIND_COUNT] = {"adding",    "removing", "in a transaction", "backing up",
+                                                   "exporting", "opening",  "optimizing"};
+
+/* The latest moment of an aimed kill after its operation began: about what it takes here. */
+static const int64_t kind_us_max[KIND_COUNT] = {4000, 4000, 12000, 30000, 30000, 12000, 40000};
+
+/* When a child is to be killed. */
+typedef struct aim {
+    uint32_t operations; /* that are done first; 0: none need be */
+    kind midst;          /* KIND_COUNT, or the kind that must have begun first */
+    int64_t delay_us;    /* after that */
+} aim;
 
 typedef struct change {
     uint32_t key;
@@ -31,7 +48,7 @@ typedef struct message {
     kind what;
     uint32_t done; /* 0: about to begin */
     uint32_t count;
-    uint32_t backup; /* its number */
+    uint32_t backup; /* its number; an export's, too */
     change changes[GROUP_MAX];
 } message;
 
@@ -46,11 +63,14 @@ typedef struct run {
     message flight; /* valid while in_flight */
     bool in_flight;
     uint32_t backup; /* the last that is done; 0: none */
+    bool backup_is_export;
     model backed_up;
     uint32_t backup_next;
     uint64_t done_count;
-    uint32_t segments_seen;  /* rounds after which there were some */
-    uint32_t optimize_kills; /* while one was going on */
+    uint64_t promised;      /* operations that kills waited for */
+    uint32_t segments_seen; /* rounds after which there were some */
+    uint32_t kills[KIND_COUNT + 1]; /* while one of the kind was going on; last: between two */
+    uint32_t aimed[KIND_COUNT];     /* of those, kills that were aimed so */
 } run;
 
 static void backup_path(const run *r, uint32_t number, char out[360])
@@ -58,9 +78,14 @@ static void backup_path(const run *r, uint32_t number, char out[360])
     snprintf(out, 360, "%s/backup-%u", r->folder, number);
 }
 
+static bool is_change(const message *what)
+{
+    return what->what == ADD || what->what == REMOVE || what->what == GROUP;
+}
+
 static void apply(model *m, const message *what)
 {
-    for (uint32_t i = 0; what->what == CHANGE && i < what->count; i++)
+    for (uint32_t i = 0; is_change(what) && i < what->count; i++)
         m->seed[what->changes[i].key] = what->changes[i].seed;
 }
 
@@ -109,22 +134,25 @@ static void make_change(imgret *db, const change *wanted)
 /* Keys within a group differ; only what is there is removed. */
 static message draw_message(const run *r, uint64_t *state)
 {
-    message drawn = {.what = CHANGE, .count = 1};
+    message drawn = {.what = ADD, .count = 1};
     uint32_t dice = random_below(state, 20);
     if (dice == 0) {
-        drawn.what = BACKUP;
+        drawn.what = random_below(state, 2) ? BACKUP : EXPORT;
         drawn.backup = r->backup_next;
     } else if (dice == 1) {
         drawn.what = REOPEN;
     } else if (dice < 4) {
         drawn.what = OPTIMIZE;
     } else if (dice < 10) {
+        drawn.what = GROUP;
         drawn.count = 2 + random_below(state, GROUP_MAX - 1);
     }
     uint32_t key = random_below(state, KEYS);
     for (uint32_t i = 0; i < drawn.count; i++, key = (key + 1) % KEYS) {
         bool remove = r->now.seed[key] && random_below(state, 3) == 0;
         drawn.changes[i] = (change){key, remove ? 0 : 1 + random_below(state, 4000000000u)};
+        if (drawn.what == ADD && remove)
+            drawn.what = REMOVE;
     }
     return drawn;
 }
@@ -140,6 +168,10 @@ static void work_for_ever(run *r, uint64_t state, int pipe_end)
             char to[360];
             backup_path(r, r->backup_next++, to);
             need(imgret_backup(db, to, NULL, NULL) == IMGRET_OK);
+        } else if (next.what == EXPORT) {
+            char to[360];
+            backup_path(r, r->backup_next++, to);
+            need(imgret_export(db, to, NULL, NULL) == IMGRET_OK);
         } else if (next.what == REOPEN) {
             imgret_close(db);
             db = open_vectors(r->path, 0, 0);
@@ -172,12 +204,13 @@ static void take(run *r, const message *told)
     r->in_flight = false;
     r->done_count++;
     apply(&r->now, told);
-    if (told->what == BACKUP) {
+    if (told->what == BACKUP || told->what == EXPORT) {
         char old[360];
         backup_path(r, r->backup, old);
         if (r->backup)
             remove_folder(old);
         r->backup = told->backup;
+        r->backup_is_export = told->what == EXPORT;
         r->backup_next = told->backup + 1;
         r->backed_up = r->now;
     }
@@ -190,17 +223,26 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Follows the child, kills it `delay_us` after it did `operations` (0: after its start), and takes
- * what it still had said. */
-static void follow_and_kill(run *r, pid_t child, int pipe_end, uint32_t operations,
-                            int64_t delay_us)
+/* Whether what the aim waits for has come about. */
+static bool is_due(const run *r, const aim *when, uint64_t done_before)
 {
-    int64_t begin_us = now_us(), end_us = INT64_MAX;
-    uint64_t wanted = r->done_count + operations;
-    bool alive = true;
+    if (r->done_count < done_before + when->operations)
+        return false;
+    return when->midst == KIND_COUNT || (r->in_flight && r->flight.what == when->midst);
+}
+
+/* Follows the child, kills it as aimed, and takes what it still had said. An aim that is not reached
+ * in a minute becomes a kill at that moment. */
+static void follow_and_kill(run *r, pid_t child, int pipe_end, const aim *when)
+{
+    int64_t end_us = now_us() + WAIT_US_MAX;
+    uint64_t done_before = r->done_count;
+    bool alive = true, aimed = false;
     for (;;) {
-        if (end_us == INT64_MAX && r->done_count >= wanted)
-            end_us = (operations ? now_us() : begin_us) + delay_us;
+        if (!aimed && is_due(r, when, done_before)) {
+            aimed = true;
+            end_us = now_us() + when->delay_us;
+        }
         struct pollfd wait = {.fd = pipe_end, .events = POLLIN};
         int64_t left_us = end_us - now_us();
         if (alive && left_us <= 0) {
@@ -221,6 +263,12 @@ static void follow_and_kill(run *r, pid_t child, int pipe_end, uint32_t operatio
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status)); /* it did not end on its own, which would be a failure */
+    kind midst = r->in_flight ? r->flight.what : KIND_COUNT;
+    r->kills[midst]++;
+    if (midst < KIND_COUNT && midst == when->midst)
+        r->aimed[midst]++;
+    if (aimed)
+        r->promised += when->operations;
 }
 
 /* What a database holds, as a model; and each image is found by its vector. */
@@ -273,33 +321,51 @@ static void assert_no_leftovers(const char *path, uint64_t segment_count)
     assert_int_equal(found, segment_count);
 }
 
-/* A backup is either what was told, or the one in flight: whole or not there. */
+static void check_copy(const char *path, const model *wanted)
+{
+    model found;
+    imgret *copy = open_vectors(path, IMGRET_OPEN_EXISTING, 0);
+    assert_non_null(copy);
+    read_model(copy, &found);
+    assert_true(same_model(&found, wanted));
+    assert_int_equal(count_problems(copy), 0);
+    imgret_close(copy);
+}
+
+/* An export is what a database made of it holds. */
+static void check_export(const run *r, const char *folder, const model *wanted)
+{
+    char path[360];
+    snprintf(path, sizeof path, "%s/imported", r->folder);
+    assert_int_equal(imgret_import(path, folder, NULL, NULL), IMGRET_OK);
+    check_copy(path, wanted);
+    remove_folder(path);
+}
+
+/* A backup or export is either what was told, or the one in flight: whole or not there. */
 static void check_backups(run *r, imgret *db)
 {
     char to[360], partial[400];
-    model found;
     if (r->backup) {
         backup_path(r, r->backup, to);
-        imgret *copy = open_vectors(to, IMGRET_OPEN_EXISTING, 0);
-        assert_non_null(copy);
-        read_model(copy, &found);
-        assert_true(same_model(&found, &r->backed_up));
-        assert_int_equal(count_problems(copy), 0);
-        imgret_close(copy);
+        if (r->backup_is_export)
+            check_export(r, to, &r->backed_up);
+        else
+            check_copy(to, &r->backed_up);
     }
-    if (!r->in_flight || r->flight.what != BACKUP)
+    bool export = r->in_flight && r->flight.what == EXPORT;
+    if (!export && (!r->in_flight || r->flight.what != BACKUP))
         return;
     backup_path(r, r->flight.backup, to);
     snprintf(partial, sizeof partial, "%s.imgret-partial", to);
     if (access(to, F_OK) != 0) /* what it left behind is taken over */
-        assert_int_equal(imgret_backup(db, to, NULL, NULL), IMGRET_OK);
+        assert_int_equal(export ? imgret_export(db, to, NULL, NULL) : imgret_backup(db, to, NULL, NULL),
+                         IMGRET_OK);
     assert_int_not_equal(access(partial, F_OK), 0);
-    imgret *copy = open_vectors(to, IMGRET_OPEN_EXISTING, 0);
-    assert_non_null(copy);
-    read_model(copy, &found);
-    assert_true(same_model(&found, &r->now));
-    assert_int_equal(count_problems(copy), 0);
-    imgret_close(copy);
+    if (export)
+        check_export(r, to, &r->now);
+    else
+        check_copy(to, &r->now);
     remove_folder(to);
 }
 
@@ -326,7 +392,22 @@ static void reopen_and_compare(run *r)
     imgret_close(db);
     assert_no_leftovers(r->path, stats.segment_count);
     r->segments_seen += stats.segment_count > 0;
-    r->optimize_kills += r->in_flight && r->flight.what == OPTIMIZE;
+}
+
+/* The aims take turns, and so do the kinds among those that are aimed at one. */
+static aim draw_aim(uint64_t round, uint64_t *state)
+{
+    aim drawn = {.midst = KIND_COUNT};
+    if (round % 3 == 0) {
+        drawn.delay_us = random_below(state, KILL_US_MAX);
+    } else if (round % 3 == 1) {
+        drawn.operations = 1 + random_below(state, DONE_MAX);
+        drawn.delay_us = random_below(state, KILL_US_MAX / 8);
+    } else {
+        drawn.midst = (kind)(round / 3 % KIND_COUNT);
+        drawn.delay_us = random_below(state, (uint32_t)kind_us_max[drawn.midst]);
+    }
+    return drawn;
 }
 
 static void one_round(run *r, uint64_t seed)
@@ -345,10 +426,8 @@ static void one_round(run *r, uint64_t seed)
     }
     close(ends[1]);
     next_random(&state);
-    int64_t delay_us = (int64_t)random_below(&state, KILL_US_MAX);
-    /* Half of the kills count operations: a slow disk would let none be done. */
-    uint32_t operations = seed % 2 ? 1 + random_below(&state, DONE_MAX) : 0;
-    follow_and_kill(r, child, ends[0], operations, operations ? delay_us / 8 : delay_us);
+    aim when = draw_aim(seed, &state);
+    follow_and_kill(r, child, ends[0], &when);
     close(ends[0]);
     reopen_and_compare(r);
 }
@@ -361,6 +440,15 @@ static int tell_seed(void **state)
     if (seed_now)
         print_message("# failed with IMGRET_TEST_SEED=%llu\n", (unsigned long long)seed_now);
     return 0;
+}
+
+static void tell_kills(const run *r, uint32_t rounds)
+{
+    printf("# %u kills (%u with segments), %llu operations told as done, violations: 0\n", rounds,
+           r->segments_seen, (unsigned long long)r->done_count);
+    for (kind k = 0; k < KIND_COUNT; k++)
+        printf("# %u kills while %s, %u of them aimed\n", r->kills[k], kind_names[k], r->aimed[k]);
+    printf("# %u kills between operations\n", r->kills[KIND_COUNT]);
 }
 
 static void what_was_told_as_done_survives_every_kill(void **state)
@@ -376,10 +464,12 @@ static void what_was_told_as_done_survives_every_kill(void **state)
         one_round(&r, seed_now);
     }
     seed_now = 0;
-    printf("# %u kills (%u while optimizing, %u with segments), %llu operations told as done, "
-           "violations: 0\n",
-           rounds, r.optimize_kills, r.segments_seen, (unsigned long long)r.done_count);
-    assert_true(r.done_count > rounds && r.segments_seen > rounds / 4);
+    tell_kills(&r, rounds);
+    /* A third of the kills waited for operations; of the kinds, an aimed kill may come too late. */
+    assert_true(r.promised >= rounds / 4 && r.done_count >= r.promised);
+    assert_true(r.segments_seen > rounds / 4);
+    for (kind k = 0; k < KIND_COUNT; k++)
+        assert_true(r.kills[k] >= rounds / 200);
     remove_folder(r.folder);
     assert_int_equal(ir_alloc_live_count(), 0);
 }

@@ -50,7 +50,8 @@ static void color_at(uint32_t scene, double x, double y, double rgb[3])
     for (int blob = 0; blob < 40; blob++) {
         double bx = ir_random_unit(&seed), by = ir_random_unit(&seed);
         double radius = 0.03 + 0.1 * ir_random_unit(&seed);
-        double near = exp(-((x - bx) * (x - bx) + (y - by) * (y - by)) / (radius * radius));
+        double away = ((x - bx) * (x - bx) + (y - by) * (y - by)) / (radius * radius);
+        double near = away > 16 ? 0 : exp(-away); /* what is smaller changes no pixel */
         double light = 160 * ir_random_unit(&seed) - 80;
         for (int c = 0; c < 3; c++)
             rgb[c] += near * (light + 80 * ir_random_unit(&seed) - 40);

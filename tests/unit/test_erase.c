@@ -1,7 +1,6 @@
 /* test_erase.c: after optimize, what was removed stands in no file of the database. */
-#include "vectors.h"
+#include "vectors_fixture.h"
 
-#include "base/alloc.h"
 #include "base/half.h"
 
 #include <dirent.h>
@@ -9,31 +8,6 @@
 enum { COUNT = 600, REMOVED = 37 };
 
 static const char secret[] = "holiday/secret-picture-name.jpg";
-
-typedef struct fixture {
-    char folder[256];
-    char path[300];
-    imgret *db;
-} fixture;
-
-static int setup(void **state)
-{
-    fixture *f = calloc(1, sizeof *f);
-    make_folder(f->folder, "erase");
-    snprintf(f->path, sizeof f->path, "%s/db.imgret", f->folder);
-    f->db = open_vectors(f->path, 0, 0);
-    *state = f;
-    return f->db ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-    imgret_close(f->db);
-    remove_folder(f->folder);
-    free(f);
-    return ir_alloc_live_count() == 0 ? 0 : -1;
-}
 
 /* How many files below `folder` hold these bytes. */
 static int files_with(const char *folder, const void *bytes, size_t count)

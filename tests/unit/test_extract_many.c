@@ -87,11 +87,16 @@ static bool comes_true(atomic_int *what)
     return atomic_load(what);
 }
 
-static void open_plugin(imgret_extractor **out, uint32_t threads)
+static void open_acting(imgret_extractor **out, const char *model, uint32_t threads)
 {
     imgret_extractor_options options = {
         .size = sizeof options, .plugin_path = IMGRET_TEST_PLUGINS, .threads = threads};
-    assert_int_equal(imgret_extractor_open(out, "fake", &options, NULL), 0);
+    assert_int_equal(imgret_extractor_open(out, model, &options, NULL), 0);
+}
+
+static void open_plugin(imgret_extractor **out, uint32_t threads)
+{
+    open_acting(out, "fake", threads);
 }
 
 static void the_next_pictures_are_prepared_meanwhile(void **state)
@@ -152,6 +157,57 @@ static void rows_stay_with_their_pictures(void **state)
     }
 }
 
+/* A vector that is not finite is the matter of its picture, as a file that cannot be read is. */
+static void a_picture_without_a_vector_fails_alone(void **state)
+{
+    (void)state;
+    static call work;
+    open_acting(&work.extractor, "fake;act=nan", 2); /* a picture of nines has none */
+    fill_inputs(work.inputs, work.pixels);
+    work.inputs[12].width = 0;
+    memset(work.pixels[GROUP + 8], 9, sizeof work.pixels[0]);
+    memset(work.rows, 0xFF, sizeof work.rows);
+    extract(&work);
+    assert_int_equal(work.status, 0);
+    for (int i = 0; i < COUNT; i++) {
+        bool nan = i == 9 || i == GROUP + 8, bad = nan || i == 12;
+        assert_int_equal(work.statuses[i], nan ? IMGRET_BAD_MODEL
+                                               : bad ? IMGRET_INVALID_ARGUMENT : 0);
+        float shade = i == 0 ? 200 : i == GROUP + 5 ? 77 : (float)i;
+        float ratio = bad ? 0 : work.rows[i][0] / work.rows[i][1];
+        bool own = false; /* (shade + 1) / pictures in its batch, or nothing but zeros */
+        for (int batch = 1; batch <= 3; batch++)
+            own = own || (ratio * (float)batch > shade + 0.9f && ratio * (float)batch < shade + 1.1f);
+        assert_true(bad ? work.rows[i][0] == 0.0f && work.rows[i][1] == 0.0f : own);
+    }
+    imgret_error error = IMGRET_ERROR_INIT;
+    assert_int_equal(imgret_extract(work.extractor, work.inputs, GROUP / 2, &work.rows[0][0],
+                                    COUNT * DIMENSION, NULL, &error),
+                     IMGRET_INVALID_ARGUMENT);
+    work.inputs[12].width = 2;
+    assert_int_equal(imgret_extract(work.extractor, work.inputs, GROUP / 2, &work.rows[0][0],
+                                    COUNT * DIMENSION, NULL, &error),
+                     IMGRET_BAD_MODEL);
+    assert_non_null(strstr(error.message, "not finite"));
+    imgret_extractor_close(work.extractor);
+}
+
+/* Memory that lacks for a batch may do for one picture. */
+static void a_batch_that_is_too_large_runs_one_by_one(void **state)
+{
+    (void)state;
+    static call work;
+    open_acting(&work.extractor, "fake;act=alone", 2);
+    fill_inputs(work.inputs, work.pixels);
+    extract(&work);
+    assert_int_equal(work.status, 0);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(work.statuses[i], 0);
+        assert_true(work.rows[i][0] > 0 && work.rows[i][1] > 0);
+    }
+    imgret_extractor_close(work.extractor);
+}
+
 int main(void)
 {
     int file = mkstemp(file_path);
@@ -166,6 +222,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_next_pictures_are_prepared_meanwhile),
         cmocka_unit_test(rows_stay_with_their_pictures),
+        cmocka_unit_test(a_picture_without_a_vector_fails_alone),
+        cmocka_unit_test(a_batch_that_is_too_large_runs_one_by_one),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     unlink(file_path);

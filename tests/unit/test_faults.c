@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-enum { PICTURES = 3, URIS = 8 };
+enum { PICTURES = 3, URIS = 8, READ_DIMENSION = 32 };
 
 typedef struct ledger {
     char what[64]; /* fails */
@@ -164,6 +164,17 @@ static void back_up(ledger *l, imgret *db)
         l->silent++;
 }
 
+static void export(ledger *l, imgret *db)
+{
+    char to[320];
+    imgret_error error = IMGRET_ERROR_INIT;
+    snprintf(to, sizeof to, "%s/export", l->root);
+    if (note(l, imgret_export(db, to, NULL, &error), &error))
+        return;
+    if (access(to, F_OK) == 0 && !l->stuck)
+        l->silent++;
+}
+
 /* Changes nothing of what is there, whether it succeeds or not. */
 static void optimize(ledger *l, imgret *db)
 {
@@ -200,6 +211,7 @@ static void run_script(ledger *l)
                     leave_open(l, 6);
             optimize(l, db); /* with the segment that is there, and without what was replaced */
             back_up(l, db);
+            export(l, db);
             int64_t id = l->there[5] == 1 ? find(l, db, 5) : 0;
             if (id && note(l, imgret_remove(db, id, &error), &error))
                 l->there[5] = 0;
@@ -300,7 +312,7 @@ static uint64_t count_allocations(void)
 static void every_allocation_fails_once(void **state)
 {
     (void)state;
-    uint64_t stride = round_count(5, 1), runs = 0, failures = 0;
+    uint64_t stride = round_count(SANITIZED(5, 15), 1), runs = 0, failures = 0;
     uint64_t most = count_allocations() + 20; /* threads make it vary a little */
     for (uint64_t n = 1; n <= most; n += stride) {
         ledger l;
@@ -323,17 +335,19 @@ static void every_allocation_fails_once(void **state)
 static void every_file_operation_fails(void **state)
 {
     (void)state;
-    uint64_t stride = round_count(7, 1), runs = 0, failures = 0;
+    uint64_t stride = round_count(SANITIZED(11, 37), 1), runs = 0, failures = 0;
+    uint64_t failed_operations = 0;
     for (int fault = 0; fault < WATCHED_VFS_FAULT_COUNT; fault++) {
-        bool happened = true;
-        for (uint64_t n = 1; happened; n += stride) {
+        bool reached = true;
+        for (uint64_t n = 1; reached; n += stride) {
             ledger l;
             prepare(&l);
             l.stuck = fault == WATCHED_VFS_EIO_STUCK;
             snprintf(l.what, sizeof l.what, "fault %d at %llu", fault, (unsigned long long)n);
             watched_vfs_fail((watched_vfs_fault)fault, n);
             run_script(&l);
-            happened = watched_vfs_has_failed();
+            reached = watched_vfs_operation_count() >= n;
+            failed_operations += watched_vfs_has_failed();
             watched_vfs_fail(WATCHED_VFS_EIO, 0);
             if (l.silent)
                 fail_msg("%s: %d calls failed without saying so", l.what, l.silent);
@@ -343,9 +357,83 @@ static void every_file_operation_fails(void **state)
             assert_true(n < 20000);
         }
     }
-    printf("# %llu runs with failing files, %llu calls failed, violations: 0\n",
-           (unsigned long long)runs, (unsigned long long)failures);
+    printf("# %llu runs with failing files (in %llu something failed; %llu reads of segments did), "
+           "%llu calls failed, violations: 0\n",
+           (unsigned long long)runs, (unsigned long long)failed_operations,
+           (unsigned long long)watched_vfs_failed_reads(), (unsigned long long)failures);
     assert_true(failures > 50);
+}
+
+/* ---- completions of reads ---- */
+
+enum { STORED = 600, ASKED = 4 };
+
+static int32_t ask_seed(imgret *db, uint32_t seed, int64_t *first, imgret_error *error)
+{
+    static float vector[READ_DIMENSION];
+    for (uint32_t i = 0; i < READ_DIMENSION; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        vector[i] = (float)(seed >> 8) / 8388608.0f - 1.0f;
+    }
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_VECTOR,
+                          .vector = vector,
+                          .dimension = READ_DIMENSION};
+    imgret_add_options adding = {.size = sizeof adding};
+    if (!first)
+        return imgret_add(db, &input, &adding, NULL, error);
+    imgret_query_options options = {.size = sizeof options, .k = 20};
+    imgret_results *results;
+    int32_t status = imgret_query(&results, db, &input, &options, error);
+    const imgret_hit *best = status ? NULL : imgret_results_at(results, 0);
+    *first = best ? best->id : 0;
+    imgret_results_free(results);
+    return status;
+}
+
+/* Each completion of the ring fails once: the query says so, and the next one is right again. */
+static void every_completed_read_fails(void **state)
+{
+    (void)state;
+    char root[256], path[300];
+    imgret *db;
+    imgret_error error = IMGRET_ERROR_INIT;
+    make_folder(root, "reads");
+    snprintf(path, sizeof path, "%s/db.imgret", root);
+    imgret_open_options options = {.size = sizeof options, .model = "vectors:32", .threads = 1};
+    imgret_optimize_options all = {.size = sizeof all, .flags = IMGRET_OPTIMIZE_FORCE};
+    assert_int_equal(imgret_open(&db, path, &options, NULL), IMGRET_OK);
+    assert_int_equal(imgret_begin(db, NULL), IMGRET_OK);
+    for (uint32_t seed = 0; seed < STORED; seed++)
+        assert_int_equal(ask_seed(db, seed, NULL, NULL), IMGRET_OK);
+    assert_int_equal(imgret_commit(db, NULL), IMGRET_OK);
+    assert_int_equal(imgret_optimize(db, &all, NULL), IMGRET_OK);
+    uint64_t before = watched_vfs_failed_reads(), refused = 0;
+    int64_t first;
+    for (uint32_t seed = 0; seed < ASKED; seed++)
+        for (uint64_t n = 1, reached = 1; reached; n++) {
+            watched_vfs_fail(WATCHED_VFS_EIO, n);
+            int32_t status = ask_seed(db, seed, &first, &error);
+            reached = watched_vfs_operation_count() >= n;
+            watched_vfs_fail(WATCHED_VFS_EIO, 0);
+            if (!status)
+                assert_int_equal(first, seed + 1);
+            else
+                assert_true(status == IMGRET_IO && error.message[0]);
+            refused += status != 0;
+            assert_int_equal(ask_seed(db, seed, &first, &error), IMGRET_OK);
+            assert_int_equal(first, seed + 1);
+        }
+    uint64_t failed = watched_vfs_failed_reads() - before;
+    imgret_stats stats = {.size = sizeof stats};
+    assert_int_equal(imgret_get_stats(db, &stats, NULL), IMGRET_OK);
+    printf("# %llu completions of %s failed, %llu queries said so, violations: 0\n",
+           (unsigned long long)failed, stats.io_kind ? stats.io_kind : "?",
+           (unsigned long long)refused);
+    assert_true(failed > ASKED && refused >= failed);
+    imgret_close(db);
+    remove_folder(root);
+    assert_int_equal(ir_alloc_live_count(), 0);
 }
 
 int main(void)
@@ -356,6 +444,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_fails_once),
         cmocka_unit_test(every_file_operation_fails),
+        cmocka_unit_test(every_completed_read_fails),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "decode/confine.h"
 #include "decode/isolate.h"
+#include "decode/worker.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -204,6 +205,68 @@ static void a_death_costs_one_picture(void **state)
     assert_int_equal(ir_alloc_live_count(), 0);
 }
 
+/* ---- decoders that do not come back ---- */
+
+/* What this program is when it is started as imgret-decode: a decoder that answers the first picture, the
+ * one that it is tried with, and computes for ever on the next. */
+static int spin_on_the_second(void)
+{
+    static const uint8_t pixel[3] = "abc";
+    ir_worker_request request;
+    ir_worker_reply reply = {.width = 1, .height = 1, .source_width = 1, .source_height = 1};
+    bool asked = read(IR_WORKER_SOCKET, &request, sizeof request) == (ssize_t)sizeof request;
+    bool answered = asked && pwrite(IR_WORKER_OUTPUT, pixel, 3, 0) == 3 &&
+                    write(IR_WORKER_SOCKET, &reply, sizeof reply) == (ssize_t)sizeof reply;
+    if (!answered || read(IR_WORKER_SOCKET, &request, sizeof request) <= 0)
+        return 1;
+    for (volatile uint64_t turns = 0;;)
+        turns = turns + 1;
+}
+
+static void one_that_spins_is_ended(void **state)
+{
+    (void)state;
+    char self[400];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    assert_true(length > 0);
+    self[length] = '\0';
+    ir_isolation *isolation;
+    imgret_limits limits;
+    imgret_error error = IMGRET_ERROR_INIT;
+    assert_int_equal(ir_decode_limits(&limits, NULL, NULL), IMGRET_OK);
+    if (ir_isolation_create(&isolation, self, &limits, &error) != IMGRET_OK)
+        fail_msg("%s", error.message);
+    ir_isolation_set_patience(isolation, 1, 0);
+    static decoding d;
+    fill_ppm(&d, isolation);
+    decode_it(&d);
+    assert_int_equal(d.status, IMGRET_LIMIT);
+    assert_non_null(strstr(d.error.message, "took more than 1 s"));
+    assert_null(d.picture.rgb);
+    pid_t worker;
+    assert_int_equal(find_workers(&worker, 1), 0); /* it is gone */
+    ir_isolation_free(isolation);
+    assert_int_equal(ir_alloc_live_count(), 0);
+}
+
+static void one_that_hangs_is_ended(void **state)
+{
+    (void)state;
+    ir_isolation *isolation = isolate();
+    ir_isolation_set_patience(isolation, 0, 1);
+    pid_t worker = the_worker();
+    static decoding d;
+    fill_ppm(&d, isolation);
+    assert_int_equal(kill(worker, SIGSTOP), 0); /* it takes no processor time */
+    decode_it(&d);
+    assert_int_equal(d.status, IMGRET_LIMIT);
+    assert_non_null(strstr(d.error.message, "no answer within 1 s"));
+    assert_decodes(isolation); /* by another one */
+    assert_true(the_worker() != worker);
+    ir_isolation_free(isolation);
+    assert_int_equal(ir_alloc_live_count(), 0);
+}
+
 static void *decode_many(void *context)
 {
     for (int i = 0; i < 20; i++) {
@@ -344,8 +407,10 @@ static void a_database_decodes_apart(void **state)
     assert_int_equal(ir_alloc_live_count(), 0);
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+    if (count > 0 && strcmp(arguments[0], "imgret-decode") == 0)
+        return spin_on_the_second();
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     printf("1..0 # SKIP sanitizers need system calls and memory that confined decoding forbids\n");
     return 0;
@@ -354,6 +419,8 @@ int main(void)
         cmocka_unit_test(what_is_isolated_is_the_same),
         cmocka_unit_test(every_format_is_decoded_behind_walls),
         cmocka_unit_test(a_death_costs_one_picture),
+        cmocka_unit_test(one_that_spins_is_ended),
+        cmocka_unit_test(one_that_hangs_is_ended),
         cmocka_unit_test(threads_share_it),
         cmocka_unit_test(only_computing_is_allowed),
         cmocka_unit_test(a_database_decodes_apart),

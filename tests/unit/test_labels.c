@@ -314,6 +314,41 @@ static void stored_pictures_have_labels(void **state)
     remove_folder();
 }
 
+static void add_twos(imgret *db, const char *uri, const char *label)
+{
+    uint8_t pixels[12];
+    memset(pixels, 2, sizeof pixels);
+    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = pixels,
+                          .data_bytes = sizeof pixels, .width = 2, .height = 2};
+    imgret_add_options options = {.size = sizeof options, .uri = uri};
+    imgret_add_result result = {.size = sizeof result};
+    assert_int_equal(imgret_add(db, &input, &options, &result, NULL), 0);
+    check_label(db, uri, label);
+}
+
+/* What is remembered from before has a vector, and no class. */
+static void labels_may_come_later(void **state)
+{
+    (void)state;
+    memcpy(strrchr(folder, '_'), "_XXXXXX", 7);
+    assert_non_null(mkdtemp(folder));
+    write_labels("zero\none\ntwo\n");
+    imgret *db = open_database("later", "fake;act=head");
+    add_twos(db, "before", NULL);
+    char spec[128];
+    snprintf(spec, sizeof spec, "fake;act=head;labels=%s", label_path);
+    assert_int_equal(imgret_load_model(db, spec, NULL), 0);
+    add_twos(db, "after", "two");
+    imgret_stats first = {.size = sizeof first}, second = {.size = sizeof second};
+    assert_int_equal(imgret_get_stats(db, &first, NULL), 0);
+    add_twos(db, "again", "two"); /* remembered with its class now */
+    assert_int_equal(imgret_get_stats(db, &second, NULL), 0);
+    assert_int_equal(second.feature_cache_hits, first.feature_cache_hits + 1);
+    assert_int_equal(second.batch_count, first.batch_count);
+    imgret_close(db);
+    remove_folder();
+}
+
 static void refuse_wanted(imgret_extractor *extractor, const imgret_input *input,
                           const imgret_extraction *wanted, const char *words)
 {
@@ -391,6 +426,7 @@ int main(void)
         cmocka_unit_test(pictures_get_labels),
         cmocka_unit_test(weights_may_name_the_classes),
         cmocka_unit_test(stored_pictures_have_labels),
+        cmocka_unit_test(labels_may_come_later),
         cmocka_unit_test(what_cannot_be_wanted_is_refused),
         cmocka_unit_test(failing_memory_leaves_nothing),
     };

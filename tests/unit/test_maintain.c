@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 
-enum { WORTH = 5000 }; /* vectors that make an optimize pay */
+enum { WORTH = 4200 }; /* vectors that make an optimize pay */
 
 typedef struct fixture {
     char folder[256];

@@ -418,7 +418,7 @@ static uint32_t shorten(step *steps, uint32_t count)
 static void random_programs_do_as_the_model(void **state)
 {
     (void)state;
-    uint32_t programs = round_count(PROGRAMS, PROGRAMS_LONG);
+    uint32_t programs = round_count(SANITIZED(PROGRAMS, PROGRAMS / 5), PROGRAMS_LONG);
     for (uint64_t seed = first_seed(); seed < first_seed() + programs; seed++) {
         step steps[STEPS];
         char why[640];

@@ -368,6 +368,36 @@ static void progress_ends_at_one(void **state)
     }
 }
 
+typedef struct measuring {
+    uint32_t calls; /* after the segment was built, before the end */
+    uint32_t stop_at;
+} measuring;
+
+static int32_t note_measuring(void *user, double done)
+{
+    measuring *m = user;
+    if (done > 0.9 && done < 1)
+        m->calls++;
+    return m->stop_at && m->calls == m->stop_at;
+}
+
+static void progress_goes_on_while_recall_is_measured(void **state)
+{
+    fixture *f = *state;
+    add_many(f->db, 0, COUNT);
+    measuring m = {.stop_at = 2};
+    imgret_optimize_options options = {.size = sizeof options,
+                                       .flags = IMGRET_OPTIMIZE_FORCE,
+                                       .on_progress = note_measuring,
+                                       .user = &m};
+    assert_int_equal(imgret_optimize(f->db, &options, NULL), IMGRET_INTERRUPTED);
+    assert_int_equal(stats_of(f->db).segment_count, 0);
+    m = (measuring){0};
+    assert_int_equal(imgret_optimize(f->db, &options, NULL), IMGRET_OK);
+    assert_true(m.calls >= 6); /* three curves, two or more measurements each */
+    assert_int_equal(stats_of(f->db).segment_count, 1);
+}
+
 static void it_works_with_little_memory(void **state)
 {
     fixture *f = *state;
@@ -484,6 +514,7 @@ int main(void)
         TEST(a_backup_has_the_segments_too),
         TEST(a_transaction_and_an_optimize_do_not_mix),
         TEST(progress_ends_at_one),
+        TEST(progress_goes_on_while_recall_is_measured),
         TEST(it_works_with_little_memory),
         TEST(a_merge_erases_what_was_removed),
         TEST(queries_go_on_while_segments_are_replaced),

@@ -57,7 +57,7 @@ static void the_axes_are_found(void **state)
     assert_true(kept > 0.999 && kept < 1.0);
     for (int i = 0; i < K; i++) {
         for (int j = 0; j < N; j++)
-            assert_float_equal(pca->matrix[i * N + j], j == axes[i] ? 1.0f : 0.0f, 0.1f);
+            assert_float_equal(pca->matrix[i * N + j], (j == axes[i] ? 1.0f : 0.0f), 0.1f);
         /* a uniform value of -s..s has the variance s * s / 3 */
         double spread = i == 0 ? 16.0 / 3 : i == 1 ? 4.0 / 3 : 1.0 / 3;
         assert_true(fabs(pca->variance[i] / spread - 1.0) < 0.1);

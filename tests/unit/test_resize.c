@@ -1,5 +1,5 @@
 /* test_resize.c: resizing against PIL byte for byte, and torchvision's crop geometry. */
-#include "testing.h"
+#include "pil_cases.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -8,34 +8,7 @@
 
 #include <imgret/backend.h>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
-#ifndef IMGRET_TEST_SOURCE
-#define IMGRET_TEST_SOURCE "."
-#endif
-
 enum { CASE_HEAD_BYTES = 36 };
-
-/* Runs the reference script; returns how many cases it wrote, 0 without PIL. */
-static int write_cases(const char *folder)
-{
-    char command[1024];
-    snprintf(command, sizeof command, "/usr/bin/python3 %s/tests/reference/resize_reference.py %s",
-             IMGRET_TEST_SOURCE, folder);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    int count = 0;
-    if (fscanf(pipe, "%d", &count) != 1)
-        count = 0;
-    int status = pclose(pipe);
-    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    if (code == 77 || code == 127)
-        return 0; /* no PIL, no Python */
-    assert_int_equal(code, 0);
-    assert_true(count > 0);
-    return count;
-}
 
 static void check_case(const char *path)
 {
@@ -61,19 +34,7 @@ static void check_case(const char *path)
 static void resizing_equals_pil(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/imgret_resize_XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
-    int count = write_cases(folder);
-    for (int i = 0; i < count; i++) {
-        snprintf(path, sizeof path, "%s/case_%d.bin", folder, i);
-        check_case(path);
-        unlink(path);
-    }
-    rmdir(folder);
-    if (count == 0) {
-        print_message("PIL is not installed for /usr/bin/python3 (package python3-pil)\n");
-        skip();
-    }
+    check_pil_cases("resize_reference.py", check_case);
 }
 
 static ir_resize plan(uint32_t resize_px, uint32_t crop, uint32_t width, uint32_t height)

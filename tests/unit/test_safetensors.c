@@ -1,4 +1,5 @@
 /* test_safetensors.c: the strict reader: what it takes, and one clear error for all it refuses. */
+#include "torch/failure.h"
 #include "torch/safetensors.h"
 #include "torch_fixture.h"
 
@@ -227,6 +228,26 @@ static void messages_stay_printable(void **state)
     free(data);
 }
 
+/* libtorch repeats bytes of the files it reads. */
+static void messages_stay_utf8(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"a\xA0z", "a?z"},
+        {"caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x90\x88", "caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x90\x88"},
+        {"\xC0\xAF \xE0\x80\xAF \xF5z", "?? ??? ?z"},
+        {"\xED\xA0\x80 \xF4\x90\x80\x80z", "??? ????z"},
+        {"cut \xE2\x82", "cut "},
+        {"two\nlines\x7F", "two?lines?"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        imgret_error error = IMGRET_ERROR_INIT;
+        assert_int_equal(ir_torch_fail(&error, IMGRET_BAD_MODEL, "%s", cases[i][0]),
+                         IMGRET_BAD_MODEL);
+        assert_string_equal(error.message, cases[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +261,7 @@ int main(void)
         cmocka_unit_test(every_cut_is_refused),
         cmocka_unit_test(files_are_opened_with_care),
         cmocka_unit_test(messages_stay_printable),
+        cmocka_unit_test(messages_stay_utf8),
     };
     return cmocka_run_group_tests_name("safetensors", tests, NULL, NULL);
 }

@@ -1,35 +1,13 @@
 /* test_set_stop.c: imgret_set_stop stops the calls of one thread and no other. */
-#include "vectors.h"
-
-#include "base/alloc.h"
+#include "vectors_fixture.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-typedef struct fixture {
-    char folder[256];
-    char path[300];
-    imgret *db;
-} fixture;
-
-static int setup(void **state)
+static int lower_and_teardown(void **state)
 {
-    fixture *f = calloc(1, sizeof *f);
-    make_folder(f->folder, "set_stop");
-    snprintf(f->path, sizeof f->path, "%s/db.imgret", f->folder);
-    f->db = open_vectors(f->path, 0, 0);
-    *state = f;
-    return f->db ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
     imgret_set_stop(NULL);
-    imgret_close(f->db);
-    remove_folder(f->folder);
-    free(f);
-    return ir_alloc_live_count() == 0 ? 0 : -1;
+    return teardown(state);
 }
 
 static int32_t ask(imgret *db)
@@ -96,9 +74,10 @@ static void only_the_call_of_that_thread_is_stopped(void **state)
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, lower_and_teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_raised_word_stops_what_begins, setup, teardown),
-        cmocka_unit_test_setup_teardown(only_the_call_of_that_thread_is_stopped, setup, teardown),
+        TEST(a_raised_word_stops_what_begins),
+        TEST(only_the_call_of_that_thread_is_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* test_steps.c: clean-ups and letterbox against PIL byte for byte, and their place in a specification. */
-#include "testing.h"
+#include "pil_cases.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -10,35 +10,12 @@
 #include <imgret/backend.h>
 #include <imgret/imgret.h>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 enum { HEAD_BYTES = 36, GREY = 1, MEDIAN, REENCODE, LETTERBOX };
 
 typedef struct pil_case {
     uint32_t step, width, height, out_width, out_height, parameter, zeros[2];
     uint8_t bars[4];
 } pil_case;
-
-/* Runs the reference script; returns how many cases it wrote, 0 without PIL. */
-static int write_cases(const char *folder)
-{
-    char command[1024];
-    snprintf(command, sizeof command, "/usr/bin/python3 %s/tests/reference/steps_reference.py %s",
-             IMGRET_TEST_SOURCE, folder);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    int count = 0;
-    if (fscanf(pipe, "%d", &count) != 1)
-        count = 0;
-    int status = pclose(pipe);
-    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    if (code == 77 || code == 127)
-        return 0; /* no PIL, no Python */
-    assert_int_equal(code, 0);
-    assert_true(count > 0);
-    return count;
-}
 
 /* The step's result in fresh memory. */
 static uint8_t *do_step(const pil_case *head, const uint8_t *source)
@@ -89,17 +66,7 @@ static void check_case(const char *path)
 static void steps_equal_pil(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/imgret_steps_XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
-    int count = write_cases(folder);
-    for (int i = 0; i < count; i++) {
-        snprintf(path, sizeof path, "%s/case_%d.bin", folder, i);
-        check_case(path);
-        unlink(path);
-    }
-    rmdir(folder);
-    if (count == 0)
-        skip_because("PIL is not installed for /usr/bin/python3 (package python3-pil)");
+    check_pil_cases("steps_reference.py", check_case);
 }
 
 static void refuse(const char *spec, const char *words)

@@ -1,45 +1,11 @@
 /* test_transaction.c: imgret_begin, commit and rollback: threads, queries, processes, memory. */
-#include "vectors.h"
-
-#include "base/alloc.h"
+#include "vectors_fixture.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 #include <time.h>
-
-typedef struct fixture {
-    char folder[256];
-    char path[300];
-    imgret *db;
-} fixture;
-
-static int setup(void **state)
-{
-    fixture *f = calloc(1, sizeof *f);
-    make_folder(f->folder, "transaction");
-    snprintf(f->path, sizeof f->path, "%s/db.imgret", f->folder);
-    f->db = open_vectors(f->path, 0, 0);
-    *state = f;
-    return f->db ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-    imgret_close(f->db);
-    remove_folder(f->folder);
-    free(f);
-    return ir_alloc_live_count() == 0 ? 0 : -1;
-}
-
-static void reopen(fixture *f)
-{
-    imgret_close(f->db);
-    f->db = open_vectors(f->path, 0, 0);
-    assert_non_null(f->db);
-}
 
 /* A call that must be done; its last argument is written as `why`. */
 #define assert_good(call)                                       \

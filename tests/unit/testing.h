@@ -12,6 +12,14 @@
 
 #include <cmocka.h>
 
+/* A number of rounds, rows or the like; the second where a sanitizer makes each several times as long:
+ * the same code, with less of it. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED(otherwise, with_sanitizer) (with_sanitizer)
+#else
+#define SANITIZED(otherwise, with_sanitizer) (otherwise)
+#endif
+
 /* What tests/run.sh shows as the reason of the skip that follows: cmocka's skip() takes none, and a
  * skip without a reason cannot be judged. */
 static inline void skip_reason(const char *what, const char *detail)

@@ -1,13 +1,14 @@
 /* watched_files.c: the library's own file operations, in the counts and the record of watched_vfs.h.
  *
  * The linker's --wrap sends the calls of the library and of tests here. Only what the code in
- * libimgret.a calls directly is caught: SQLite has its VFS, and libc's inner calls (opendir, fopen) stay
+ * libimgret.a calls directly is caught: SQLite has its VFS, and libc's inner calls (those of fopen) stay
  * as they are. While nothing fails and nothing is recorded, calls go straight through.
  */
 #include "watched_vfs.h"
 
 #include "io/io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -28,7 +29,14 @@ int __real_rename(const char *from, const char *to);
 int __real_mkdir(const char *path, mode_t mode);
 int __real_unlink(const char *path);
 int __real_unlinkat(int folder, const char *name, int flags);
-int32_t __real_ir_io_create(ir_io **out, const ir_io_options *options, imgret_error *error);
+int __real_link(const char *from, const char *to);
+DIR *__real_opendir(const char *path);
+DIR *__real_fdopendir(int fd);
+FILE *__real_fopen(const char *path, const char *mode);
+size_t __real_fwrite(const void *data, size_t bytes, size_t count, FILE *file);
+int __real_fflush(FILE *file);
+int32_t __real_ir_io_turn(ir_io *io, ir_io_done *out, uint32_t capacity, uint32_t wait_min,
+                          uint32_t *out_count, imgret_error *error);
 
 int __wrap_open(const char *path, int flags, ...);
 ssize_t __wrap_pread(int fd, void *out, size_t bytes, off_t offset);
@@ -41,15 +49,33 @@ int __wrap_rename(const char *from, const char *to);
 int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_unlink(const char *path);
 int __wrap_unlinkat(int folder, const char *name, int flags);
-int32_t __wrap_ir_io_create(ir_io **out, const ir_io_options *options, imgret_error *error);
+int __wrap_link(const char *from, const char *to);
+DIR *__wrap_opendir(const char *path);
+DIR *__wrap_fdopendir(int fd);
+FILE *__wrap_fopen(const char *path, const char *mode);
+size_t __wrap_fwrite(const void *data, size_t bytes, size_t count, FILE *file);
+int __wrap_fflush(FILE *file);
+int32_t __wrap_ir_io_turn(ir_io *io, ir_io_done *out, uint32_t capacity, uint32_t wait_min,
+                          uint32_t *out_count, imgret_error *error);
 
 /* True, with errno set, when this operation is to fail. */
-static bool must_fail(bool writes)
+static bool must_fail(watched_vfs_way way)
 {
-    int code = watched_vfs_is_failing() ? watched_vfs_count(writes) : 0;
+    int code = watched_vfs_is_failing() ? watched_vfs_count(way) : 0;
     if (code)
-        errno = code;
+        errno = code > 0 ? code : ENOSPC;
     return code != 0;
+}
+
+/* How many bytes a write takes: all, some, none, or -1 with errno set. */
+static ssize_t bytes_taken(size_t bytes)
+{
+    int code = watched_vfs_is_failing() ? watched_vfs_count(WATCHED_VFS_WRITES) : 0;
+    if (code > 0) {
+        errno = code;
+        return -1;
+    }
+    return code == -1 ? 0 : code == -2 && bytes > 1 ? (ssize_t)(bytes / 2) : (ssize_t)bytes;
 }
 
 /* The path of a descriptor, when what happens to it is to be recorded. */
@@ -82,7 +108,7 @@ int __wrap_open(const char *path, int flags, ...)
     va_start(arguments, flags);
     mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? (mode_t)va_arg(arguments, int) : 0;
     va_end(arguments);
-    if (must_fail((flags & O_CREAT) != 0))
+    if (must_fail(flags & O_CREAT ? WATCHED_VFS_WRITES : WATCHED_VFS_READS))
         return -1;
     int fd = __real_open(path, flags, mode);
     char name[PATH_MAX];
@@ -93,38 +119,35 @@ int __wrap_open(const char *path, int flags, ...)
 
 ssize_t __wrap_pread(int fd, void *out, size_t bytes, off_t offset)
 {
-    return must_fail(false) ? -1 : __real_pread(fd, out, bytes, offset);
+    return must_fail(WATCHED_VFS_READS) ? -1 : __real_pread(fd, out, bytes, offset);
 }
 
 ssize_t __wrap_read(int fd, void *out, size_t bytes)
 {
-    return must_fail(false) ? -1 : __real_read(fd, out, bytes);
+    return must_fail(WATCHED_VFS_READS) ? -1 : __real_read(fd, out, bytes);
 }
 
-/* Reads of segments, however they are done. */
-static int32_t fault(void *context, const ir_io_read *read, int32_t result)
+/* Reads of segments, however they are done: each completion of the ring, or of the threads. */
+int32_t __wrap_ir_io_turn(ir_io *io, ir_io_done *out, uint32_t capacity, uint32_t wait_min,
+                          uint32_t *out_count, imgret_error *error)
 {
-    (void)context, (void)read;
-    return must_fail(false) ? -errno : result;
-}
-
-int32_t __wrap_ir_io_create(ir_io **out, const ir_io_options *options, imgret_error *error)
-{
-    ir_io_options given = *options;
-    if (watched_vfs_is_failing() && !given.fault) {
-        given.kind = IR_IO_FAULTY;
-        given.fault = fault;
-    }
-    return __real_ir_io_create(out, &given, error);
+    int32_t status = __real_ir_io_turn(io, out, capacity, wait_min, out_count, error);
+    for (uint32_t i = 0; i < *out_count; i++)
+        if (must_fail(WATCHED_VFS_READS)) {
+            out[i].result = -errno;
+            watched_vfs_count_read();
+        }
+    return status;
 }
 
 /* ---- writing ---- */
 
 ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset)
 {
-    if (must_fail(true))
-        return -1;
-    ssize_t done = __real_pwrite(fd, data, bytes, offset);
+    ssize_t taken = bytes_taken(bytes);
+    if (taken <= 0)
+        return taken;
+    ssize_t done = __real_pwrite(fd, data, (size_t)taken, offset);
     char name[PATH_MAX];
     if (done > 0 && path_to_record(fd, name))
         watched_vfs_note(WATCHED_VFS_WRITE, name, (uint64_t)offset, data, (size_t)done);
@@ -133,12 +156,13 @@ ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset)
 
 ssize_t __wrap_write(int fd, const void *data, size_t bytes)
 {
-    if (must_fail(true))
-        return -1;
+    ssize_t taken = bytes_taken(bytes);
+    if (taken <= 0)
+        return taken;
     char name[PATH_MAX];
     bool recorded = path_to_record(fd, name);
     off_t offset = recorded ? lseek(fd, 0, SEEK_CUR) : 0;
-    ssize_t done = __real_write(fd, data, bytes);
+    ssize_t done = __real_write(fd, data, (size_t)taken);
     if (recorded && done > 0 && offset >= 0)
         watched_vfs_note(WATCHED_VFS_WRITE, name, (uint64_t)offset, data, (size_t)done);
     return done;
@@ -146,7 +170,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t bytes)
 
 int __wrap_ftruncate(int fd, off_t bytes)
 {
-    if (must_fail(true))
+    if (must_fail(WATCHED_VFS_WRITES))
         return -1;
     int failed = __real_ftruncate(fd, bytes);
     char name[PATH_MAX];
@@ -158,7 +182,7 @@ int __wrap_ftruncate(int fd, off_t bytes)
 /* A folder's sync is told by a name in it. */
 int __wrap_fsync(int fd)
 {
-    if (must_fail(false))
+    if (must_fail(WATCHED_VFS_READS))
         return -1;
     char name[PATH_MAX];
     if (!path_to_record(fd, name))
@@ -176,7 +200,7 @@ int __wrap_fsync(int fd)
 
 int __wrap_rename(const char *from, const char *to)
 {
-    if (must_fail(false))
+    if (must_fail(WATCHED_VFS_READS))
         return -1;
     bool folder = watched_vfs_is_recording() && is_folder(from);
     int failed = __real_rename(from, to);
@@ -187,7 +211,7 @@ int __wrap_rename(const char *from, const char *to)
 
 int __wrap_mkdir(const char *path, mode_t mode)
 {
-    if (must_fail(true))
+    if (must_fail(WATCHED_VFS_WRITES))
         return -1;
     int failed = __real_mkdir(path, mode);
     if (!failed && watched_vfs_is_recording())
@@ -195,9 +219,10 @@ int __wrap_mkdir(const char *path, mode_t mode)
     return failed;
 }
 
-/* Deletions never fail here: a disk that syncs no more may still forget a name, which is worse. */
 int __wrap_unlink(const char *path)
 {
+    if (must_fail(WATCHED_VFS_DELETES))
+        return -1;
     int failed = __real_unlink(path);
     if (!failed && watched_vfs_is_recording())
         watched_vfs_note(WATCHED_VFS_DELETE, path, 0, NULL, 0);
@@ -207,6 +232,8 @@ int __wrap_unlink(const char *path)
 int __wrap_unlinkat(int folder, const char *name, int flags)
 {
     char path[PATH_MAX];
+    if (must_fail(WATCHED_VFS_DELETES))
+        return -1;
     bool recorded = (flags & AT_REMOVEDIR) == 0 && path_to_record(folder, path) &&
                     strlen(path) + strlen(name) + 2 <= sizeof path;
     int failed = __real_unlinkat(folder, name, flags);
@@ -216,4 +243,37 @@ int __wrap_unlinkat(int folder, const char *name, int flags)
         watched_vfs_note(WATCHED_VFS_DELETE, path, 0, NULL, 0);
     }
     return failed;
+}
+
+int __wrap_link(const char *from, const char *to)
+{
+    return must_fail(WATCHED_VFS_WRITES) ? -1 : __real_link(from, to);
+}
+
+DIR *__wrap_opendir(const char *path)
+{
+    return must_fail(WATCHED_VFS_READS) ? NULL : __real_opendir(path);
+}
+
+DIR *__wrap_fdopendir(int fd)
+{
+    return must_fail(WATCHED_VFS_READS) ? NULL : __real_fdopendir(fd);
+}
+
+/* ---- stdio: what an export is written with ---- */
+
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+    return must_fail(mode[0] == 'r' ? WATCHED_VFS_READS : WATCHED_VFS_WRITES) ? NULL
+                                                                              : __real_fopen(path, mode);
+}
+
+size_t __wrap_fwrite(const void *data, size_t bytes, size_t count, FILE *file)
+{
+    return must_fail(WATCHED_VFS_WRITES) ? 0 : __real_fwrite(data, bytes, count, file);
+}
+
+int __wrap_fflush(FILE *file)
+{
+    return must_fail(WATCHED_VFS_WRITES) ? EOF : __real_fflush(file);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static struct {
     uint64_t fail_at; /* 0: never */
     uint64_t count;
     bool failed;
+    atomic_uint_fast64_t failed_reads;
     bool recording;
     char *paths[FILES_MAX];
     watched_vfs_event *events;
@@ -40,18 +42,27 @@ static void die(const char *what)
     abort();
 }
 
-/* Counts an operation; the code it must fail with, or SQLITE_OK. */
+/* Whether operation `number` is to fail. A disk that syncs no more may still forget a name, which is worse
+ * than one that refuses to: deletions fail alone, not among others. */
+static bool is_hit(uint64_t number, watched_vfs_way way)
+{
+    if (!state.fail_at || number < state.fail_at)
+        return false;
+    if (state.fault == WATCHED_VFS_FULL || state.fault == WATCHED_VFS_NOTHING)
+        return way == WATCHED_VFS_WRITES;
+    if (state.fault == WATCHED_VFS_EIO_STUCK)
+        return way != WATCHED_VFS_DELETES;
+    return number == state.fail_at;
+}
+
+/* Counts an operation of SQLite's; the code it must fail with, or SQLITE_OK. */
 static int count_operation(int eio, bool writes)
 {
     int code = SQLITE_OK;
     pthread_mutex_lock(&state.lock);
-    uint64_t number = ++state.count;
-    if (state.fail_at && number >= state.fail_at) {
-        if (state.fault == WATCHED_VFS_FULL)
-            code = writes ? SQLITE_FULL : SQLITE_OK;
-        else if (number == state.fail_at || state.fault == WATCHED_VFS_EIO_STUCK)
-            code = eio;
-    }
+    if (is_hit(++state.count, writes ? WATCHED_VFS_WRITES : WATCHED_VFS_READS) &&
+        state.fault != WATCHED_VFS_SHORT) /* its own VFS hides those */
+        code = state.fault == WATCHED_VFS_FULL || state.fault == WATCHED_VFS_NOTHING ? SQLITE_FULL : eio;
     state.failed = state.failed || code != SQLITE_OK;
     pthread_mutex_unlock(&state.lock);
     return code;
@@ -311,10 +322,28 @@ bool watched_vfs_has_failed(void)
     return failed;
 }
 
-int watched_vfs_count(bool writes)
+int watched_vfs_count(watched_vfs_way way)
 {
-    int code = count_operation(SQLITE_IOERR, writes);
-    return code == SQLITE_FULL ? ENOSPC : code ? EIO : 0;
+    int code = 0;
+    pthread_mutex_lock(&state.lock);
+    if (is_hit(++state.count, way))
+        code = state.fault == WATCHED_VFS_FULL      ? ENOSPC
+               : state.fault == WATCHED_VFS_NOTHING ? -1
+               : state.fault == WATCHED_VFS_SHORT   ? (way == WATCHED_VFS_WRITES ? -2 : 0)
+                                                    : EIO;
+    state.failed = state.failed || code != 0;
+    pthread_mutex_unlock(&state.lock);
+    return code;
+}
+
+void watched_vfs_count_read(void)
+{
+    atomic_fetch_add(&state.failed_reads, 1);
+}
+
+uint64_t watched_vfs_failed_reads(void)
+{
+    return atomic_load(&state.failed_reads);
 }
 
 bool watched_vfs_is_failing(void)

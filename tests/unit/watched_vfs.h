@@ -16,15 +16,18 @@ typedef enum watched_vfs_fault {
     WATCHED_VFS_EIO,        /* the n-th operation only */
     WATCHED_VFS_EIO_STUCK,  /* and all that follow */
     WATCHED_VFS_FULL,       /* writes from the n-th operation on: the disk is full */
+    WATCHED_VFS_NOTHING,    /* the same, but they take nothing and give no reason */
+    WATCHED_VFS_SHORT,      /* the n-th operation, if it is a write of the library's own, takes half */
     WATCHED_VFS_FAULT_COUNT
 } watched_vfs_fault;
 
-/* Operations are opens, reads (those of io_uring too), writes, truncations, syncs, renames, deletions,
- * new folders and mappings of shared memory.
+/* Operations are opens, reads (those of io_uring too), writes, truncations, syncs, renames, deletions, links,
+ * new folders, listings of folders, the same through stdio, and mappings of shared memory.
  * The n-th from now fails (1 is the next); 0: none does. Counts begin anew. */
 void watched_vfs_fail(watched_vfs_fault fault, uint64_t n);
 uint64_t watched_vfs_operation_count(void); /* since watched_vfs_fail */
 bool watched_vfs_has_failed(void);          /* whether one did */
+uint64_t watched_vfs_failed_reads(void);    /* of segments, by io_uring or threads, since the start */
 
 /* ---- recording ---- */
 
@@ -56,8 +59,11 @@ void watched_vfs_forget(void);               /* frees what was recorded */
 
 /* ---- for watched_files.c ---- */
 
-/* Counts an operation; the errno it must fail with, or 0. */
-int watched_vfs_count(bool writes);
+typedef enum watched_vfs_way { WATCHED_VFS_READS, WATCHED_VFS_WRITES, WATCHED_VFS_DELETES } watched_vfs_way;
+
+/* Counts an operation; the errno it must fail with, or 0. NOTHING and SHORT come as -1 and -2. */
+int watched_vfs_count(watched_vfs_way way);
+void watched_vfs_count_read(void); /* one of watched_vfs_failed_reads */
 bool watched_vfs_is_failing(void); /* whether counting may make something fail */
 bool watched_vfs_is_recording(void);
 void watched_vfs_note(watched_vfs_event_kind kind, const char *path, uint64_t offset,

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from ._beside import watch_torch as _watch_torch
 from ._database import Database, open
 from ._errors import (
     BadImageError,
@@ -44,6 +45,7 @@ from ._types import (
     Added,
     Attributes,
     Box,
+    Calibration,
     Duplicate,
     DuplicateGroup,
     DuplicatesReport,
@@ -60,10 +62,11 @@ from ._types import (
     ReembedReport,
     Region,
     RepairReport,
+    SalvageReport,
     Stats,
     Swatch,
 )
-from ._upkeep import import_folder
+from ._upkeep import import_folder, salvage
 from ._version import __version__
 
 __all__ = [
@@ -75,6 +78,7 @@ __all__ = [
     "Box",
     "BusyError",
     "COLORS",
+    "Calibration",
     "CorruptError",
     "Database",
     "Duplicate",
@@ -110,6 +114,7 @@ __all__ = [
     "ReembedReport",
     "Region",
     "RepairReport",
+    "SalvageReport",
     "Results",
     "Stats",
     "Swatch",
@@ -130,3 +135,6 @@ def version() -> str:
     """The version of the library that is loaded; `__version__` is that of this package."""
     text: bytes = _lib.imgret_version_string()
     return text.decode()
+
+
+_watch_torch()

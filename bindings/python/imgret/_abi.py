@@ -109,10 +109,19 @@ SEARCH_WHOLE = 0
 SEARCH_OBJECTS = 1
 SEARCH_BOTH = 2
 
+RERANK_COLOR = 1
+RERANK_GEOMETRY = 2
+
 QUERY_PARTIAL = 1
 QUERY_HAS_ESTIMATES = 2
 
 LABEL_ASSIGN = 1
+
+LIKENESS_SIMILAR = 1
+LIKENESS_NEAR = 2
+LIKENESS_SAME = 3
+
+CALIBRATE_NO_COPIES = 1
 
 DUPLICATE_IDENTICAL = 1
 DUPLICATE_NEAR = 2
@@ -427,6 +436,9 @@ class QueryOptions(Structure):
         ("box", POINTER(Box)),
         ("search", c_uint32),
         ("region", c_uint32),
+        ("min_likeness", c_uint32),
+        ("rerank_by", c_uint32),
+        ("rerank_weight", c_double),
     ]
 
 
@@ -501,6 +513,32 @@ class LabelReport(Structure):
         ("examined_count", c_uint64),
         ("fitting_count", c_uint64),
         ("assigned_count", c_uint64),
+    ]
+
+
+class CalibrateOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("flags", c_uint32),
+        ("sample_count", c_uint32),
+        ("copy_max", c_uint32),
+    ]
+
+
+class Calibration(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("copy_count", c_uint32),
+        ("same_score", c_double),
+        ("near_score", c_double),
+        ("similar_score", c_double),
+        ("random_median", c_double),
+        ("random_high", c_double),
+        ("nearest_median", c_double),
+        ("image_count", c_uint64),
+        ("pair_count", c_uint64),
+        ("hash_pair_count", c_uint32),
+        ("reserved_zero", c_uint32),
     ]
 
 
@@ -677,6 +715,27 @@ class RepairReport(Structure):
     ]
 
 
+class SalvageOptions(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("busy_timeout_ms", c_uint32),
+        ("on_loss", check_fn),
+        ("user", c_void_p),
+    ]
+
+
+class SalvageReport(Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("salvaged", c_uint32),
+        ("image_count", c_uint64),
+        ("images_without_record", c_uint64),
+        ("images_lost", c_uint64),
+        ("loss_count", c_uint64),
+        ("original", c_char * 64),
+    ]
+
+
 backup_progress_fn = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
 
 
@@ -842,6 +901,8 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "results_free": (None, [c_void_p]),
     "count": (c_int32, [POINTER(c_uint64), c_void_p, POINTER(CountOptions), _error]),
     "label_examples": (c_int32, [c_void_p, POINTER(LabelOptions), POINTER(LabelReport), _error]),
+    "calibrate": (c_int32, [c_void_p, POINTER(CalibrateOptions), POINTER(Calibration), _error]),
+    "get_calibration": (c_int32, [c_void_p, POINTER(Calibration), _error]),
     "duplicates": (
         c_int32,
         [
@@ -867,6 +928,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "regions_at": (POINTER(Region), [c_void_p, c_uint64]),
     "regions_free": (None, [c_void_p]),
     "check": (c_int32, [c_void_p, check_fn, c_void_p, POINTER(c_uint64), _error]),
+    "salvage": (c_int32, [c_char_p, POINTER(SalvageOptions), POINTER(SalvageReport), _error]),
     "repair": (c_int32, [c_void_p, POINTER(RepairOptions), POINTER(RepairReport), _error]),
     "backup": (c_int32, [c_void_p, c_char_p, POINTER(BackupOptions), _error]),
     "export": (c_int32, [c_void_p, c_char_p, POINTER(TransferOptions), _error]),

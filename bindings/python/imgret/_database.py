@@ -329,6 +329,9 @@ class Database(Upkeep):
         main_object: bool = False,
         group: bool = False,
         estimated: bool = False,
+        min_likeness: Optional[str] = None,
+        rerank_by: Optional[str] = None,
+        rerank_weight: float = 0,
     ) -> Results:
         """The k images most alike to `what` (all that `add` takes) or to the image `id`.
 
@@ -347,7 +350,10 @@ class Database(Upkeep):
         colors: "red:2,#ffffff", or a list of names, (red, green, blue) and (color, weight);
         color_weight: theirs beside examples, 0.5 by default.
         diversity: 0 to 1. rerank: gets the best candidates as a list of hits and returns as many
-        scores. candidate_count: how many pictures colours, diversity and rerank look at.
+        scores. rerank_by: "color" or "geometry", what the candidates are also ranked by, with
+        rerank_weight, 0.5 by default. candidate_count: how many pictures colours, diversity and
+        reranking look at.
+        min_likeness: "similar", "near" or "same" in place of min_score: what `calibrate` found.
         cursor: `Results.cursor` of the page before, for the one that follows.
         box: ask with a part of the picture, (x, y, width, height) in pixels; main_object: with its
         main object; region: with that object of `id`. search: "whole" pictures, "objects" or
@@ -388,6 +394,9 @@ class Database(Upkeep):
             main_object,
             group,
             estimated,
+            min_likeness,
+            rerank_by,
+            rerank_weight,
         )
         handle = self._open_handle()
         if self._slow or input is None or input.kind < _abi.INPUT_VECTOR or rerank is not None:
@@ -435,6 +444,9 @@ class Database(Upkeep):
         main_object: bool = False,
         group: bool = False,
         estimated: bool = False,
+        min_likeness: Optional[str] = None,
+        rerank_by: Optional[str] = None,
+        rerank_weight: float = 0,
     ) -> Batch:
         """Answers many queries at once, far faster than one by one: `what` is a matrix of vectors,
         one a row (float32 memory is used as it is), or a list of pictures, vectors and ids.
@@ -469,6 +481,9 @@ class Database(Upkeep):
             main_object,
             group,
             estimated,
+            min_likeness,
+            rerank_by,
+            rerank_weight,
         )
         handle = self._open_handle()
         out = (ctypes.c_void_p * max(count, 1))()

@@ -164,6 +164,9 @@ def query_options(
     main_object: bool = False,
     group: bool = False,
     estimated: bool = False,
+    min_likeness: Optional[str] = None,
+    rerank_by: Optional[str] = None,
+    rerank_weight: float = 0,
 ) -> Options:
     """The struct for the keywords of Database.query."""
     if k < 1:
@@ -213,4 +216,9 @@ def query_options(
         options.search = number_of(_types.SEARCHES, search, "search")
     if region:
         options.region = region
+    if min_likeness is not None:
+        options.min_likeness = number_of(_types.LIKENESSES, min_likeness, "min_likeness")
+    if rerank_by is not None:
+        options.rerank_by = number_of(_types.RERANKS, rerank_by, "rerank_by")
+        options.rerank_weight = rerank_weight
     return options

@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 # label_score, region, its box, a reserved word, region_score, region_label.
 _HIT = struct.Struct("@IIIIqdPPPdIIIIIIdP")
 _free = lib.imgret_results_free
+_count = lib.imgret_results_count
+# imgret_results_at, as an address: an object of ctypes for the pointer takes as long as the call.
+_at = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64)(("imgret_results_at", lib))
 _string = ctypes.c_char_p  # of an address: a seventh of ctypes.string_at's time
 _ID_AT: int = _abi.Hit.id.offset
 _SCORE_AT: int = _abi.Hit.score.offset
+_uint32 = ctypes.c_uint32.from_address
+_NO_BOX = Box(0, 0, 0, 0)
+_BLOCK = 1024  # answers whose hits Batch.arrays copies at once
 _new = object.__new__
 _set = object.__setattr__
 
@@ -34,15 +40,12 @@ class _Hits:
 
     __slots__ = ("count", "address", "stride", "box")
 
-    def __init__(self, count: int, first: Any) -> None:
-        """`first` points to the first of them, when there is one."""
+    def __init__(self, count: int, address: int) -> None:
+        """`address` is that of the first, when there is one."""
         self.count = count
-        self.address = 0
-        self.stride = _HIT.size
-        self.box = Box(0, 0, 0, 0)  # the last one: of ready vectors all are alike
-        if count:
-            self.address = ctypes.addressof(first.contents)
-            self.stride = first.contents.size
+        self.address = address
+        self.stride = _uint32(address).value if count else _HIT.size
+        self.box = _NO_BOX  # the last one: of ready vectors all are alike
 
     def memory(self) -> ctypes.Array[ctypes.c_char]:
         return (ctypes.c_char * (self.count * self.stride)).from_address(self.address)
@@ -90,7 +93,7 @@ class _Hits:
 
 def hits_of(first: Any, count: int) -> List[Hit]:
     """Copies of hits that a callback was given."""
-    return _Hits(count, first).each()
+    return _Hits(count, ctypes.addressof(first.contents) if count else 0).each()
 
 
 class Results(Sequence[Hit]):
@@ -111,7 +114,7 @@ class Results(Sequence[Hit]):
         hits = self._looked
         if hits is None:
             pointer = self._pointer
-            hits = _Hits(lib.imgret_results_count(pointer), lib.imgret_results_at(pointer, 0))
+            hits = _Hits(_count(pointer), _at(pointer, 0) or 0)
             self._looked = hits
         return hits
 
@@ -211,7 +214,23 @@ class Batch(Sequence[Results]):
             raise ImportError("Batch.arrays needs numpy")
         ids = numpy.full((len(self), self._k), -1, numpy.int64)
         scores = numpy.full((len(self), self._k), numpy.nan, numpy.float64)
-        for row, results in enumerate(self._results):
-            ids[row, : len(results)] = results.ids
-            scores[row, : len(results)] = results.scores
+        for first in range(0, len(self), _BLOCK):
+            block = [results._hits for results in self._results[first : first + _BLOCK]]
+            if block:
+                self._fill(numpy, block, ids[first : first + _BLOCK], scores[first : first + _BLOCK])
         return ids, scores
+
+    def _fill(self, numpy: Any, block: List[_Hits], ids: IntArray, scores: DoubleArray) -> None:
+        """Copies the hits one answer behind another: then numpy sees them all as two matrices."""
+        stride = max(hits.stride for hits in block)  # of an answer without hits it is a guess
+        row_bytes = self._k * stride
+        memory = numpy.zeros(len(block) * row_bytes, numpy.uint8)
+        place = memory.ctypes.data
+        for hits in block:
+            if hits.count:
+                ctypes.memmove(place, hits.address, min(hits.count, self._k) * stride)
+            place += row_bytes
+        found = numpy.arange(self._k) < numpy.array([hits.count for hits in block])[:, None]
+        for out, offset in ((ids, _ID_AT), (scores, _SCORE_AT)):
+            seen = numpy.ndarray(out.shape, out.dtype, memory, offset, (row_bytes, stride))
+            numpy.copyto(out, seen, where=found)

@@ -37,6 +37,12 @@ SEARCHES = {
     _abi.SEARCH_OBJECTS: "objects",
     _abi.SEARCH_BOTH: "both",
 }
+LIKENESSES = {
+    _abi.LIKENESS_SIMILAR: "similar",
+    _abi.LIKENESS_NEAR: "near",
+    _abi.LIKENESS_SAME: "same",
+}
+RERANKS = {_abi.RERANK_COLOR: "color", _abi.RERANK_GEOMETRY: "geometry"}
 DUPLICATES = {
     _abi.DUPLICATE_IDENTICAL: "identical",
     _abi.DUPLICATE_NEAR: "near",
@@ -213,6 +219,24 @@ class DuplicateGroup:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What scores mean in a collection under its model: from same_score on pictures are as alike as one
+    and its copy encoded anew, from near_score on as one and its copy cut a little, from
+    similar_score on as few pictures at random; the rest is what that was measured from."""
+
+    same_score: float
+    near_score: float
+    similar_score: float
+    random_median: float
+    random_high: float
+    nearest_median: float
+    image_count: int
+    pair_count: int
+    copy_count: int
+    hash_pair_count: int
+
+
+@dataclass(frozen=True)
 class DuplicatesReport:
     """What Database.duplicates compared and found; the pictures to keep are not counted."""
 
@@ -252,6 +276,20 @@ class RepairReport:
     vectors_kept: int
     images_extracted: int
     images_lost: int
+
+
+@dataclass(frozen=True)
+class SalvageReport:
+    """What salvage did: images with a vector afterwards, how many of these lack their record
+    (metadata, label, attributes, perhaps the uri), and those whose vectors are lost. `original` names
+    the damaged file in the database's folder, "" when nothing was damaged."""
+
+    salvaged: bool
+    image_count: int
+    images_without_record: int
+    images_lost: int
+    original: str
+    losses: List[str]
 
 
 @dataclass(frozen=True)
@@ -474,6 +512,17 @@ def repair_report_of(row: _abi.RepairReport) -> RepairReport:
     return RepairReport(**_plain(row, RepairReport))
 
 
+def salvage_report_of(row: _abi.SalvageReport, losses: List[str]) -> SalvageReport:
+    return SalvageReport(
+        salvaged=bool(row.salvaged),
+        image_count=row.image_count,
+        images_without_record=row.images_without_record,
+        images_lost=row.images_lost,
+        original=text_of(row.original),
+        losses=losses,
+    )
+
+
 def _duplicate_of(row: _abi.Duplicate) -> Duplicate:
     return Duplicate(
         id=row.id,
@@ -501,6 +550,10 @@ def duplicate_group_of(row: _abi.DuplicateGroup) -> DuplicateGroup:
         word_of(KEEPS, row.keep_reason),
         tuple(map(_duplicate_of, members)),
     )
+
+
+def calibration_of(row: _abi.Calibration) -> Calibration:
+    return Calibration(**_plain(row, Calibration))
 
 
 def duplicates_report_of(row: _abi.DuplicatesReport) -> DuplicatesReport:

@@ -14,21 +14,25 @@ from ._library import lib
 from ._query import Params, c_ms, c_params, c_where
 from ._types import (
     DUPLICATES,
+    Calibration,
     DuplicateGroup,
     DuplicatesReport,
     IngestItem,
     ReembedReport,
     RepairReport,
+    SalvageReport,
     Stats,
+    calibration_of,
     duplicate_group_of,
     duplicates_report_of,
     item_of,
     number_of,
     reembed_report_of,
     repair_report_of,
+    salvage_report_of,
     stats_of,
 )
-from ._values import AnyPath, c_model, c_path
+from ._values import AnyPath, busy_ms, c_model, c_path
 
 T = TypeVar("T")
 
@@ -209,6 +213,34 @@ class Upkeep:
         listener.run(lambda: handle.call(lambda db, e: lib.imgret_reembed(db, options, report, e)))
         return reembed_report_of(report)
 
+    def calibrate(
+        self, *, sample_count: int = 0, copies: bool = True, copy_max: int = 0
+    ) -> Calibration:
+        """Measures what scores mean in this collection under its model, and stores it for
+        min_likeness and for `duplicates`.
+
+        sample_count: pictures that are looked at, 1,000 by default. copies: read some of their files,
+        at most copy_max (64 by default), to see how alike altered copies are. See docs/calibration.md.
+        """
+        options = _abi.CalibrateOptions(
+            ctypes.sizeof(_abi.CalibrateOptions),
+            0 if copies else _abi.CALIBRATE_NO_COPIES,
+            sample_count,
+            copy_max,
+        )
+        out, handle = _abi.Calibration(size=ctypes.sizeof(_abi.Calibration)), self._open_handle()
+        patiently(
+            lambda: handle.call(lambda db, e: lib.imgret_calibrate(db, options, out, e)),
+            abandon=True,
+        )
+        return calibration_of(out)
+
+    def calibration(self) -> Calibration:
+        """What `calibrate` stored; NotFoundError when it never did, or under another model."""
+        out = _abi.Calibration(size=ctypes.sizeof(_abi.Calibration))
+        self._open_handle().call(lambda db, e: lib.imgret_get_calibration(db, out, e))
+        return calibration_of(out)
+
     def duplicates(
         self,
         *,
@@ -224,7 +256,7 @@ class Upkeep:
         thread of the binding.
 
         kind: up to "identical", "near" or "similar" ones; similar_score: the least score of
-        similar ones, 0.95 by default under the cosine metric. turned: also mirrored pictures and
+        similar ones, by default what `calibrate` found, else 0.95 under the cosine metric. turned: also mirrored pictures and
         such that are turned by quarters. See docs/duplicates.md.
         """
         rows, row_count = c_params(params)
@@ -328,3 +360,27 @@ def import_folder(
             raise error_of(status, error.message)
 
     listener.run(work)
+
+
+def salvage(path: AnyPath, *, busy_seconds: Optional[float] = None) -> SalvageReport:
+    """Makes a damaged catalog.db anew from all that can be read; nobody may have the database open
+    (busy_seconds: how long to wait for them, as in `open`). Does nothing where nothing is wrong.
+    Database.repair afterwards extracts lost pictures again."""
+    raw_path = c_path(path)
+    losses: List[str] = []
+    listener = Listener(lambda message: losses.append(message.decode("utf-8", "replace")))
+    options = _abi.SalvageOptions(
+        size=ctypes.sizeof(_abi.SalvageOptions),
+        busy_timeout_ms=busy_ms(busy_seconds),
+        on_loss=_abi.check_fn(listener),
+    )
+    report = _abi.SalvageReport(size=ctypes.sizeof(_abi.SalvageReport))
+
+    def work() -> None:
+        error = _abi.Error(size=ctypes.sizeof(_abi.Error))
+        status = lib.imgret_salvage(raw_path, options, report, error)
+        if status:
+            raise error_of(status, error.message)
+
+    listener.run(work)
+    return salvage_report_of(report, losses)

@@ -1,4 +1,5 @@
-"""libimgret in the harness of ann-benchmarks: copy this folder to ann_benchmarks/algorithms/imgret.
+"""libimgret in the harness of ann-benchmarks: copy this folder to ann_benchmarks/algorithms/imgret,
+with a tarball of `make dist` for its Dockerfile.
 
 The class has the harness's interface: fit, set_query_arguments, query, batch_query,
 get_batch_results, get_additional. It also works without the harness.
