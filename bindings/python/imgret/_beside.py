@@ -12,7 +12,7 @@ import glob
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
-from typing import Any, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 _LIBRARY = "libtorch_cpu.so"
 
@@ -54,5 +54,6 @@ class _TorchWatch:
 
 
 def watch_torch() -> None:
-    if sys.platform == "linux" and not any(finder is _TorchWatch for finder in sys.meta_path):
+    finders: List[object] = list(sys.meta_path)
+    if sys.platform == "linux" and _TorchWatch not in finders:
         sys.meta_path.insert(0, _TorchWatch)
