@@ -86,8 +86,10 @@ static void fill(bench *b, imgret *db)
     imgret_error error = IMGRET_ERROR_INIT;
     start(b);
     for (uint32_t i = 0; i < b->count; i++) {
-        imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_VECTOR,
-                              .vector = b->vector, .dimension = b->dimension};
+        imgret_input input = {.size = sizeof input,
+                              .kind = IMGRET_INPUT_VECTOR,
+                              .vector = b->vector,
+                              .dimension = b->dimension};
         draw(b, i);
         if (i % BATCH == 0)
             check(imgret_begin(db, &error), &error);
@@ -97,7 +99,8 @@ static void fill(bench *b, imgret *db)
     }
     tell(b, "generated and stored");
     start(b);
-    imgret_optimize_options optimize = {.size = sizeof optimize, .flags = IMGRET_OPTIMIZE_FORCE,
+    imgret_optimize_options optimize = {.size = sizeof optimize,
+                                        .flags = IMGRET_OPTIMIZE_FORCE,
                                         .memory_bytes_max = (uint64_t)b->memory_mib << 20};
     check(imgret_optimize(db, &optimize, &error), &error);
     tell(b, "indexed");
@@ -133,10 +136,12 @@ static void find_label(bench *b, imgret *db)
     imgret_label_report report = {.size = sizeof report};
     imgret_input examples[EXAMPLES_MAX];
     for (uint32_t i = 0; i < b->examples; i++)
-        examples[i] = (imgret_input){.size = sizeof examples[i], .kind = IMGRET_INPUT_ID,
-                                     .id = 1 + (int64_t)i * CLUSTERS};
-    imgret_label_options options = {.size = sizeof options, .label = "first",
-                                    .examples = examples, .example_count = b->examples};
+        examples[i] = (imgret_input){
+            .size = sizeof examples[i], .kind = IMGRET_INPUT_ID, .id = 1 + (int64_t)i * CLUSTERS};
+    imgret_label_options options = {.size = sizeof options,
+                                    .label = "first",
+                                    .examples = examples,
+                                    .example_count = b->examples};
     start(b);
     check(imgret_label_examples(db, &options, &report, &error), &error);
     tell(b, "a label");

@@ -47,8 +47,8 @@ static double resident_mib(void)
     return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1048576.0;
 }
 
-static void report(const char *model, const char *way, uint64_t count, double mib,
-                   double first_mib, int json)
+static void report(const char *model, const char *way, uint64_t count, double mib, double first_mib,
+                   int json)
 {
     if (json)
         printf("{\"bench\":\"extract_memory\",\"model\":\"%s\",\"way\":\"%s\",\"pictures\":%llu,"
@@ -103,7 +103,9 @@ static void open_database(subject *out, const char *model, uint32_t threads)
     imgret_error error = IMGRET_ERROR_INIT;
     bench_make_folder(out->folder, sizeof out->folder);
     snprintf(path, sizeof path, "%s/memory.imgret", out->folder);
-    imgret_open_options options = {.size = sizeof options, .model = model, .threads = threads,
+    imgret_open_options options = {.size = sizeof options,
+                                   .model = model,
+                                   .threads = threads,
                                    .feature_cache_bytes = CACHE_BYTES};
     if (imgret_open(&out->db, path, &options, &error))
         bench_die("%s", error.message);
@@ -123,7 +125,9 @@ static void ask(subject *at, uint64_t number)
     if (file)
         fclose(file);
     memcpy(bytes + count, &number, sizeof number);
-    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_BYTES, .data = bytes,
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_BYTES,
+                          .data = bytes,
                           .data_bytes = count + sizeof number};
     imgret_query_options options = {.size = sizeof options, .k = 10};
     imgret_error error = IMGRET_ERROR_INIT;
@@ -163,8 +167,9 @@ int main(int argc, char **argv)
     uint32_t threads = (uint32_t)atoi(bench_option(argc, argv, "--threads", "0"));
     int json = bench_flag(argc, argv, "--json"), asks = bench_flag(argc, argv, "--database");
     if (!folder || most < GROUP)
-        bench_die("usage: %s FOLDER [--model SPEC] [--threads N] [--pictures N] [--database] [--json]",
-                  argv[0]);
+        bench_die(
+            "usage: %s FOLDER [--model SPEC] [--threads N] [--pictures N] [--database] [--json]",
+            argv[0]);
     list(folder);
     static subject at;
     if (asks)

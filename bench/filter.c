@@ -69,8 +69,11 @@ static void generate(bench *b)
     for (uint32_t i = 0; i < b->count; i++) {
         double where = chance();
         draw(b, centers, b->vectors + (size_t)i * b->dimension);
-        b->label_of[i] = where < 0.5 ? 0 : where < 0.6 ? 1 : where < 0.61 ? 2 : where < 0.611 ? 3
-                                                                                            : LABELS;
+        b->label_of[i] = where < 0.5     ? 0
+                         : where < 0.6   ? 1
+                         : where < 0.61  ? 2
+                         : where < 0.611 ? 3
+                                         : LABELS;
     }
     for (uint32_t i = 0; i < 3; i++)
         b->label_of[b->count / 4 * (i + 1)] = 4;
@@ -128,7 +131,9 @@ static imgret_results *ask(const bench *b, imgret *db, uint32_t query, int label
                           .kind = IMGRET_INPUT_VECTOR,
                           .vector = b->queries + (size_t)query * b->dimension,
                           .dimension = b->dimension};
-    imgret_param param = {.size = sizeof param, .kind = IMGRET_PARAM_TEXT, .name = "label",
+    imgret_param param = {.size = sizeof param,
+                          .kind = IMGRET_PARAM_TEXT,
+                          .name = "label",
                           .text = label < LABELS ? labels[label] : NULL};
     imgret_query_options options = {.size = sizeof options, .k = K, .effort = b->effort};
     if (label < LABELS) {

@@ -195,8 +195,8 @@ int main(int argc, char **argv)
         printf("%-30s %9s %12s %12s %12s\n"
                "%-30.30s %9u %10.1f/s %10.1f/s %10.1f/s %6.2f   (median of %u runs)\n",
                "model", "pictures", "ingest", "extract", "network", b.model, b.file_count,
-               per_second, extract_per_second, network_per_second,
-               per_second / network_per_second, runs);
+               per_second, extract_per_second, network_per_second, per_second / network_per_second,
+               runs);
     bench_remove_folder(b.scratch);
     return 0;
 }

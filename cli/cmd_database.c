@@ -252,8 +252,9 @@ static int repair(const cli_options *options, imgret *db, cli_form form)
     if (imgret_repair(db, &wanted, &report, &error) != IMGRET_OK)
         return cli_session_fail(&error);
     cli_note("%s: segments made anew: %u; vectors kept: %" PRIu64 ", extracted again: %" PRIu64
-             ", lost: %" PRIu64, options->db, report.segments_rebuilt, report.vectors_kept,
-             report.images_extracted, report.images_lost);
+             ", lost: %" PRIu64,
+             options->db, report.segments_rebuilt, report.vectors_kept, report.images_extracted,
+             report.images_lost);
     return report.images_lost ? CLI_EXIT_SOME_FAILED : CLI_EXIT_FOUND;
 }
 
@@ -263,8 +264,8 @@ int cli_check(const cli_options *options)
     int salvaged = options->repair ? salvage(options, form) : CLI_EXIT_FOUND;
     if (salvaged == CLI_EXIT_ERROR || salvaged == CLI_EXIT_INTERRUPTED)
         return salvaged;
-    imgret *db = cli_session_open(options, options->repair ? IMGRET_OPEN_EXISTING
-                                                           : IMGRET_OPEN_READ_ONLY);
+    imgret *db = cli_session_open(options,
+                                  options->repair ? IMGRET_OPEN_EXISTING : IMGRET_OPEN_READ_ONLY);
     if (!db)
         return CLI_EXIT_ERROR;
     imgret_error error = IMGRET_ERROR_INIT;

@@ -128,8 +128,8 @@ static int find_groups(imgret *db, const cli_options *options)
         cli_error("--min-score goes with --kind similar");
         return CLI_EXIT_ERROR;
     }
-    if (options->min_score.level && !cli_likeness_score(db, options->min_score.level,
-                                                        &wanted.similar_score, &error))
+    if (options->min_score.level &&
+        !cli_likeness_score(db, options->min_score.level, &wanted.similar_score, &error))
         return cli_session_fail(&error);
     if (!cli_params_read(&params, &wanted.param_count, options))
         return CLI_EXIT_ERROR;

@@ -1,7 +1,7 @@
 /* cmd_eval.c: eval and compare: how good the answers of a database are, and of two which is better. */
 #include "commands.h"
-#include "evaluate.h"
 #include "eval_ann.h"
+#include "evaluate.h"
 #include "json.h"
 #include "message.h"
 #include "output.h"
@@ -110,9 +110,10 @@ static bool write_svg(const char *name, const cli_evaluation *e)
     fputs("<polyline fill=\"none\" stroke=\"#1f6fb2\" stroke-width=\"2\" points=\"", file);
     for (int level = 0; level < CLI_RECALL_LEVELS; level++)
         fprintf(file, "%d,%.1f ", 60 + 34 * level, 320 - 300 * e->mean.curve[level]);
-    fprintf(file, "\"/>\n<text x=\"230\" y=\"354\" text-anchor=\"middle\">recall (mAP %.4f, %zu "
-                  "queries)</text>\n<text x=\"14\" y=\"170\" text-anchor=\"middle\" "
-                  "transform=\"rotate(-90 14 170)\">precision</text>\n</svg>\n",
+    fprintf(file,
+            "\"/>\n<text x=\"230\" y=\"354\" text-anchor=\"middle\">recall (mAP %.4f, %zu "
+            "queries)</text>\n<text x=\"14\" y=\"170\" text-anchor=\"middle\" "
+            "transform=\"rotate(-90 14 170)\">precision</text>\n</svg>\n",
             e->mean.average_precision, e->count);
     bool good = !ferror(file);
     if (fclose(file) != 0 || !good) {

@@ -130,9 +130,8 @@ static int extract_group(extraction *work, size_t first, uint32_t count)
     int32_t statuses[GROUP];
     imgret_error error = IMGRET_ERROR_INIT;
     for (uint32_t i = 0; i < count; i++)
-        inputs[i] = (imgret_input){.size = sizeof inputs[i],
-                                   .kind = IMGRET_INPUT_FILE,
-                                   .path = work->paths[first + i]};
+        inputs[i] = (imgret_input){
+            .size = sizeof inputs[i], .kind = IMGRET_INPUT_FILE, .path = work->paths[first + i]};
     size_t floats = (size_t)count * work->info.dimension;
     imgret_extraction wanted = {.size = sizeof wanted,
                                 .vectors = work->rows,
@@ -196,9 +195,8 @@ static int extract_paths(const cli_options *options, const cli_paths *paths)
                        .count = paths->count,
                        .out_path = options->output};
     imgret_error error = IMGRET_ERROR_INIT;
-    imgret_extractor_options open = {.size = sizeof open,
-                                     .threads = options->threads,
-                                     .plugin_path = options->plugin_path};
+    imgret_extractor_options open = {
+        .size = sizeof open, .threads = options->threads, .plugin_path = options->plugin_path};
     const char *model = options->model ? options->model : "classic";
     if (imgret_extractor_open(&work.extractor, model, &open, &error) != IMGRET_OK ||
         imgret_extractor_get_info(work.extractor, &work.info, &error) != IMGRET_OK) {
@@ -207,7 +205,7 @@ static int extract_paths(const cli_options *options, const cli_paths *paths)
     }
     char label[1025];
     work.has_labels = !work.out_path && imgret_extractor_get_label(work.extractor, 0, label,
-                                                                  sizeof label, NULL) == IMGRET_OK;
+                                                                   sizeof label, NULL) == IMGRET_OK;
     int status = close_out(&work, extract_all(&work));
     if (status == CLI_EXIT_FOUND || status == CLI_EXIT_SOME_FAILED)
         cli_note("%zu vectors of %u dimensions, %zu pictures failed", work.count,

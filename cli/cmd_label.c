@@ -27,8 +27,8 @@ static int32_t read_example(imgret_input *out, imgret *db, const char *word, img
         return IMGRET_OK;
     }
     char *path = cli_path_absolute(word);
-    imgret_list_options list = {.size = sizeof list, .uri = path, .limit = 1,
-                                .state = IMGRET_STATE_STORED};
+    imgret_list_options list = {
+        .size = sizeof list, .uri = path, .limit = 1, .state = IMGRET_STATE_STORED};
     imgret_records *records = NULL;
     int32_t code = path ? imgret_list(&records, db, &list, error) : IMGRET_OK;
     if (code == IMGRET_OK && imgret_records_count(records)) {
@@ -126,8 +126,7 @@ static int clear_named(imgret *db, const cli_options *options, uint64_t *cleared
         if (read_example(&named, db, options->words[i], &error) != IMGRET_OK)
             return cli_session_fail(&error);
         uint64_t before = *cleared;
-        if (named.kind == IMGRET_INPUT_ID &&
-            clear_one(db, named.id, cleared, &error) != IMGRET_OK)
+        if (named.kind == IMGRET_INPUT_ID && clear_one(db, named.id, cleared, &error) != IMGRET_OK)
             return cli_session_fail(&error);
         if (*cleared == before) {
             cli_error("%s: not in the database", options->words[i]);
@@ -197,11 +196,12 @@ int cli_label(const cli_options *options)
     if (options->clear)
         return clear(options);
     if (options->word_count < 2) {
-        cli_error("no %s given; see 'imgret help label'", options->word_count ? "example" : "label");
+        cli_error("no %s given; see 'imgret help label'",
+                  options->word_count ? "example" : "label");
         return CLI_EXIT_ERROR;
     }
-    imgret *db = cli_session_open(options, options->assign ? IMGRET_OPEN_EXISTING
-                                                           : IMGRET_OPEN_READ_ONLY);
+    imgret *db = cli_session_open(options,
+                                  options->assign ? IMGRET_OPEN_EXISTING : IMGRET_OPEN_READ_ONLY);
     if (!db)
         return CLI_EXIT_ERROR;
     size_t count = options->word_count - 1;

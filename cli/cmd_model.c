@@ -9,9 +9,8 @@
 imgret_extractor *cli_model_open(const cli_options *options, const char *model,
                                  imgret_extractor_info *info)
 {
-    imgret_extractor_options open = {.size = sizeof open,
-                                     .threads = options->threads,
-                                     .plugin_path = options->plugin_path};
+    imgret_extractor_options open = {
+        .size = sizeof open, .threads = options->threads, .plugin_path = options->plugin_path};
     imgret_error error = IMGRET_ERROR_INIT;
     imgret_extractor *extractor;
     *info = (imgret_extractor_info){.size = sizeof *info};
@@ -44,7 +43,8 @@ int cli_model(const cli_options *options)
         return for_each(options, cli_model_bench);
     if (strcmp(what, "compare") != 0)
         cli_error("'%s' is nothing that 'imgret model' does; it knows 'inspect', 'bench' and "
-                  "'compare'", what);
+                  "'compare'",
+                  what);
     else if (options->word_count != 2)
         cli_error("usage: imgret model compare SPEC REFERENCE.safetensors");
     else

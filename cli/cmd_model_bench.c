@@ -141,8 +141,8 @@ static int measure_all(bench *b, const char *model)
     if (b->form != CLI_FORM_JSON)
         printf("%s: %s, %u dimensions, loaded in %.0f ms, first picture %.0f ms\n"
                "%-6s %6s %10s %10s %10s %8s\n",
-               model, b->info.architecture, b->info.dimension, b->load_ms, b->first_ms, "",
-               "batch", "images/s", "best ms", "median ms", "MiB");
+               model, b->info.architecture, b->info.dimension, b->load_ms, b->first_ms, "", "batch",
+               "images/s", "best ms", "median ms", "MiB");
     for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++) {
         if (batches[i] > b->info.batch_max)
             continue;

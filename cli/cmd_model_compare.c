@@ -34,9 +34,9 @@ typedef struct comparison {
 
 /* How far two sets of rows are from each other. */
 typedef struct difference {
-    double max_abs;    /* largest difference */
-    double max_rel;    /* the same over the largest value of the reference */
-    double cosine_min; /* of the rows */
+    double max_abs;     /* largest difference */
+    double max_rel;     /* the same over the largest value of the reference */
+    double cosine_min;  /* of the rows */
     uint32_t top1_same; /* rows whose largest value stands at the same place */
 } difference;
 
@@ -113,8 +113,7 @@ static bool read_reference(comparison *work, const char *path, const imgret_extr
             is_table(path, &work->tensors[LOGITS], work->count, info->class_count));
 }
 
-static int extract(comparison *work, imgret_extractor *extractor,
-                   const imgret_extractor_info *info)
+static int extract(comparison *work, imgret_extractor *extractor, const imgret_extractor_info *info)
 {
     size_t picture_bytes = (size_t)3 * info->input_width * info->input_height;
     bool with_logits = work->tensors[LOGITS].found && info->class_count > 0;
@@ -165,8 +164,9 @@ static difference compare(const float *ours, const cli_tensor *theirs, bool norm
             found.max_abs = fmax(found.max_abs, fabs(x - y));
             largest = fmax(largest, fabs(y));
             own_top = ours[i] > ours[own_top] ? i : own_top;
-            other_top =
-                value_at(theirs, first + i) > value_at(theirs, first + other_top) ? i : other_top;
+            other_top = value_at(theirs, first + i) > value_at(theirs, first + other_top)
+                            ? i
+                            : other_top;
         }
         double length = sqrt(own * other) * scale;
         found.cosine_min = fmin(found.cosine_min, length > 0 ? dot / length : 0);
@@ -212,8 +212,7 @@ static int report(const comparison *work, const cli_options *options, const char
         print(form, model, "logits", work->count, &logits);
     }
     if (!good)
-        cli_note("%s is another model than the reference: a cosine is below %g", model,
-                 COSINE_MIN);
+        cli_note("%s is another model than the reference: a cosine is below %g", model, COSINE_MIN);
     return good ? CLI_EXIT_FOUND : CLI_EXIT_NOTHING;
 }
 

@@ -120,7 +120,7 @@ static int print_usable(subject *of, const cli_options *options)
     print(of);
     imgret_extractor_close(extractor);
     return of->report->status == IMGRET_OK && (extractor || !wanted) ? CLI_EXIT_FOUND
-                                                                    : CLI_EXIT_ERROR;
+                                                                     : CLI_EXIT_ERROR;
 }
 
 int cli_model_inspect(const cli_options *options, const char *model)

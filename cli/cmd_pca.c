@@ -199,7 +199,8 @@ static int train(const cli_options *options, const sample *from)
         cli_json_end();
     } else {
         cli_note("%s: %u of %u dimensions, %.1f%% of the variance, learned from %" PRIu64
-                 " vectors", options->output, dimension, from->dimension, 100 * kept, from->count);
+                 " vectors",
+                 options->output, dimension, from->dimension, 100 * kept, from->count);
     }
     return CLI_EXIT_FOUND;
 }

@@ -40,8 +40,8 @@ static void print_done(const cli_options *options, const imgret_reembed_report *
         cli_json_end();
     } else {
         cli_note("%s: %" PRIu64 " pictures embedded, %" PRIu64 " were so already, %" PRIu64
-                 " missing", options->db, report->embedded_count, report->resumed_count,
-                 report->missing_count);
+                 " missing",
+                 options->db, report->embedded_count, report->resumed_count, report->missing_count);
     }
 }
 

@@ -151,9 +151,11 @@ static const imgret_input *shown_input(const cli_question *question)
 static int query(imgret *db, const cli_question *question, const cli_options *options)
 {
     imgret_error error = IMGRET_ERROR_INIT;
-    imgret_query_options query_options = {
-        .size = sizeof query_options, .k = options->k, .where = options->where,
-        .effort = options->effort, .deadline_ms = options->deadline_ms};
+    imgret_query_options query_options = {.size = sizeof query_options,
+                                          .k = options->k,
+                                          .where = options->where,
+                                          .effort = options->effort,
+                                          .deadline_ms = options->deadline_ms};
     imgret_param *params;
     if (!isnan(options->min_score.number)) {
         query_options.flags = IMGRET_QUERY_MIN_SCORE;

@@ -4,10 +4,11 @@
 
 #include "options.h"
 
-#define CLI_EXIT_FOUND 0       /* or simply: done */
-#define CLI_EXIT_NOTHING 1     /* nothing found, or a named picture is not in the database */
-#define CLI_EXIT_ERROR 2       /* stderr says which */
-#define CLI_EXIT_SOME_FAILED 3 /* added, but some of the given pictures cannot be read;
+#define CLI_EXIT_FOUND 0   /* or simply: done */
+#define CLI_EXIT_NOTHING 1 /* nothing found, or a named picture is not in the database */
+#define CLI_EXIT_ERROR 2   /* stderr says which */
+#define CLI_EXIT_SOME_FAILED \
+    3 /* added, but some of the given pictures cannot be read;
                                 * or found, but stopped before the end */
 #define CLI_EXIT_INTERRUPTED 130
 

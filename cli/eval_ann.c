@@ -132,8 +132,8 @@ static int32_t prepare(bench *b, imgret_error *error)
 {
     int32_t code = for_each_image(b, draw, error);
     for (uint32_t i = 0; i < b->count && code == IMGRET_OK; i++)
-        code = imgret_get_vector(b->db, b->queries[i].id, b->queries[i].vector,
-                                 b->stats.dimension, error);
+        code = imgret_get_vector(b->db, b->queries[i].id, b->queries[i].vector, b->stats.dimension,
+                                 error);
     return code == IMGRET_OK ? for_each_image(b, compare_all, error) : code;
 }
 
@@ -217,7 +217,9 @@ int cli_eval_ann(imgret *db, const cli_options *options)
 {
     static const uint32_t efforts[] = {10, 16, 32, 64, 128, 256, 512};
     imgret_error error = IMGRET_ERROR_INIT;
-    bench b = {.db = db, .stats = {.size = sizeof b.stats}, .k = options->k ? options->k : K,
+    bench b = {.db = db,
+               .stats = {.size = sizeof b.stats},
+               .k = options->k ? options->k : K,
                .room = options->sample ? options->sample : SAMPLE};
     int status = CLI_EXIT_FOUND;
     int32_t code = imgret_get_stats(db, &b.stats, &error);

@@ -78,15 +78,16 @@ static void score(cli_scored *scored, const cli_truth *truth, const imgret_resul
                    truth->class_sizes[scored->query->class_index] - 1);
 }
 
-static bool ask(cli_evaluation *out, imgret *db, const cli_truth *truth, size_t first,
-                size_t count, bool *relevant)
+static bool ask(cli_evaluation *out, imgret *db, const cli_truth *truth, size_t first, size_t count,
+                bool *relevant)
 {
     imgret_error error = IMGRET_ERROR_INIT;
     imgret_input inputs[BATCH] = {{.size = 0}}; /* those that are asked are filled in */
     imgret_results *results[BATCH];
     imgret_query_options options = {.size = sizeof options, .k = out->depth};
     for (size_t i = 0; i < count; i++)
-        inputs[i] = (imgret_input){.size = sizeof inputs[i], .kind = IMGRET_INPUT_ID,
+        inputs[i] = (imgret_input){.size = sizeof inputs[i],
+                                   .kind = IMGRET_INPUT_ID,
                                    .id = out->queries[first + i].query->id};
     if (imgret_query_batch(results, db, inputs, count, &options, &error) != IMGRET_OK) {
         cli_session_fail(&error);

@@ -17,7 +17,7 @@ typedef struct cli_evaluation {
     size_t lonely_count; /* those */
     uint32_t depth;      /* results looked at for each */
     cli_metrics mean;
-    double accuracy;     /* share of queries whose `predicted` is right */
+    double accuracy; /* share of queries whose `predicted` is right */
 } cli_evaluation;
 
 /* `query_max`, 0: all, chooses that many at random by `seed`. Results without class are not relevant. The

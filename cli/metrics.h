@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLI_CUTOFFS 6 /* 1, 5, 10, 20, 50, 100 */
+#define CLI_CUTOFFS 6        /* 1, 5, 10, 20, 50, 100 */
 #define CLI_RECALL_LEVELS 11 /* 0, 0.1, ... 1 */
 
 extern const uint32_t cli_cutoffs[CLI_CUTOFFS];
@@ -16,10 +16,12 @@ typedef struct cli_metrics {
     double precision[CLI_CUTOFFS]; /* relevant ones among the first k, divided by k */
     double recall[CLI_CUTOFFS];    /* divided by all relevant ones */
     double ndcg[CLI_CUTOFFS];      /* gain 1, discount 1 / log2(rank + 1) */
-    double average_precision;      /* precision at each relevant rank, summed, divided by all relevant ones */
-    double r_precision;            /* precision at rank R, of R relevant ones */
-    double reciprocal_rank;        /* of the first relevant one; 0: none */
-    double curve[CLI_RECALL_LEVELS]; /* interpolated: the greatest precision at this recall or above */
+    double
+        average_precision; /* precision at each relevant rank, summed, divided by all relevant ones */
+    double r_precision;    /* precision at rank R, of R relevant ones */
+    double reciprocal_rank; /* of the first relevant one; 0: none */
+    double
+        curve[CLI_RECALL_LEVELS]; /* interpolated: the greatest precision at this recall or above */
 } cli_metrics;
 
 /* `relevant[i]` tells of rank i + 1; what is not among `count` ranks was not found. `relevant_count` is
@@ -33,8 +35,8 @@ void cli_metrics_divide(cli_metrics *sum, size_t count);
 /* Paired values of two systems over the same queries. */
 typedef struct cli_comparison {
     double mean_a, mean_b;
-    double p_value;    /* two-sided, Fisher's randomisation test */
-    double low, high;  /* 95% interval of mean_b - mean_a by the bootstrap (percentiles) */
+    double p_value;       /* two-sided, Fisher's randomisation test */
+    double low, high;     /* 95% interval of mean_b - mean_a by the bootstrap (percentiles) */
     size_t better, worse; /* queries where b is above, below a */
 } cli_comparison;
 

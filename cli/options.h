@@ -58,8 +58,8 @@ typedef struct cli_score {
 /* What the command line said. Text points into argv; `words` is freed by cli_options_free. */
 struct cli_options {
     const cli_command *command; /* NULL for a bare --help or --version */
-    const char *db;     /* the first word: a database, for commands whose usage says DB */
-    const char **words; /* after DB */
+    const char *db;             /* the first word: a database, for commands whose usage says DB */
+    const char **words;         /* after DB */
     size_t word_count;
     bool help;
     bool version;
@@ -80,7 +80,7 @@ struct cli_options {
     uint32_t metric;
     uint32_t vector_type;
     uint32_t k;
-    int64_t id;       /* 0: not given */
+    int64_t id; /* 0: not given */
     cli_score min_score;
     bool force;
     uint32_t memory_mib; /* 0: no limit */
@@ -94,7 +94,7 @@ struct cli_options {
     uint32_t effort;
     bool stats;
     bool estimated;
-    const char *color; /* "#c03020:2,white" */
+    const char *color;   /* "#c03020:2,white" */
     double color_weight; /* NaN: not given, as the next */
     double diversity;
     cli_list weights;  /* numbers, of the examples in their order */

@@ -43,8 +43,8 @@ static bool add_example(cli_question *out, const char *word, int64_t id, double 
         input->kind = IMGRET_INPUT_ID;
         input->id = id;
     }
-    out->terms[out->count++] =
-        (imgret_term){.size = sizeof out->terms[0], .input = input, .weight = weight};
+    out->terms[out->count++] = (imgret_term){
+        .size = sizeof out->terms[0], .input = input, .weight = weight};
     return id || strcmp(word, "-") != 0 || read_stdin(out, input);
 }
 

@@ -144,8 +144,8 @@ void cli_regions_print_objects(imgret *db, int64_t id)
 
 static void write_object(FILE *out, const imgret_region *object)
 {
-    fprintf(out, "{\"region\":%u,\"box\":[%u,%u,%u,%u],\"score\":%.9g,\"label\":",
-            object->ordinal, object->x, object->y, object->width, object->height, object->score);
+    fprintf(out, "{\"region\":%u,\"box\":[%u,%u,%u,%u],\"score\":%.9g,\"label\":", object->ordinal,
+            object->x, object->y, object->width, object->height, object->score);
     if (object->label) {
         fputc('"', out);
         cli_text_json(out, object->label);

@@ -27,9 +27,8 @@ static bool add(cli_files *files, const char *path)
 static bool is_file(const FTSENT *entry)
 {
     struct stat info;
-    return entry->fts_info == FTS_F ||
-           (entry->fts_info == FTS_SL && stat(entry->fts_path, &info) == 0 &&
-            S_ISREG(info.st_mode));
+    return entry->fts_info == FTS_F || (entry->fts_info == FTS_SL &&
+                                        stat(entry->fts_path, &info) == 0 && S_ISREG(info.st_mode));
 }
 
 /* Folders in the order of their names: the same tree gives the same list everywhere. */

@@ -188,8 +188,7 @@ static bool read_members(reader *r, cli_tensor *wanted, size_t wanted_count, con
         if (!read_entry(r, &found))
             return false;
         for (size_t i = 0; i < wanted_count; i++)
-            if (is_text(&name, wanted[i].name) &&
-                !fill(r, &wanted[i], &found, data, data_bytes))
+            if (is_text(&name, wanted[i].name) && !fill(r, &wanted[i], &found, data, data_bytes))
                 return false;
     } while (take(r, ','));
     return need(r, '}');

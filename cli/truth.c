@@ -180,8 +180,7 @@ static uint32_t class_of(cli_truth *truth, const char *label, size_t bytes)
     return truth->class_count - 1;
 }
 
-static bool add_item(cli_truth *truth, const imgret_record *record, const char *label,
-                     size_t bytes)
+static bool add_item(cli_truth *truth, const imgret_record *record, const char *label, size_t bytes)
 {
     if (truth->count == truth->room) {
         size_t room = truth->room ? 2 * truth->room : 1024;

@@ -54,10 +54,11 @@ static bool add(cli_watch *watch, const char *path, bool recurse, int depth)
         return errno == ENOENT || errno == ENOTDIR; /* gone meanwhile: its folder told */
     DIR *stream = recurse && depth < DEPTH_MAX ? opendir(path) : NULL;
     bool good = depth < DEPTH_MAX;
-    for (struct dirent *item; stream && (item = readdir(stream)) && !cli_session_is_interrupted();) {
+    for (struct dirent *item;
+         stream && (item = readdir(stream)) && !cli_session_is_interrupted();) {
         struct stat info;
-        if (item->d_name[0] == '.' || fstatat(dirfd(stream), item->d_name, &info,
-                                              AT_SYMLINK_NOFOLLOW) != 0 ||
+        if (item->d_name[0] == '.' ||
+            fstatat(dirfd(stream), item->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
             !S_ISDIR(info.st_mode))
             continue;
         size_t bytes = strlen(path) + strlen(item->d_name) + 2;

@@ -237,8 +237,8 @@ static float distance_squared(const float *a, const float *b, uint32_t n)
     return total;
 }
 
-static void offer_neighbor(float *distances, uint32_t *ids, uint32_t *count, uint32_t k, float distance,
-                  uint32_t id)
+static void offer_neighbor(float *distances, uint32_t *ids, uint32_t *count, uint32_t k,
+                           float distance, uint32_t id)
 {
     if (*count == k && distance >= distances[k - 1])
         return;
@@ -264,11 +264,11 @@ static void *find_truth(void *argument)
         uint32_t end = first + BLOCK < work->queries->count ? first + BLOCK : work->queries->count;
         for (uint32_t i = 0; i < work->base->count; i++)
             for (uint32_t q = first; q < end; q++)
-                offer_neighbor(distances[q - first], work->out + (size_t)q * work->k, &counts[q - first],
-                      work->k,
-                      distance_squared(work->base->rows + (size_t)i * n,
-                                       work->queries->rows + (size_t)q * n, n),
-                      i);
+                offer_neighbor(distances[q - first], work->out + (size_t)q * work->k,
+                               &counts[q - first], work->k,
+                               distance_squared(work->base->rows + (size_t)i * n,
+                                                work->queries->rows + (size_t)q * n, n),
+                               i);
     }
     return NULL;
 }

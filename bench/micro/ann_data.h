@@ -18,8 +18,8 @@ typedef struct ann_recipe {
     uint32_t count, query_count, dimension;
     uint32_t manifold; /* dimensions in which the points really vary; more is harder */
     uint32_t clusters;
-    float spread;      /* of a cluster against the distance between clusters; more is harder */
-    float noise;       /* share of noise in every output dimension */
+    float spread; /* of a cluster against the distance between clusters; more is harder */
+    float noise;  /* share of noise in every output dimension */
     uint64_t seed;
 } ann_recipe;
 

@@ -73,33 +73,59 @@ static int parse(settings *s, int count, char **words)
     for (int i = 1; i < count; i++) {
         const char *name = words[i], *value = i + 1 < count ? words[i + 1] : "";
         int took = 1;
-        if (!strcmp(name, "--base")) s->base = value;
-        else if (!strcmp(name, "--queries")) s->queries = value;
-        else if (!strcmp(name, "--index")) s->index = value;
-        else if (!strcmp(name, "--cache")) s->cache = value;
-        else if (!strcmp(name, "--gen")) { if (parse_recipe(s, value)) return -1; }
-        else if (!strcmp(name, "--n")) s->base_max = (uint32_t)atoi(value);
-        else if (!strcmp(name, "--nq")) s->query_max = (uint32_t)atoi(value);
-        else if (!strcmp(name, "--k")) s->k = (uint32_t)atoi(value);
-        else if (!strcmp(name, "--threads")) s->threads = (uint32_t)atoi(value);
-        else if (!strcmp(name, "--bits")) s->bits = (uint32_t)atoi(value);
-        else if (!strcmp(name, "--degree")) s->degree = (uint32_t)atoi(value);
-        else if (!strcmp(name, "--beam")) s->beam = (uint32_t)atoi(value);
-        else if (!strcmp(name, "--alpha")) s->alpha = (float)atof(value);
-        else if (!strcmp(name, "--centroids")) s->centroids = (uint32_t)atoi(value);
-        else if (!strcmp(name, "--merge")) s->merge = (uint32_t)atoi(value);
-        else if (!strcmp(name, "--build-memory")) s->build_memory = strtoull(value, NULL, 10);
-        else if (!strcmp(name, "--ram")) s->ram = strtoull(value, NULL, 10);
-        else if (!strcmp(name, "--efforts")) parse_efforts(s, value);
-        else if (!strcmp(name, "--certainty")) s->certainty = (float)atof(value);
+        if (!strcmp(name, "--base"))
+            s->base = value;
+        else if (!strcmp(name, "--queries"))
+            s->queries = value;
+        else if (!strcmp(name, "--index"))
+            s->index = value;
+        else if (!strcmp(name, "--cache"))
+            s->cache = value;
+        else if (!strcmp(name, "--gen")) {
+            if (parse_recipe(s, value))
+                return -1;
+        } else if (!strcmp(name, "--n"))
+            s->base_max = (uint32_t)atoi(value);
+        else if (!strcmp(name, "--nq"))
+            s->query_max = (uint32_t)atoi(value);
+        else if (!strcmp(name, "--k"))
+            s->k = (uint32_t)atoi(value);
+        else if (!strcmp(name, "--threads"))
+            s->threads = (uint32_t)atoi(value);
+        else if (!strcmp(name, "--bits"))
+            s->bits = (uint32_t)atoi(value);
+        else if (!strcmp(name, "--degree"))
+            s->degree = (uint32_t)atoi(value);
+        else if (!strcmp(name, "--beam"))
+            s->beam = (uint32_t)atoi(value);
+        else if (!strcmp(name, "--alpha"))
+            s->alpha = (float)atof(value);
+        else if (!strcmp(name, "--centroids"))
+            s->centroids = (uint32_t)atoi(value);
+        else if (!strcmp(name, "--merge"))
+            s->merge = (uint32_t)atoi(value);
+        else if (!strcmp(name, "--build-memory"))
+            s->build_memory = strtoull(value, NULL, 10);
+        else if (!strcmp(name, "--ram"))
+            s->ram = strtoull(value, NULL, 10);
+        else if (!strcmp(name, "--efforts"))
+            parse_efforts(s, value);
+        else if (!strcmp(name, "--certainty"))
+            s->certainty = (float)atof(value);
         else {
             took = 0;
-            if (!strcmp(name, "--estimated")) s->estimated = 1;
-            else if (!strcmp(name, "--single")) s->single = 1;
-            else if (!strcmp(name, "--cosine")) s->cosine = 1;
-            else if (!strcmp(name, "--f32")) s->f32 = 1;
-            else if (!strcmp(name, "--keep")) s->rebuild = 0;
-            else return -1;
+            if (!strcmp(name, "--estimated"))
+                s->estimated = 1;
+            else if (!strcmp(name, "--single"))
+                s->single = 1;
+            else if (!strcmp(name, "--cosine"))
+                s->cosine = 1;
+            else if (!strcmp(name, "--f32"))
+                s->f32 = 1;
+            else if (!strcmp(name, "--keep"))
+                s->rebuild = 0;
+            else
+                return -1;
         }
         i += took;
     }
@@ -138,8 +164,13 @@ static int build_part(const settings *s, const ann_set *base, uint32_t first, ui
         .dimension = base->dimension,
         .metric = s->cosine ? IMGRET_METRIC_COSINE : IMGRET_METRIC_L2,
         .vector_type = s->f32 ? IMGRET_VECTOR_F32 : IMGRET_VECTOR_F16,
-        .code_bits = s->bits, .degree = s->degree, .beam = s->beam, .alpha = s->alpha,
-        .centroid_count = s->centroids, .seed = 42, .pool = pool,
+        .code_bits = s->bits,
+        .degree = s->degree,
+        .beam = s->beam,
+        .alpha = s->alpha,
+        .centroid_count = s->centroids,
+        .seed = 42,
+        .pool = pool,
         .memory_bytes_max = s->build_memory,
     };
     feed f = {base, first, end, s->f32, malloc(base->dimension * sizeof(uint16_t))};
@@ -155,12 +186,12 @@ static int build_part(const settings *s, const ann_set *base, uint32_t first, ui
         fprintf(stderr, "build: %s\n", error.message);
         return -1;
     }
-    printf("%s %.1f s (codes %.1f, graph %.1f; processors %.1f s), %.0f MiB of memory, file %.0f MiB, "
-           "%llu taken over\n",
-           onto ? "merge" : "build", (double)report.total_us * 1e-6, (double)report.encode_us * 1e-6,
-           (double)report.graph_us * 1e-6, cpu_seconds() - cpu,
-           (double)report.memory_bytes / 1048576,
-           (double)report.file_bytes / 1048576, (unsigned long long)report.taken_count);
+    printf(
+        "%s %.1f s (codes %.1f, graph %.1f; processors %.1f s), %.0f MiB of memory, file %.0f MiB, "
+        "%llu taken over\n",
+        onto ? "merge" : "build", (double)report.total_us * 1e-6, (double)report.encode_us * 1e-6,
+        (double)report.graph_us * 1e-6, cpu_seconds() - cpu, (double)report.memory_bytes / 1048576,
+        (double)report.file_bytes / 1048576, (unsigned long long)report.taken_count);
     return 0;
 }
 
@@ -209,7 +240,9 @@ static int measure(const settings *s, ir_segment *segment, const ann_set *querie
     double *times = calloc(count, sizeof *times);
     for (uint32_t q = 0; q < count; q++) {
         searches[q] = (ir_search){.vector = queries->rows + (size_t)q * queries->dimension,
-                                  .k = s->k, .effort = effort, .certainty = s->certainty,
+                                  .k = s->k,
+                                  .effort = effort,
+                                  .certainty = s->certainty,
                                   .flags = s->estimated ? IR_SEARCH_ESTIMATED : 0};
         results[q].neighbors = neighbors + (size_t)q * s->k;
     }
@@ -231,9 +264,9 @@ static int measure(const settings *s, ir_segment *segment, const ann_set *querie
     if (status)
         fprintf(stderr, "search: %s\n", error.message);
     else
-        printf("%6u  %.4f  %6.2f reads  %8.0f/s %6.1f us cpu  %5.0f hops %6.0f signs %5.0f ranks", effort,
-               recall_of(results, truth, count, s->k), (double)stats.reads / n, n / elapsed, cpu / n * 1e6,
-               (double)stats.hops / n, (double)stats.sign_estimates / n,
+        printf("%6u  %.4f  %6.2f reads  %8.0f/s %6.1f us cpu  %5.0f hops %6.0f signs %5.0f ranks",
+               effort, recall_of(results, truth, count, s->k), (double)stats.reads / n, n / elapsed,
+               cpu / n * 1e6, (double)stats.hops / n, (double)stats.sign_estimates / n,
                (double)stats.rank_estimates / n);
     if (s->single) {
         qsort(times, count, sizeof times[0], by_value);
@@ -278,7 +311,8 @@ static uint32_t *load_all(settings *s, ann_set *base, ann_set *queries)
     if (file) {
         if (move_set(file, base, 0) && move_set(file, queries, 0)) {
             truth = malloc((size_t)queries->count * s->k * sizeof truth[0]);
-            if (truth && fread(truth, sizeof truth[0] * s->k, queries->count, file) != queries->count)
+            if (truth &&
+                fread(truth, sizeof truth[0] * s->k, queries->count, file) != queries->count)
                 truth = NULL;
         }
         fclose(file);
@@ -323,11 +357,12 @@ int main(int count, char **words)
     ir_segment_get_info(segment, &info);
     uint64_t ram = info.sign_bytes + info.rank_bytes + info.graph_bytes + info.id_bytes +
                    info.check_bytes + info.other_bytes;
-    printf("RAM %.1f B a vector: signs %.1f ranks %.1f graph %.1f checks %.1f other %.1f; %u bits\n",
-           (double)ram / base.count, (double)info.sign_bytes / base.count,
-           (double)info.rank_bytes / base.count, (double)info.graph_bytes / base.count,
-           (double)info.check_bytes / base.count,
-           (double)(info.other_bytes + info.id_bytes) / base.count, info.code_bits_in_ram);
+    printf(
+        "RAM %.1f B a vector: signs %.1f ranks %.1f graph %.1f checks %.1f other %.1f; %u bits\n",
+        (double)ram / base.count, (double)info.sign_bytes / base.count,
+        (double)info.rank_bytes / base.count, (double)info.graph_bytes / base.count,
+        (double)info.check_bytes / base.count,
+        (double)(info.other_bytes + info.id_bytes) / base.count, info.code_bits_in_ram);
     printf("effort  recall@%u\n", s.k);
     int status = 0;
     for (uint32_t i = 0; !status && i < s.effort_count; i++)

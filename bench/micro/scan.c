@@ -26,9 +26,9 @@
 
 /* The sums of a read belong in registers. */
 #if defined(__clang__)
-#define UNROLL _Pragma("unroll")
+#define UNROLL_FOR _Pragma("unroll") for
 #else
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL_FOR _Pragma("GCC unroll 8") for
 #endif
 
 typedef struct bench_settings {
@@ -46,14 +46,14 @@ typedef struct bench_settings {
 __attribute__((target("avx512f"))) static uint64_t read_512(const char *from, size_t bytes)
 {
     __m512i sums[8];
-    UNROLL for (size_t j = 0; j < 8; j++)
+    UNROLL_FOR (size_t j = 0; j < 8; j++)
         sums[j] = _mm512_setzero_si512();
     for (size_t at = 0; at + 512 <= bytes; at += 512)
-        UNROLL for (size_t j = 0; j < 8; j++) {
+        UNROLL_FOR (size_t j = 0; j < 8; j++) {
             _mm_prefetch(from + at + j * 64 + 4096, _MM_HINT_T0);
             sums[j] = _mm512_or_si512(sums[j], _mm512_loadu_si512(from + at + j * 64));
         }
-    UNROLL for (size_t j = 1; j < 8; j++)
+    UNROLL_FOR (size_t j = 1; j < 8; j++)
         sums[0] = _mm512_or_si512(sums[0], sums[j]);
     return (uint64_t)_mm512_reduce_or_epi64(sums[0]);
 }
@@ -61,15 +61,15 @@ __attribute__((target("avx512f"))) static uint64_t read_512(const char *from, si
 __attribute__((target("avx2"))) static uint64_t read_256(const char *from, size_t bytes)
 {
     __m256i sums[8];
-    UNROLL for (size_t j = 0; j < 8; j++)
+    UNROLL_FOR (size_t j = 0; j < 8; j++)
         sums[j] = _mm256_setzero_si256();
     for (size_t at = 0; at + 256 <= bytes; at += 256)
-        UNROLL for (size_t j = 0; j < 8; j++) {
+        UNROLL_FOR (size_t j = 0; j < 8; j++) {
             _mm_prefetch(from + at + j * 32 + 4096, _MM_HINT_T0);
             sums[j] = _mm256_or_si256(
                 sums[j], _mm256_loadu_si256((const __m256i *)(const void *)(from + at + j * 32)));
         }
-    UNROLL for (size_t j = 1; j < 8; j++)
+    UNROLL_FOR (size_t j = 1; j < 8; j++)
         sums[0] = _mm256_or_si256(sums[0], sums[j]);
     return (uint64_t)_mm256_extract_epi64(sums[0], 0);
 }
@@ -77,13 +77,13 @@ __attribute__((target("avx2"))) static uint64_t read_256(const char *from, size_
 static uint64_t read_128(const char *from, size_t bytes)
 {
     uint64x2_t sums[8];
-    UNROLL for (size_t j = 0; j < 8; j++)
+    UNROLL_FOR (size_t j = 0; j < 8; j++)
         sums[j] = vdupq_n_u64(0);
     for (size_t at = 0; at + 128 <= bytes; at += 128)
-        UNROLL for (size_t j = 0; j < 8; j++)
-            sums[j] = vorrq_u64(sums[j], vld1q_u64((const uint64_t *)(const void *)(from + at) +
-                                                   2 * j));
-    UNROLL for (size_t j = 1; j < 8; j++)
+        UNROLL_FOR (size_t j = 0; j < 8; j++)
+            sums[j] = vorrq_u64(sums[j],
+                                vld1q_u64((const uint64_t *)(const void *)(from + at) + 2 * j));
+    UNROLL_FOR (size_t j = 1; j < 8; j++)
         sums[0] = vorrq_u64(sums[0], sums[j]);
     return vgetq_lane_u64(sums[0], 0);
 }
@@ -198,8 +198,7 @@ static double median(double *values, uint32_t count)
 static bool search_once(const ir_delta *delta, const bench_settings *settings, const float *query,
                         ir_pool *pool, ir_neighbor *out)
 {
-    ir_delta_query ask = {
-        .vector = query, .k = settings->k, .score_min = -INFINITY, .pool = pool};
+    ir_delta_query ask = {.vector = query, .k = settings->k, .score_min = -INFINITY, .pool = pool};
     uint32_t count;
     return ir_delta_search(delta, &ask, out, &count, NULL, NULL) == IMGRET_OK;
 }

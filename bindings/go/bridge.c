@@ -96,8 +96,8 @@ int32_t imgret_go_query(imgret_go_answer *out, imgret *db, const imgret_input *i
         wanted.rerank_user = (void *)user;
     }
     const uint32_t *before = imgret_set_stop(stop);
-    int32_t status =
-        imgret_query(&results, db, whole_input(&given, input, data, vector), &wanted, error);
+    int32_t status = imgret_query(&results, db, whole_input(&given, input, data, vector), &wanted,
+                                  error);
     imgret_set_stop(before);
     if (!status)
         imgret_go_look(out, results);
@@ -324,8 +324,7 @@ int32_t imgret_go_repair(imgret *db, const imgret_repair_options *options, uintp
 }
 
 int32_t imgret_go_reembed(imgret *db, const imgret_reembed_options *options, uintptr_t user,
-                          const uint32_t *stop, imgret_reembed_report *report,
-                          imgret_error *error)
+                          const uint32_t *stop, imgret_reembed_report *report, imgret_error *error)
 {
     imgret_reembed_options wanted = *options;
     wanted.on_item = tell_item;
@@ -360,8 +359,7 @@ int32_t imgret_go_export(imgret *db, const char *folder, uintptr_t user, const u
     return status;
 }
 
-int32_t imgret_go_import(const char *path, const char *folder, uintptr_t user,
-                         imgret_error *error)
+int32_t imgret_go_import(const char *path, const char *folder, uintptr_t user, imgret_error *error)
 {
     imgret_transfer_options wanted = {
         .size = sizeof wanted, .on_progress = tell_done, .user = (void *)user};

@@ -61,8 +61,7 @@ int32_t imgret_go_begin(imgret *db, const uint32_t *stop, imgret_error *error);
 
 /* With callbacks; `user` is where to find them. */
 int32_t imgret_go_ingest(imgret *db, const imgret_ingest_options *options, uintptr_t user,
-                         const uint32_t *stop, imgret_ingest_progress *report,
-                         imgret_error *error);
+                         const uint32_t *stop, imgret_ingest_progress *report, imgret_error *error);
 int32_t imgret_go_optimize(imgret *db, const imgret_optimize_options *options, uintptr_t user,
                            const uint32_t *stop, imgret_error *error);
 int32_t imgret_go_check(imgret *db, uintptr_t user, const uint32_t *stop, uint64_t *problem_count,
@@ -72,14 +71,12 @@ int32_t imgret_go_salvage(const char *path, uint32_t busy_timeout_ms, uintptr_t 
 int32_t imgret_go_repair(imgret *db, const imgret_repair_options *options, uintptr_t user,
                          const uint32_t *stop, imgret_repair_report *report, imgret_error *error);
 int32_t imgret_go_reembed(imgret *db, const imgret_reembed_options *options, uintptr_t user,
-                          const uint32_t *stop, imgret_reembed_report *report,
-                          imgret_error *error);
+                          const uint32_t *stop, imgret_reembed_report *report, imgret_error *error);
 int32_t imgret_go_backup(imgret *db, const char *folder, uintptr_t user, const uint32_t *stop,
                          imgret_error *error);
 int32_t imgret_go_export(imgret *db, const char *folder, uintptr_t user, const uint32_t *stop,
                          imgret_error *error);
-int32_t imgret_go_import(const char *path, const char *folder, uintptr_t user,
-                         imgret_error *error);
+int32_t imgret_go_import(const char *path, const char *folder, uintptr_t user, imgret_error *error);
 void imgret_go_set_log(int32_t level);
 
 /* Go's side of the callbacks (callback.go): numbers for `user`, and no const. */

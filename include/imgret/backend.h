@@ -40,7 +40,8 @@ extern "C" {
 #define IMGRET_FILTER_BICUBIC 2u  /* the same, a = -0.5 */
 
 /* What the first four values of a detection say; the host makes boxes of them. */
-#define IMGRET_BOXES_GRID 1u   /* x, y: offset from the anchor's cell, in cells; logarithm of width and
+#define IMGRET_BOXES_GRID \
+    1u /* x, y: offset from the anchor's cell, in cells; logarithm of width and
                                   height in cells. The cells of the first stride row by row, then
                                   those of the next (YOLOX, Ge et al. 2021) */
 #define IMGRET_BOXES_CENTRE 2u /* centre x, y, width, height in pixels of the input */
@@ -119,18 +120,18 @@ typedef struct imgret_backend_inspection {
     uint32_t missing_count;   /* names in `missing`, and so on */
     uint32_t left_over_count;
     uint32_t misshapen_count;
-    uint32_t dimension;       /* this and what follows: as in imgret_backend_info; 0: cannot be told */
+    uint32_t dimension; /* this and what follows: as in imgret_backend_info; 0: cannot be told */
     uint32_t class_count;
-    uint32_t input_width;     /* pixels */
-    uint32_t input_height;    /* pixels */
+    uint32_t input_width;  /* pixels */
+    uint32_t input_height; /* pixels */
     uint32_t anchor_count;
     uint32_t box_class_count;
 } imgret_backend_inspection;
 
 /* What the host lends to a backend; lives as long as the process. */
 typedef struct imgret_backend_host {
-    uint32_t size; /* sizeof(imgret_backend_host) of the host */
-    uint32_t abi;  /* IMGRET_BACKEND_ABI of the host */
+    uint32_t size;                                   /* sizeof(imgret_backend_host) of the host */
+    uint32_t abi;                                    /* IMGRET_BACKEND_ABI of the host */
     void (*log)(int32_t level, const char *message); /* any thread */
     /* SHA-256 of a regular file's bytes as 64 lower-case hexadecimal digits and a NUL. Any thread. */
     int32_t (*file_sha256)(const char *path, char hex[65], imgret_error *error);

@@ -43,25 +43,25 @@ extern "C" {
 
 /* ---- Status codes. Pinned: a code never changes its number or its meaning. ------------------ */
 
-#define IMGRET_OK 0                 /* done */
+#define IMGRET_OK 0                  /* done */
 #define IMGRET_INVALID_ARGUMENT (-1) /* the caller's arguments make no sense; message says which */
-#define IMGRET_NO_MEMORY (-2)       /* an allocation failed */
-#define IMGRET_IO (-3)              /* the operating system refused a read or write */
-#define IMGRET_NOT_FOUND (-4)       /* no such file, image, plugin or setting */
-#define IMGRET_CORRUPT (-5)         /* a file of the database is damaged or is no database */
-#define IMGRET_BUSY (-6)            /* another process or thread holds what is needed */
-#define IMGRET_FULL (-7)            /* the disk is full; what was acknowledged is safe */
-#define IMGRET_LIMIT (-8)           /* a limit (bytes, dimensions, pixels) would be exceeded */
-#define IMGRET_UNSUPPORTED (-9)     /* known, but not by this build */
-#define IMGRET_BAD_IMAGE (-10)      /* the bytes are no picture, or a damaged one */
-#define IMGRET_BAD_MODEL (-11)      /* weights or a backend that cannot be used */
-#define IMGRET_MISMATCH (-12)       /* the database was made with another extractor or setting */
-#define IMGRET_READ_ONLY (-13)      /* the handle or the medium does not allow writing */
-#define IMGRET_INTERRUPTED (-14)    /* stopped by imgret_interrupt or by a callback */
+#define IMGRET_NO_MEMORY (-2)        /* an allocation failed */
+#define IMGRET_IO (-3)               /* the operating system refused a read or write */
+#define IMGRET_NOT_FOUND (-4)        /* no such file, image, plugin or setting */
+#define IMGRET_CORRUPT (-5)          /* a file of the database is damaged or is no database */
+#define IMGRET_BUSY (-6)             /* another process or thread holds what is needed */
+#define IMGRET_FULL (-7)             /* the disk is full; what was acknowledged is safe */
+#define IMGRET_LIMIT (-8)            /* a limit (bytes, dimensions, pixels) would be exceeded */
+#define IMGRET_UNSUPPORTED (-9)      /* known, but not by this build */
+#define IMGRET_BAD_IMAGE (-10)       /* the bytes are no picture, or a damaged one */
+#define IMGRET_BAD_MODEL (-11)       /* weights or a backend that cannot be used */
+#define IMGRET_MISMATCH (-12)        /* the database was made with another extractor or setting */
+#define IMGRET_READ_ONLY (-13)       /* the handle or the medium does not allow writing */
+#define IMGRET_INTERRUPTED (-14)     /* stopped by imgret_interrupt or by a callback */
 #define IMGRET_VERSION_TOO_NEW (-15) /* written by, or built for, a newer libimgret */
-#define IMGRET_FORKED (-16)         /* the handle belongs to the parent process */
-#define IMGRET_EXISTS (-17)         /* it is there already */
-#define IMGRET_INTERNAL (-18)       /* a bug in libimgret: please report the message */
+#define IMGRET_FORKED (-16)          /* the handle belongs to the parent process */
+#define IMGRET_EXISTS (-17)          /* it is there already */
+#define IMGRET_INTERNAL (-18)        /* a bug in libimgret: please report the message */
 
 typedef struct imgret_error {
     uint32_t size;     /* sizeof(imgret_error), set by the caller */
@@ -69,7 +69,9 @@ typedef struct imgret_error {
     char message[504]; /* one line of UTF-8 that names the thing at fault */
 } imgret_error;
 
+/* clang-format off */
 #define IMGRET_ERROR_INIT {sizeof(imgret_error), 0, {0}}
+/* clang-format on */
 
 /* The pinned name of a status code, "IMGRET_OK" and so on; "IMGRET_UNKNOWN" for any other number.
  * Static text. Any thread. */
@@ -174,7 +176,7 @@ typedef struct imgret imgret;
 #define IMGRET_VECTOR_F16 1 /* stored as IEEE half precision (default) */
 #define IMGRET_VECTOR_F32 2 /* stored as single precision, twice the space */
 
-#define IMGRET_NO_WAIT UINT32_MAX /* busy_timeout_ms, batch_delay_us: do not wait at all */
+#define IMGRET_NO_WAIT UINT32_MAX  /* busy_timeout_ms, batch_delay_us: do not wait at all */
 #define IMGRET_NO_CACHE UINT64_MAX /* feature_cache_bytes: keep nothing */
 
 typedef struct imgret_open_options {
@@ -254,22 +256,22 @@ IMGRET_API void imgret_interrupt(imgret *db);
 IMGRET_API const uint32_t *imgret_set_stop(const uint32_t *stop);
 
 typedef struct imgret_stats {
-    uint32_t size;              /* sizeof(imgret_stats), set by the caller */
-    uint32_t dimension;         /* of a feature vector */
-    uint32_t metric;            /* IMGRET_METRIC_* */
-    uint32_t vector_type;       /* IMGRET_VECTOR_* */
-    uint64_t image_count;       /* pictures that can be found */
-    uint64_t failed_count;      /* pictures recorded with the reason why they cannot be read */
-    uint64_t vector_count;      /* vectors that are searched */
-    uint64_t delta_ram_bytes;   /* RAM of the vectors not yet in a segment */
-    uint64_t catalog_bytes;     /* size of the catalogue on disk, its log included */
-    uint64_t query_count;       /* queries of this handle */
-    uint64_t query_us_total;    /* their time, extraction of the query picture included */
-    uint64_t scanned_count;     /* vectors compared by them */
-    const char *model;          /* the extractor's specification, as in imgret_open_options */
-    const char *model_identity; /* what makes two extractors the same; both live as long as db */
-    const char *kernels;        /* SIMD family in use: "scalar", "avx2", "avx512", "neon" */
-    uint64_t delta_vector_count;   /* vectors not yet in a segment */
+    uint32_t size;               /* sizeof(imgret_stats), set by the caller */
+    uint32_t dimension;          /* of a feature vector */
+    uint32_t metric;             /* IMGRET_METRIC_* */
+    uint32_t vector_type;        /* IMGRET_VECTOR_* */
+    uint64_t image_count;        /* pictures that can be found */
+    uint64_t failed_count;       /* pictures recorded with the reason why they cannot be read */
+    uint64_t vector_count;       /* vectors that are searched */
+    uint64_t delta_ram_bytes;    /* RAM of the vectors not yet in a segment */
+    uint64_t catalog_bytes;      /* size of the catalogue on disk, its log included */
+    uint64_t query_count;        /* queries of this handle */
+    uint64_t query_us_total;     /* their time, extraction of the query picture included */
+    uint64_t scanned_count;      /* vectors compared by them */
+    const char *model;           /* the extractor's specification, as in imgret_open_options */
+    const char *model_identity;  /* what makes two extractors the same; both live as long as db */
+    const char *kernels;         /* SIMD family in use: "scalar", "avx2", "avx512", "neon" */
+    uint64_t delta_vector_count; /* vectors not yet in a segment */
     uint64_t segment_count;
     uint64_t segment_vector_count; /* in segments; removed ones count until they are rebuilt */
     uint64_t segment_bytes;        /* on disk */
@@ -281,7 +283,7 @@ typedef struct imgret_stats {
     uint64_t feature_cache_misses; /* and those that had to be extracted */
     uint64_t feature_cache_bytes;  /* in use */
     /* What the queries of this handle did, summed up: see imgret_query_stats. */
-    uint64_t partial_count;        /* queries that ended with part of their answer */
+    uint64_t partial_count; /* queries that ended with part of their answer */
     uint64_t disk_read_bytes;
     uint64_t disk_wait_us_total;
     uint64_t cache_hit_count;
@@ -290,12 +292,12 @@ typedef struct imgret_stats {
     uint64_t code_distance_count;
     uint64_t exact_distance_count; /* the same as scanned_count */
     /* What segment_ram_bytes is for. */
-    uint64_t code_ram_bytes;       /* codes of vectors */
+    uint64_t code_ram_bytes; /* codes of vectors */
     uint64_t graph_ram_bytes;
     uint64_t id_ram_bytes;
-    uint64_t check_ram_bytes;      /* checksums of what is read from disk */
+    uint64_t check_ram_bytes; /* checksums of what is read from disk */
     uint64_t other_ram_bytes;
-    uint64_t graph_disk_bytes;     /* of the graph, what does not fit in index_ram_bytes */
+    uint64_t graph_disk_bytes; /* of the graph, what does not fit in index_ram_bytes */
     /* How segments are read, "io_uring" or "threads", and why not by io_uring, else "". Static
      * text. */
     const char *io_kind;
@@ -342,12 +344,12 @@ IMGRET_API int32_t imgret_add(imgret *db, const imgret_input *input,
 
 /* One file of an ingest; pointers live until the callback returns. */
 typedef struct imgret_ingest_item {
-    uint32_t size;       /* sizeof(imgret_ingest_item) of the library */
-    int32_t outcome;     /* IMGRET_STORED ... IMGRET_REMOVED */
-    int64_t id;          /* 0 when it was not recorded */
-    const char *uri;     /* absolute path */
-    int32_t code;        /* status code of a failure, else 0 */
-    uint32_t width;      /* pixels, after orientation; 0 when unknown */
+    uint32_t size;   /* sizeof(imgret_ingest_item) of the library */
+    int32_t outcome; /* IMGRET_STORED ... IMGRET_REMOVED */
+    int64_t id;      /* 0 when it was not recorded */
+    const char *uri; /* absolute path */
+    int32_t code;    /* status code of a failure, else 0 */
+    uint32_t width;  /* pixels, after orientation; 0 when unknown */
     uint32_t height;
     uint32_t reserved_zero;
     const char *format;  /* "jpeg", "png", ... or "" */
@@ -355,19 +357,19 @@ typedef struct imgret_ingest_item {
 } imgret_ingest_item;
 
 typedef struct imgret_ingest_progress {
-    uint32_t size;           /* sizeof(imgret_ingest_progress) of the library */
-    uint32_t listing_done;   /* 1 when file_count is final */
-    uint64_t file_count;     /* files found so far */
-    uint64_t done_count;     /* files whose outcome is settled */
-    uint64_t stored_count;   /* by outcome */
+    uint32_t size;         /* sizeof(imgret_ingest_progress) of the library */
+    uint32_t listing_done; /* 1 when file_count is final */
+    uint64_t file_count;   /* files found so far */
+    uint64_t done_count;   /* files whose outcome is settled */
+    uint64_t stored_count; /* by outcome */
     uint64_t replaced_count;
     uint64_t unchanged_count;
     uint64_t failed_count;
     uint64_t known_bad_count;
     uint64_t skipped_count;
-    uint64_t bytes_read;     /* of picture files */
+    uint64_t bytes_read; /* of picture files */
     uint64_t elapsed_us;
-    uint64_t moved_count;    /* with IMGRET_INGEST_SYNC, as the next; not part of done_count */
+    uint64_t moved_count; /* with IMGRET_INGEST_SYNC, as the next; not part of done_count */
     uint64_t removed_count;
 } imgret_ingest_progress;
 
@@ -376,8 +378,8 @@ typedef struct imgret_ingest_progress {
 typedef int32_t (*imgret_ingest_item_fn)(void *user, const imgret_ingest_item *item);
 typedef int32_t (*imgret_ingest_progress_fn)(void *user, const imgret_ingest_progress *progress);
 
-#define IMGRET_INGEST_NO_RECURSION 1u   /* do not enter folders inside the given ones */
-#define IMGRET_INGEST_RETRY_FAILED 2u   /* try pictures again that failed and did not change */
+#define IMGRET_INGEST_NO_RECURSION 1u /* do not enter folders inside the given ones */
+#define IMGRET_INGEST_RETRY_FAILED 2u /* try pictures again that failed and did not change */
 /* Bring the database in line with the given folders: besides adding, an image below one of them whose
  * file is gone gets the new name of a file with the same content, or is removed. Refused with NOT_FOUND,
  * and nothing is changed, when a given path is missing, or a folder is empty that the database has
@@ -387,11 +389,11 @@ typedef int32_t (*imgret_ingest_progress_fn)(void *user, const imgret_ingest_pro
 #define IMGRET_INGEST_FORCE 8u /* with SYNC: what is missing or empty is meant so */
 
 typedef struct imgret_ingest_options {
-    uint32_t size;  /* sizeof(imgret_ingest_options) */
-    uint32_t flags; /* IMGRET_INGEST_* */
+    uint32_t size;            /* sizeof(imgret_ingest_options) */
+    uint32_t flags;           /* IMGRET_INGEST_* */
     const char *const *paths; /* files and folders */
     uint64_t path_count;
-    imgret_ingest_item_fn on_item; /* each file, in listing order, once it is durable */
+    imgret_ingest_item_fn on_item;         /* each file, in listing order, once it is durable */
     imgret_ingest_progress_fn on_progress; /* about ten times a second, and at the end */
     void *user;
     uint32_t commit_count; /* pictures a transaction; default 256 */
@@ -478,7 +480,8 @@ typedef struct imgret_param {
 
 #define IMGRET_QUERY_MIN_SCORE 1u    /* honour min_score */
 #define IMGRET_QUERY_INCLUDE_SELF 2u /* a query by id may return that image too */
-#define IMGRET_QUERY_ALLOW_PARTIAL 4u /* deadline_ms and imgret_interrupt end a search with what it
+#define IMGRET_QUERY_ALLOW_PARTIAL \
+    4u /* deadline_ms and imgret_interrupt end a search with what it
                                        * has found by then, marked IMGRET_QUERY_PARTIAL */
 
 /* One of several examples that a query is made of: a + b - c. An array of them has terms[0].size as
@@ -516,11 +519,13 @@ typedef int32_t (*imgret_rerank_fn)(void *user, const struct imgret_hit *hits, u
                                     double *scores);
 
 #define IMGRET_COMBINE_MEAN 0 /* one search, by the weighted mean of the examples' vectors */
-#define IMGRET_COMBINE_BEST 1 /* a search for each example; a picture counts by the one it is most like */
-#define IMGRET_QUERY_ESTIMATED 8u /* results in segments that are certain to be among the k nearest
+#define IMGRET_COMBINE_BEST \
+    1 /* a search for each example; a picture counts by the one it is most like */
+#define IMGRET_QUERY_ESTIMATED \
+    8u                            /* results in segments that are certain to be among the k nearest
                                    * are not read from disk: their scores are estimates by codes,
                                    * and so is their order; fewer reads */
-#define IMGRET_QUERY_GROUP 0x100u    /* one result an image: its best region */
+#define IMGRET_QUERY_GROUP 0x100u /* one result an image: its best region */
 /* Ask with the main object of the picture, not with all of it: the greatest product of score and
  * area among what the database's regions find, or, of an id, found. NOT_FOUND when there is none. */
 #define IMGRET_QUERY_MAIN_OBJECT 0x200u
@@ -549,7 +554,7 @@ typedef struct imgret_query_options {
      * by what was measured when it was built, so that as much is found. Default 0: what was measured
      * to find .99 of the k nearest, at least 64; at most 1,000,000. */
     uint32_t effort;
-    const char *where; /* only images that match this expression; default all */
+    const char *where;          /* only images that match this expression; default all */
     const imgret_param *params; /* param_count values for the parameters of `where`, no others */
     uint32_t param_count;
     uint32_t where_ms_max; /* what evaluating `where` may take; default 10,000 */
@@ -565,7 +570,8 @@ typedef struct imgret_query_options {
     const imgret_term *terms; /* further examples, term_count of them (at most 100), beside `input`,
                                * which then counts as one of weight 1 or may be NULL */
     uint32_t term_count;
-    uint32_t combine; /* IMGRET_COMBINE_*. MEAN: under cosine of unit vectors, else of the vectors as
+    uint32_t
+        combine; /* IMGRET_COMBINE_*. MEAN: under cosine of unit vectors, else of the vectors as
                        * they are. BEST: all weights must be 1 */
     const imgret_color_term *colors; /* colours that pictures should have, color_count of them (at
                                       * most 16). Without any example the score is the likeness of
@@ -575,7 +581,8 @@ typedef struct imgret_query_options {
                                * worked out for; default 10 k, at least 100; at most 1,000,000 */
     double color_weight; /* of the colours beside examples, 0..1: the score is (1 - color_weight) *
                           * likeness + color_weight * likeness of colours; default 0.5 */
-    const int64_t *exclude_ids; /* images that are not wanted, exclude_count of them, in any order, at
+    const int64_t
+        *exclude_ids; /* images that are not wanted, exclude_count of them, in any order, at
                                  * most 16,777,216; unknown ids are allowed */
     uint64_t exclude_count;
     /* From imgret_results_cursor of the page before: the results that follow it. The other options
@@ -593,7 +600,8 @@ typedef struct imgret_query_options {
      * a box that is empty or wholly outside is IMGRET_INVALID_ARGUMENT. Default all of it. */
     const imgret_box *box;
     uint32_t search; /* IMGRET_SEARCH_* */
-    uint32_t region; /* of an id: ask with this object of it (imgret_region.ordinal), not all of it */
+    uint32_t
+        region; /* of an id: ask with this object of it (imgret_region.ordinal), not all of it */
     uint32_t min_likeness; /* IMGRET_LIKENESS_*: as min_score, what was calibrated for that level;
                             * NOT_FOUND where nothing was. Not with IMGRET_QUERY_MIN_SCORE */
     /* IMGRET_RERANK_*: the candidates (see candidate_count) are looked at in another way, too, and
@@ -604,12 +612,13 @@ typedef struct imgret_query_options {
     double rerank_weight; /* 0..1; default 0.5 */
 } imgret_query_options;
 
-#define IMGRET_RERANK_COLOR 1    /* the dominant colours, as they are stored: reads no file */
-#define IMGRET_RERANK_GEOMETRY 2 /* places that look alike and lie alike; reads the candidates' files */
+#define IMGRET_RERANK_COLOR 1 /* the dominant colours, as they are stored: reads no file */
+#define IMGRET_RERANK_GEOMETRY \
+    2 /* places that look alike and lie alike; reads the candidates' files */
 
 /* One result; strings live as long as the results they come from. */
 typedef struct imgret_hit {
-    uint32_t size; /* sizeof(imgret_hit) of the library */
+    uint32_t size;  /* sizeof(imgret_hit) of the library */
     uint32_t width; /* of the picture in pixels, after orientation; 0 for a ready vector */
     uint32_t height;
     uint32_t reserved_zero;
@@ -619,8 +628,8 @@ typedef struct imgret_hit {
     const char *metadata; /* JSON, NULL when it has none */
     const char *label;    /* as in imgret_record */
     double label_score;
-    uint32_t region;      /* what was found: 0: the whole picture, else imgret_region.ordinal */
-    uint32_t box_x;       /* its box, in pixels as width and height; of the whole all of it */
+    uint32_t region; /* what was found: 0: the whole picture, else imgret_region.ordinal */
+    uint32_t box_x;  /* its box, in pixels as width and height; of the whole all of it */
     uint32_t box_y;
     uint32_t box_width;
     uint32_t box_height;
@@ -632,26 +641,26 @@ typedef struct imgret_hit {
 typedef struct imgret_results imgret_results;
 
 /* Flags of imgret_query_stats. */
-#define IMGRET_QUERY_PARTIAL 1u /* stopped before its end: there may be better results */
+#define IMGRET_QUERY_PARTIAL 1u       /* stopped before its end: there may be better results */
 #define IMGRET_QUERY_HAS_ESTIMATES 2u /* scores of some results are estimates */
 
 /* What one query did; of a query in a batch, its own part. */
 typedef struct imgret_query_stats {
-    uint32_t size;             /* sizeof(imgret_query_stats) of the library */
-    uint32_t flags;            /* IMGRET_QUERY_PARTIAL, IMGRET_QUERY_HAS_ESTIMATES */
-    uint64_t elapsed_us;       /* from the beginning of the call to this answer */
-    uint64_t wait_us;          /* it could not go on before reads had come */
-    uint64_t reads;            /* from disk */
+    uint32_t size;       /* sizeof(imgret_query_stats) of the library */
+    uint32_t flags;      /* IMGRET_QUERY_PARTIAL, IMGRET_QUERY_HAS_ESTIMATES */
+    uint64_t elapsed_us; /* from the beginning of the call to this answer */
+    uint64_t wait_us;    /* it could not go on before reads had come */
+    uint64_t reads;      /* from disk */
     uint64_t read_bytes;
-    uint64_t cache_hits;       /* nodes of the graph that were in RAM */
-    uint64_t hops;             /* nodes of the graph whose neighbours were looked at */
-    uint64_t sign_distances;   /* estimated by one bit a dimension */
-    uint64_t code_distances;   /* estimated by all bits in RAM */
-    uint64_t exact_distances;  /* computed from the vectors: scanned and reranks */
-    uint64_t scanned;          /* of them, vectors that lie in RAM */
-    uint64_t reranks;          /* of them, vectors that were read for it */
-    uint32_t effort;           /* the greatest that a segment was searched with; 0: there is none */
-    float expected_recall;     /* that this effort gave when it was measured; 0: it was not */
+    uint64_t cache_hits;      /* nodes of the graph that were in RAM */
+    uint64_t hops;            /* nodes of the graph whose neighbours were looked at */
+    uint64_t sign_distances;  /* estimated by one bit a dimension */
+    uint64_t code_distances;  /* estimated by all bits in RAM */
+    uint64_t exact_distances; /* computed from the vectors: scanned and reranks */
+    uint64_t scanned;         /* of them, vectors that lie in RAM */
+    uint64_t reranks;         /* of them, vectors that were read for it */
+    uint32_t effort;          /* the greatest that a segment was searched with; 0: there is none */
+    float expected_recall;    /* that this effort gave when it was measured; 0: it was not */
 } imgret_query_stats;
 
 /* Finds the k images most alike to `input` (NULL where options->terms or colors say what is
@@ -695,9 +704,9 @@ IMGRET_API const char *imgret_results_cursor(const imgret_results *results);
 IMGRET_API void imgret_results_free(imgret_results *results);
 
 typedef struct imgret_count_options {
-    uint32_t size;     /* sizeof(imgret_count_options) */
-    int32_t state;     /* only this IMGRET_STATE_*; default both */
-    const char *where; /* only images that match; default all */
+    uint32_t size;              /* sizeof(imgret_count_options) */
+    int32_t state;              /* only this IMGRET_STATE_*; default both */
+    const char *where;          /* only images that match; default all */
     const imgret_param *params; /* as in imgret_query_options */
     uint32_t param_count;
     uint32_t where_ms_max;
@@ -714,25 +723,27 @@ typedef struct imgret_label_item {
     uint32_t size; /* sizeof(imgret_label_item) of the library */
     uint32_t reserved_zero;
     int64_t id;
-    double confidence; /* 0..1 */
-    const char *uri;   /* NULL when it has none */
+    double confidence;        /* 0..1 */
+    const char *uri;          /* NULL when it has none */
     const char *label_before; /* the label it has; NULL: none */
 } imgret_label_item;
 
 /* Return 0 to go on, anything else to stop with IMGRET_INTERRUPTED. */
 typedef int32_t (*imgret_label_fn)(void *user, const imgret_label_item *item);
 
-#define IMGRET_LABEL_ASSIGN 1u /* store the label of the pictures that it fits; else only tell them */
+#define IMGRET_LABEL_ASSIGN \
+    1u /* store the label of the pictures that it fits; else only tell them */
 
 typedef struct imgret_label_options {
-    uint32_t size;  /* sizeof(imgret_label_options) */
-    uint32_t flags; /* IMGRET_LABEL_* */
-    const char *label;            /* as in imgret_set_label */
-    const imgret_input *examples; /* pictures, ids or vectors, example_count of them, at most 10,000;
+    uint32_t size;     /* sizeof(imgret_label_options) */
+    uint32_t flags;    /* IMGRET_LABEL_* */
+    const char *label; /* as in imgret_set_label */
+    const imgret_input
+        *examples; /* pictures, ids or vectors, example_count of them, at most 10,000;
                                    * examples[0].size is the stride */
     uint64_t example_count;
-    double confidence_min; /* the least that fits, 0..1; default 0.8 */
-    const char *where;     /* only pictures that match; default all */
+    double confidence_min;      /* the least that fits, 0..1; default 0.8 */
+    const char *where;          /* only pictures that match; default all */
     const imgret_param *params; /* as in imgret_query_options */
     uint32_t param_count;
     uint32_t where_ms_max;
@@ -743,11 +754,11 @@ typedef struct imgret_label_options {
 typedef struct imgret_label_report {
     uint32_t size; /* sizeof(imgret_label_report), set by the caller */
     uint32_t reserved_zero;
-    uint64_t example_count;    /* of this label, those stored by earlier calls included */
-    uint64_t counter_count;    /* what it was told from: examples of other labels, and others */
-    uint64_t examined_count;   /* pictures looked at */
-    uint64_t fitting_count;    /* of them, those that it fits */
-    uint64_t assigned_count;   /* and those whose label was stored */
+    uint64_t example_count;  /* of this label, those stored by earlier calls included */
+    uint64_t counter_count;  /* what it was told from: examples of other labels, and others */
+    uint64_t examined_count; /* pictures looked at */
+    uint64_t fitting_count;  /* of them, those that it fits */
+    uint64_t assigned_count; /* and those whose label was stored */
 } imgret_label_report;
 
 /* Learns from a few examples what `label` looks like, by the vectors that the database holds, and
@@ -767,31 +778,33 @@ IMGRET_API int32_t imgret_label_examples(imgret *db, const imgret_label_options 
 
 /* What a score says depends on the model and on the collection. These levels say the same for all. */
 #define IMGRET_LIKENESS_SIMILAR 1 /* it has to do with it: few pictures at random are as alike */
-#define IMGRET_LIKENESS_NEAR 2    /* as alike as a picture and a copy that was cut a little or lightened */
-#define IMGRET_LIKENESS_SAME 3    /* as alike as a picture and a copy encoded anew or made smaller */
+#define IMGRET_LIKENESS_NEAR \
+    2 /* as alike as a picture and a copy that was cut a little or lightened */
+#define IMGRET_LIKENESS_SAME 3 /* as alike as a picture and a copy encoded anew or made smaller */
 
 #define IMGRET_CALIBRATE_NO_COPIES 1u /* do not read picture files */
 
 typedef struct imgret_calibrate_options {
-    uint32_t size;  /* sizeof(imgret_calibrate_options) */
-    uint32_t flags; /* IMGRET_CALIBRATE_* */
+    uint32_t size;         /* sizeof(imgret_calibrate_options) */
+    uint32_t flags;        /* IMGRET_CALIBRATE_* */
     uint32_t sample_count; /* pictures that are looked at; default 1,000, at most 100,000 */
     uint32_t copy_max;     /* of them, those whose files are read and altered; default 64 */
 } imgret_calibrate_options;
 
 /* Scores are those of the database's metric. */
 typedef struct imgret_calibration {
-    uint32_t size;       /* sizeof(imgret_calibration), set by the caller */
-    uint32_t copy_count; /* altered copies that were compared with their pictures; below 20 of a kind
+    uint32_t size; /* sizeof(imgret_calibration), set by the caller */
+    uint32_t
+        copy_count;    /* altered copies that were compared with their pictures; below 20 of a kind
                           * other pairs stand in for them: see docs/calibration.md */
-    double same_score;   /* IMGRET_LIKENESS_SAME: this or more */
+    double same_score; /* IMGRET_LIKENESS_SAME: this or more */
     double near_score;
     double similar_score;
-    double random_median;  /* of the scores of pictures drawn at random */
-    double random_high;    /* that one random pair in a hundred reaches */
-    double nearest_median; /* of the scores of pictures and the one nearest to each */
-    uint64_t image_count;  /* pictures that the database had */
-    uint64_t pair_count;   /* random pairs that were compared */
+    double random_median;     /* of the scores of pictures drawn at random */
+    double random_high;       /* that one random pair in a hundred reaches */
+    double nearest_median;    /* of the scores of pictures and the one nearest to each */
+    uint64_t image_count;     /* pictures that the database had */
+    uint64_t pair_count;      /* random pairs that were compared */
     uint32_t hash_pair_count; /* nearest pictures that are copies by their perceptual hash */
     uint32_t reserved_zero;
 } imgret_calibration;
@@ -807,14 +820,13 @@ IMGRET_API int32_t imgret_calibrate(imgret *db, const imgret_calibrate_options *
 
 /* Fills `out` (its `size` set by the caller) with what imgret_calibrate stored last. NOT_FOUND when it
  * never did, or under another model. */
-IMGRET_API int32_t imgret_get_calibration(imgret *db, imgret_calibration *out,
-                                          imgret_error *error);
+IMGRET_API int32_t imgret_get_calibration(imgret *db, imgret_calibration *out, imgret_error *error);
 
 /* ---- Duplicates ---------------------------------------------------------------------------------- */
 
 #define IMGRET_DUPLICATE_IDENTICAL 1 /* the same bytes */
-#define IMGRET_DUPLICATE_NEAR 2      /* the same picture: resized, encoded anew, grey, cut a little */
-#define IMGRET_DUPLICATE_SIMILAR 3   /* alike by their vectors */
+#define IMGRET_DUPLICATE_NEAR 2    /* the same picture: resized, encoded anew, grey, cut a little */
+#define IMGRET_DUPLICATE_SIMILAR 3 /* alike by their vectors */
 
 /* Why a picture is the one to keep: the first of these in which it beats the next best. */
 #define IMGRET_KEEP_RESOLUTION 1 /* more pixels */
@@ -831,11 +843,12 @@ IMGRET_API int32_t imgret_get_calibration(imgret *db, imgret_calibration *out,
 /* One picture of a group. An array of them has members[0].size as its stride. */
 typedef struct imgret_duplicate {
     uint32_t size; /* sizeof(imgret_duplicate) of the library */
-    uint32_t kind; /* IMGRET_DUPLICATE_*: what it is of the group's first picture; 0: it is the first */
+    uint32_t
+        kind; /* IMGRET_DUPLICATE_*: what it is of the group's first picture; 0: it is the first */
     int64_t id;
-    const char *uri;     /* NULL when it has none */
+    const char *uri; /* NULL when it has none */
     const char *format;
-    uint32_t width;      /* pixels */
+    uint32_t width; /* pixels */
     uint32_t height;
     uint64_t file_bytes;
     int64_t modified_ns; /* as in imgret_record */
@@ -846,9 +859,9 @@ typedef struct imgret_duplicate {
 
 /* Lives until the callback returns. */
 typedef struct imgret_duplicate_group {
-    uint32_t size; /* sizeof(imgret_duplicate_group) of the library */
-    uint32_t kind; /* the greatest of the members' */
-    uint64_t count; /* members, at least 2 */
+    uint32_t size;                   /* sizeof(imgret_duplicate_group) of the library */
+    uint32_t kind;                   /* the greatest of the members' */
+    uint64_t count;                  /* members, at least 2 */
     const imgret_duplicate *members; /* the first is the one to keep, then best ones first */
     uint32_t keep_reason; /* IMGRET_KEEP_*, against members[1] or one that is no better */
     uint32_t reserved_zero;
@@ -860,14 +873,14 @@ typedef int32_t (*imgret_duplicates_fn)(void *user, const imgret_duplicate_group
 #define IMGRET_DUPLICATES_TURNED 1u /* also pictures that are mirrored or turned by quarters */
 
 typedef struct imgret_duplicates_options {
-    uint32_t size;  /* sizeof(imgret_duplicates_options) */
-    uint32_t flags; /* IMGRET_DUPLICATES_* */
+    uint32_t size;     /* sizeof(imgret_duplicates_options) */
+    uint32_t flags;    /* IMGRET_DUPLICATES_* */
     uint32_t kind_max; /* IMGRET_DUPLICATE_*: up to which kind; default NEAR */
     uint32_t reserved_zero;
-    double similar_score; /* the least score of SIMILAR ones; default what was calibrated
+    double similar_score;       /* the least score of SIMILAR ones; default what was calibrated
                            * (imgret_calibrate), else 0.95 under the cosine metric, to be given under
                            * any other */
-    const char *where;    /* only pictures that match; default all */
+    const char *where;          /* only pictures that match; default all */
     const imgret_param *params; /* as in imgret_query_options */
     uint32_t param_count;
     uint32_t where_ms_max;
@@ -876,7 +889,7 @@ typedef struct imgret_duplicates_options {
 typedef struct imgret_duplicates_report {
     uint32_t size; /* sizeof(imgret_duplicates_report), set by the caller */
     uint32_t reserved_zero;
-    uint64_t image_count;     /* compared */
+    uint64_t image_count; /* compared */
     uint64_t group_count;
     uint64_t duplicate_count; /* members of groups, without those to keep */
     uint64_t duplicate_bytes; /* of the files of IDENTICAL and NEAR ones among them */
@@ -893,8 +906,9 @@ IMGRET_API int32_t imgret_duplicates(imgret *db, const imgret_duplicates_options
                                      imgret_duplicates_fn on_group, void *user,
                                      imgret_duplicates_report *report, imgret_error *error);
 
-#define IMGRET_VERDICT_NONE 0      /* forget what was said */
-#define IMGRET_VERDICT_DIFFERENT 1 /* these two are no duplicates: neither joins the other's group */
+#define IMGRET_VERDICT_NONE 0 /* forget what was said */
+#define IMGRET_VERDICT_DIFFERENT \
+    1 /* these two are no duplicates: neither joins the other's group */
 
 /* Records what a user says of two images, in either order, until one of them is removed. Durable on
  * return; joins the thread's transaction. Errors: NOT_FOUND (no image has one of the ids),
@@ -912,7 +926,8 @@ typedef int32_t (*imgret_optimize_fn)(void *user, double done);
 typedef struct imgret_optimize_options {
     uint32_t size;  /* sizeof(imgret_optimize_options) */
     uint32_t flags; /* IMGRET_OPTIMIZE_* */
-    uint64_t memory_bytes_max; /* that building may allocate; default no limit. With less than all at
+    uint64_t
+        memory_bytes_max; /* that building may allocate; default no limit. With less than all at
                                 * once takes, it works in parts, with files in the database's folder */
     imgret_optimize_fn on_progress; /* may be NULL */
     void *user;
@@ -966,16 +981,16 @@ typedef struct imgret_swatch {
 /* What a picture looks like, and what its camera wrote into it. Measured on the upright picture,
  * scaled down to at most 128 pixels a side; docs/attributes.md defines every number. */
 typedef struct imgret_attributes {
-    uint32_t size;        /* sizeof(imgret_attributes) of the library */
-    uint32_t orientation; /* EXIF, 1..8, applied already; 0: the file says nothing */
-    double brightness;    /* mean lightness L*, 0..100 */
-    double contrast;      /* standard deviation of L*, 0..50 */
-    double saturation;    /* mean chroma C*ab, 0 (grey) to some 130 */
-    double warmth;        /* -1 (all cool colours) to 1 (all warm ones), 0 without colour */
-    double sharpness;     /* standard deviation of the Laplacian of L*, 0 (plain) upwards */
+    uint32_t size;            /* sizeof(imgret_attributes) of the library */
+    uint32_t orientation;     /* EXIF, 1..8, applied already; 0: the file says nothing */
+    double brightness;        /* mean lightness L*, 0..100 */
+    double contrast;          /* standard deviation of L*, 0..50 */
+    double saturation;        /* mean chroma C*ab, 0 (grey) to some 130 */
+    double warmth;            /* -1 (all cool colours) to 1 (all warm ones), 0 without colour */
+    double sharpness;         /* standard deviation of the Laplacian of L*, 0 (plain) upwards */
     uint64_t perceptual_hash; /* 64 bits of a DCT; alike pictures differ in few bits */
-    float color_shares[IMGRET_COLOR_COUNT]; /* of the area, by IMGRET_COLOR_*; their sum is 1 */
-    uint32_t swatch_count;                  /* dominant colours, 1..IMGRET_SWATCH_MAX */
+    float color_shares[IMGRET_COLOR_COUNT];    /* of the area, by IMGRET_COLOR_*; their sum is 1 */
+    uint32_t swatch_count;                     /* dominant colours, 1..IMGRET_SWATCH_MAX */
     imgret_swatch swatches[IMGRET_SWATCH_MAX]; /* greatest share first */
     double latitude;          /* EXIF, degrees, north positive; NaN when there is none */
     double longitude;         /* EXIF, degrees, east positive; NaN when there is none */
@@ -986,34 +1001,35 @@ typedef struct imgret_attributes {
 
 /* One image as the catalogue has it; strings live as long as the records they come from. */
 typedef struct imgret_record {
-    uint32_t size;  /* sizeof(imgret_record) of the library */
-    int32_t state;  /* IMGRET_STATE_* */
+    uint32_t size; /* sizeof(imgret_record) of the library */
+    int32_t state; /* IMGRET_STATE_* */
     int64_t id;
-    const char *uri;            /* NULL when it has none */
-    const char *metadata;       /* JSON, NULL when it has none */
-    const char *format;         /* "jpeg", "png", ...; "pixels", "vector"; "" when unknown */
-    const char *failure;        /* reason of a failure, else "" */
-    int32_t failure_code;       /* status code of a failure, else 0 */
-    uint32_t width;             /* pixels, after orientation */
+    const char *uri;      /* NULL when it has none */
+    const char *metadata; /* JSON, NULL when it has none */
+    const char *format;   /* "jpeg", "png", ...; "pixels", "vector"; "" when unknown */
+    const char *failure;  /* reason of a failure, else "" */
+    int32_t failure_code; /* status code of a failure, else 0 */
+    uint32_t width;       /* pixels, after orientation */
     uint32_t height;
     uint32_t reserved_zero;
-    uint64_t file_bytes;        /* of the encoded picture */
-    int64_t modified_ns;        /* file's modification time, Unix epoch; 0 when it was no file */
-    int64_t added_ms;           /* time of the last store, Unix epoch */
-    uint8_t content_hash[16];   /* XXH3-128 of the encoded bytes, pixels or vector */
+    uint64_t file_bytes;      /* of the encoded picture */
+    int64_t modified_ns;      /* file's modification time, Unix epoch; 0 when it was no file */
+    int64_t added_ms;         /* time of the last store, Unix epoch */
+    uint8_t content_hash[16]; /* XXH3-128 of the encoded bytes, pixels or vector */
     /* NULL for a ready vector, a failure, and a picture stored by a version that measured none.
      * Lives as long as the records. */
     const imgret_attributes *attributes;
-    const char *label;  /* what the picture is said to be (imgret_set_label); NULL when it has none */
+    const char
+        *label; /* what the picture is said to be (imgret_set_label); NULL when it has none */
     double label_score; /* how sure that is, 0..1; 0 without a label */
 } imgret_record;
 
 typedef struct imgret_list_options {
-    uint32_t size;    /* sizeof(imgret_list_options) */
-    int32_t state;    /* only this IMGRET_STATE_*; default all */
-    int64_t after_id; /* only ids above it, to page through; default all */
-    const char *uri;  /* only this uri; default all */
-    uint64_t limit;   /* at most so many; default 1,000 */
+    uint32_t size;     /* sizeof(imgret_list_options) */
+    int32_t state;     /* only this IMGRET_STATE_*; default all */
+    int64_t after_id;  /* only ids above it, to page through; default all */
+    const char *uri;   /* only this uri; default all */
+    uint64_t limit;    /* at most so many; default 1,000 */
     const char *where; /* only images that match this expression, failures included; default all;
                         * not together with uri */
     const imgret_param *params; /* as in imgret_query_options */
@@ -1049,8 +1065,9 @@ typedef struct imgret_region {
     uint32_t y;
     uint32_t width;
     uint32_t height;
-    double score;      /* the detector's, 0..1; 1 for a part that is just cut out, 0 for the whole */
-    const char *label; /* of the detector's class; NULL when it has none. Lives as long as the list */
+    double score; /* the detector's, 0..1; 1 for a part that is just cut out, 0 for the whole */
+    const char
+        *label; /* of the detector's class; NULL when it has none. Lives as long as the list */
 } imgret_region;
 
 typedef struct imgret_regions imgret_regions;
@@ -1088,7 +1105,7 @@ typedef struct imgret_repair_options {
 } imgret_repair_options;
 
 typedef struct imgret_repair_report {
-    uint32_t size;             /* sizeof(imgret_repair_report), set by the caller */
+    uint32_t size; /* sizeof(imgret_repair_report), set by the caller */
     uint32_t segments_rebuilt;
     uint64_t vectors_kept;     /* in them */
     uint64_t images_extracted; /* whose vectors were lost, and made again from their files */
@@ -1109,7 +1126,7 @@ IMGRET_API int32_t imgret_repair(imgret *db, const imgret_repair_options *option
                                  imgret_repair_report *report, imgret_error *error);
 
 typedef struct imgret_salvage_options {
-    uint32_t size; /* sizeof(imgret_salvage_options) */
+    uint32_t size;            /* sizeof(imgret_salvage_options) */
     uint32_t busy_timeout_ms; /* as in imgret_open_options */
     /* What is wrong, and then each loss, in one line of text. Non-zero stops: nothing is changed. */
     imgret_check_fn on_loss;
@@ -1117,13 +1134,14 @@ typedef struct imgret_salvage_options {
 } imgret_salvage_options;
 
 typedef struct imgret_salvage_report {
-    uint32_t size;     /* sizeof(imgret_salvage_report), set by the caller */
-    uint32_t salvaged; /* 0: catalog.db is sound, nothing was done; 1: it was made anew */
-    uint64_t image_count;           /* with a vector, afterwards */
-    uint64_t images_without_record; /* of these: metadata, label and attributes are lost, some uris too */
-    uint64_t images_lost; /* whose vectors are lost: in state FAILED, with a reason */
-    uint64_t loss_count;  /* calls of on_loss */
-    char original[64];    /* name of the damaged file in the database's folder, with a NUL */
+    uint32_t size;        /* sizeof(imgret_salvage_report), set by the caller */
+    uint32_t salvaged;    /* 0: catalog.db is sound, nothing was done; 1: it was made anew */
+    uint64_t image_count; /* with a vector, afterwards */
+    uint64_t
+        images_without_record; /* of these: metadata, label and attributes are lost, some uris too */
+    uint64_t images_lost;      /* whose vectors are lost: in state FAILED, with a reason */
+    uint64_t loss_count;       /* calls of on_loss */
+    char original[64];         /* name of the damaged file in the database's folder, with a NUL */
 } imgret_salvage_report;
 
 /* Makes a damaged catalog.db anew from all rows that can still be read, and puts it in place at once:
@@ -1144,8 +1162,7 @@ IMGRET_API int32_t imgret_salvage(const char *path, const imgret_salvage_options
 /* ---- Copy ------------------------------------------------------------------------------------- */
 
 /* Now and then, with the bytes copied of all there are. Return 0 to go on, anything else to stop. */
-typedef int32_t (*imgret_backup_progress_fn)(void *user, uint64_t done_bytes,
-                                             uint64_t total_bytes);
+typedef int32_t (*imgret_backup_progress_fn)(void *user, uint64_t done_bytes, uint64_t total_bytes);
 
 typedef struct imgret_backup_options {
     uint32_t size; /* sizeof(imgret_backup_options) */
@@ -1206,21 +1223,21 @@ typedef struct imgret_extractor_options {
     const char *plugin_path;     /* as in imgret_open_options */
     const imgret_limits *limits; /* NULL: defaults */
     /* Requests of many threads are gathered into batches and answered in order of arrival. */
-    uint32_t instances;      /* copies of the model that run at once, at most 64, each with its share
+    uint32_t instances; /* copies of the model that run at once, at most 64, each with its share
                               * of the threads; default: 1, of `classic` one a thread */
-    uint32_t batch_max;      /* pictures in a batch; default: as many as the backend takes */
+    uint32_t batch_max; /* pictures in a batch; default: as many as the backend takes */
     uint32_t batch_delay_us; /* the longest that a batch waits for more pictures while other threads
                               * are about; default: a quarter of a run, at most 5,000;
                               * IMGRET_NO_WAIT. A caller who is alone never waits. */
-    uint32_t queue_max;      /* threads that may wait; another one gets IMGRET_BUSY; default 1,024 */
+    uint32_t queue_max; /* threads that may wait; another one gets IMGRET_BUSY; default 1,024 */
 } imgret_extractor_options;
 
 typedef struct imgret_extractor_info {
-    uint32_t size;         /* sizeof(imgret_extractor_info), set by the caller */
-    uint32_t dimension;    /* floats in a vector */
-    uint32_t input_width;  /* pixels the model sees, after resize and crop */
+    uint32_t size;        /* sizeof(imgret_extractor_info), set by the caller */
+    uint32_t dimension;   /* floats in a vector */
+    uint32_t input_width; /* pixels the model sees, after resize and crop */
     uint32_t input_height;
-    uint32_t batch_max;    /* largest batch that is run at once */
+    uint32_t batch_max; /* largest batch that is run at once */
     uint32_t reserved_zero;
     const char *backend;      /* "classic", "torch"; these live as long as the extractor */
     const char *architecture; /* "vit_tiny_patch16_224" */
@@ -1253,21 +1270,22 @@ IMGRET_API int32_t imgret_extract(imgret_extractor *extractor, const imgret_inpu
                                   uint32_t count, float *out, uint64_t out_floats,
                                   int32_t *statuses, imgret_error *error);
 
-#define IMGRET_EXTRACT_PREPARED 1u /* the pictures are PIXELS of input_width x input_height, which go
+#define IMGRET_EXTRACT_PREPARED \
+    1u /* the pictures are PIXELS of input_width x input_height, which go
                                     * to the model as they are: no resize, no crop, no clean-up */
 
 /* What imgret_extract_with is to find out; each array has `count` rows or entries and is the
  * caller's, NULL: not wanted. */
 typedef struct imgret_extraction {
-    uint32_t size;  /* sizeof(imgret_extraction) */
-    uint32_t flags; /* IMGRET_EXTRACT_* */
-    float *vectors; /* rows of `dimension`, L2-normalised */
+    uint32_t size;          /* sizeof(imgret_extraction) */
+    uint32_t flags;         /* IMGRET_EXTRACT_* */
+    float *vectors;         /* rows of `dimension`, L2-normalised */
     uint64_t vector_floats; /* capacity of `vectors` */
-    float *logits;  /* rows of `class_count`: the classification head's, before any softmax */
+    float *logits; /* rows of `class_count`: the classification head's, before any softmax */
     uint64_t logit_floats; /* capacity of `logits` */
-    uint32_t *labels;    /* class of the largest logit; with label_scores */
-    float *label_scores; /* its softmax, 0..1; with labels */
-    int32_t *statuses;   /* as in imgret_extract */
+    uint32_t *labels;      /* class of the largest logit; with label_scores */
+    float *label_scores;   /* its softmax, 0..1; with labels */
+    int32_t *statuses;     /* as in imgret_extract */
 } imgret_extraction;
 
 /* imgret_extract, for more than vectors. A picture whose status is no IMGRET_OK has zeros everywhere.
@@ -1309,10 +1327,10 @@ IMGRET_API int32_t imgret_extractor_replace(imgret_extractor *extractor, const c
  * as long as the inspection; lists have one entry a line, each with a newline behind it. What a
  * backend cannot tell is "" or 0. */
 typedef struct imgret_model_report {
-    uint32_t size;  /* sizeof(imgret_model_report) of the library */
-    int32_t status; /* IMGRET_OK: it can be loaded; else the error that loading it gives */
-    const char *reason;       /* that error's message */
-    const char *backend;      /* "torch" */
+    uint32_t size;       /* sizeof(imgret_model_report) of the library */
+    int32_t status;      /* IMGRET_OK: it can be loaded; else the error that loading it gives */
+    const char *reason;  /* that error's message */
+    const char *backend; /* "torch" */
     const char *backend_version;
     const char *family;       /* "vit": the backend's option that would be chosen */
     const char *naming;       /* whose names the tensors have: "timm" */
@@ -1329,9 +1347,9 @@ typedef struct imgret_model_report {
     uint32_t missing_count;
     uint32_t left_over_count;
     uint32_t misshapen_count;
-    uint32_t dimension;       /* floats in an embedding; 0 for a detector */
-    uint32_t class_count;     /* of the classification head */
-    uint32_t input_width;     /* pixels */
+    uint32_t dimension;   /* floats in an embedding; 0 for a detector */
+    uint32_t class_count; /* of the classification head */
+    uint32_t input_width; /* pixels */
     uint32_t input_height;
     uint32_t anchor_count;    /* of a detector: boxes that it proposes for a picture */
     uint32_t box_class_count; /* and classes that it knows */
@@ -1347,8 +1365,7 @@ IMGRET_API int32_t imgret_inspect_model(imgret_inspection **out, const char *mod
                                         const char *plugin_path, imgret_error *error);
 
 /* The report, which lives as long as the inspection. NULL for NULL. */
-IMGRET_API const imgret_model_report *
-imgret_inspection_report(const imgret_inspection *inspection);
+IMGRET_API const imgret_model_report *imgret_inspection_report(const imgret_inspection *inspection);
 
 /* Frees an inspection and its report; NULL is allowed. */
 IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
@@ -1356,9 +1373,9 @@ IMGRET_API void imgret_inspection_free(imgret_inspection *inspection);
 #define IMGRET_REEMBED_DROP_MISSING 1u /* pictures that cannot be had become failures */
 
 typedef struct imgret_reembed_options {
-    uint32_t size;     /* sizeof(imgret_reembed_options) */
-    uint32_t flags;    /* IMGRET_REEMBED_* */
-    const char *model; /* as in imgret_open_options */
+    uint32_t size;                  /* sizeof(imgret_reembed_options) */
+    uint32_t flags;                 /* IMGRET_REEMBED_* */
+    const char *model;              /* as in imgret_open_options */
     imgret_ingest_item_fn on_item;  /* each picture that cannot be had: outcome IMGRET_FAILED */
     imgret_transfer_fn on_progress; /* pictures done, of all there are */
     void *user;

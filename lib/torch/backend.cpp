@@ -49,8 +49,7 @@ std::string first_line(const char *text)
 }
 
 // Runs `work` and turns what it throws into a status. `what` names the model in foreign messages.
-template <typename Work>
-int32_t guarded(imgret_error *error, const char *what, Work work) noexcept
+template <typename Work> int32_t guarded(imgret_error *error, const char *what, Work work) noexcept
 {
     try {
         if (forked())
@@ -198,8 +197,18 @@ void unload(imgret_backend_model *model)
 const char version[] = "0.1.0 (libtorch " TORCH_VERSION ")";
 
 const imgret_backend table = {
-    sizeof(imgret_backend), IMGRET_BACKEND_ABI, "torch", version, "safetensors pt",
-    load, describe, run, unload, detect, inspect, end_inspection,
+    sizeof(imgret_backend),
+    IMGRET_BACKEND_ABI,
+    "torch",
+    version,
+    "safetensors pt",
+    load,
+    describe,
+    run,
+    unload,
+    detect,
+    inspect,
+    end_inspection,
 };
 
 } // namespace

@@ -22,19 +22,25 @@ const std::vector<Naming> &namings()
         {"open_clip", // and OpenAI's
          {"visual.", "module.visual.", ""},
          {
-             {"conv#.*", "stem.#.conv.*"}, {"bn#.*", "stem.#.bn.*"},
-             {"layer1.*", "stages.0.*"}, {"layer2.*", "stages.1.*"},
-             {"layer3.*", "stages.2.*"}, {"layer4.*", "stages.3.*"},
+             {"conv#.*", "stem.#.conv.*"},
+             {"bn#.*", "stem.#.bn.*"},
+             {"layer1.*", "stages.0.*"},
+             {"layer2.*", "stages.1.*"},
+             {"layer3.*", "stages.2.*"},
+             {"layer4.*", "stages.3.*"},
              {"attnpool.positional_embedding", "pos_embed"},
-             {"attnpool.q_proj.*", "qkv.*", 0, 3}, {"attnpool.k_proj.*", "qkv.*", 1, 3},
-             {"attnpool.v_proj.*", "qkv.*", 2, 3}, {"attnpool.c_proj.*", "proj.*"},
+             {"attnpool.q_proj.*", "qkv.*", 0, 3},
+             {"attnpool.k_proj.*", "qkv.*", 1, 3},
+             {"attnpool.v_proj.*", "qkv.*", 2, 3},
+             {"attnpool.c_proj.*", "proj.*"},
          },
          EPSILON,
          preset},
         {"timm",
          {"visual.trunk.", "module.", ""},
          {
-             {"stem.conv#.conv.*", "stem.#.conv.*"}, {"stem.conv#.bn.*", "stem.#.bn.*"},
+             {"stem.conv#.conv.*", "stem.#.conv.*"},
+             {"stem.conv#.bn.*", "stem.#.bn.*"},
              {"stages.#.#.conv1_1x1.conv.*", "stages.#.#.conv1.*"},
              {"stages.#.#.conv1_1x1.bn.*", "stages.#.#.bn1.*"},
              {"stages.#.#.conv2_kxk.conv.*", "stages.#.#.conv2.*"},
@@ -43,8 +49,11 @@ const std::vector<Naming> &namings()
              {"stages.#.#.conv3_1x1.bn.*", "stages.#.#.bn3.*"},
              {"stages.#.#.shortcut.conv.conv.*", "stages.#.#.downsample.0.*"},
              {"stages.#.#.shortcut.conv.bn.*", "stages.#.#.downsample.1.*"},
-             {"head.pos_embed", "pos_embed"}, {"head.proj.*", "proj.*"}, {"head.qkv.*", "qkv.*"},
-             {"head.q.*", "qkv.*", 0, 3}, {"head.k.*", "qkv.*", 1, 3},
+             {"head.pos_embed", "pos_embed"},
+             {"head.proj.*", "proj.*"},
+             {"head.qkv.*", "qkv.*"},
+             {"head.q.*", "qkv.*", 0, 3},
+             {"head.k.*", "qkv.*", 1, 3},
              {"head.v.*", "qkv.*", 2, 3},
          },
          EPSILON,
@@ -56,8 +65,9 @@ const std::vector<Naming> &namings()
 // The text tower, which has no part in a picture's vector.
 const std::vector<Rename> outside = {
     {"transformer.*", ""}, {"token_embedding.*", ""}, {"positional_embedding", ""},
-    {"ln_final.*", ""}, {"text_projection*", ""}, {"logit_scale", ""}, {"logit_bias", ""},
-    {"input_resolution", ""}, {"context_length", ""}, {"vocab_size", ""},
+    {"ln_final.*", ""},    {"text_projection*", ""},  {"logit_scale", ""},
+    {"logit_bias", ""},    {"input_resolution", ""},  {"context_length", ""},
+    {"vocab_size", ""},
 };
 
 const Naming *find(Weights &weights)
@@ -84,14 +94,13 @@ struct Bottleneck {
     Conv shortcut;
     bool halves;
 
-    Bottleneck(Weights &weights, const std::string &name, int64_t in, bool first)
-        : halves(first)
+    Bottleneck(Weights &weights, const std::string &name, int64_t in, bool first) : halves(first)
     {
         int64_t channels = in;
         for (int i = 1; i <= 3; i++) {
             std::string number = std::to_string(i);
-            convs.push_back(take_conv(weights, name + "conv" + number, name + "bn" + number, channels,
-                                      1, i < 3 ? Act::relu : Act::none));
+            convs.push_back(take_conv(weights, name + "conv" + number, name + "bn" + number,
+                                      channels, 1, i < 3 ? Act::relu : Act::none));
             channels = convs.back().out();
         }
         if (weights.has(name + "downsample.0.weight"))
@@ -134,9 +143,9 @@ void ClipResNet::take_pool(Weights &weights, int64_t width)
     int64_t rows = shape.empty() ? 0 : shape[0];
     int64_t side = std::llround(std::sqrt(static_cast<double>(std::max<int64_t>(rows - 1, 0))));
     if (side < 1 || side > 4096 / STRIDE || side * side + 1 != rows || width % HEAD_WIDTH != 0)
-        throw Failure(IMGRET_BAD_MODEL, weights.path() + ": tensor 'attnpool.positional_embedding' " +
-                                            "has shape " + shape_text(shape) +
-                                            ", which is no square of places and one more");
+        throw Failure(IMGRET_BAD_MODEL,
+                      weights.path() + ": tensor 'attnpool.positional_embedding' " + "has shape " +
+                          shape_text(shape) + ", which is no square of places and one more");
     positions_ = weights.take("pos_embed", {rows, width}).view({1, rows, width});
     qkv_ = Linear(weights, "qkv", width, 3 * width);
     proj_ = Linear(weights, "proj", width);
@@ -150,8 +159,8 @@ ClipResNet::ClipResNet(Weights &weights, Options &options, const Naming &naming)
     int64_t channels = 3, stage_count = weights.count("stages."), layers = 2;
     for (int i = 1; i <= 3; i++) {
         std::string name = "stem." + std::to_string(i);
-        stem_.push_back(take_conv(weights, name + ".conv", name + ".bn", channels, i == 1 ? 2 : 1,
-                                  Act::relu));
+        stem_.push_back(
+            take_conv(weights, name + ".conv", name + ".bn", channels, i == 1 ? 2 : 1, Act::relu));
         channels = stem_.back().out();
     }
     for (int64_t s = 0; s < stage_count; s++) {
@@ -168,10 +177,10 @@ ClipResNet::ClipResNet(Weights &weights, Options &options, const Naming &naming)
     int64_t trained_px = own.input_px = preset.input_px;
     preset = choose_preset(own, weights, options);
     if (preset.input_px != trained_px)
-        throw Failure(IMGRET_INVALID_ARGUMENT,
-                      weights.path() + ": its attention pool is for an input of " +
-                          std::to_string(trained_px) + " px, not " +
-                          std::to_string(preset.input_px));
+        throw Failure(IMGRET_INVALID_ARGUMENT, weights.path() +
+                                                   ": its attention pool is for an input of " +
+                                                   std::to_string(trained_px) + " px, not " +
+                                                   std::to_string(preset.input_px));
     int64_t side = trained_px;
     for (const Conv &conv : stem_)
         flops += conv.flops(&side);

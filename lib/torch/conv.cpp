@@ -5,8 +5,7 @@
 
 namespace ir_torch {
 
-Conv::Conv(Weights &weights, const std::string &conv, const std::string &norm,
-           const ConvPlan &plan)
+Conv::Conv(Weights &weights, const std::string &conv, const std::string &norm, const ConvPlan &plan)
     : stride_(plan.stride), act_(plan.act), tf_same_(plan.tf_same), packs_(weights.packs())
 {
     std::vector<int64_t> shape = weights.shape(conv + ".weight");
@@ -14,10 +13,10 @@ Conv::Conv(Weights &weights, const std::string &conv, const std::string &norm,
                 shape[2] > 0 && shape[2] <= 64 && shape[2] == shape[3] &&
                 shape[0] % (plan.in / shape[1]) == 0;
     if (!fits)
-        throw Failure(IMGRET_BAD_MODEL,
-                      weights.path() + ": tensor '" + conv + ".weight' has shape " +
-                          shape_text(shape) + ", no square convolution of " +
-                          std::to_string(plan.in) + " channels");
+        throw Failure(IMGRET_BAD_MODEL, weights.path() + ": tensor '" + conv +
+                                            ".weight' has shape " + shape_text(shape) +
+                                            ", no square convolution of " +
+                                            std::to_string(plan.in) + " channels");
     out_ = shape[0];
     groups_ = plan.in / shape[1];
     weight_ = weights.take(conv + ".weight", shape);
@@ -102,8 +101,7 @@ void Conv::freeze(Precision precision)
 double Conv::flops(int64_t *side_px) const
 {
     *side_px = (*side_px + stride_ - 1) / stride_;
-    return 2.0 * static_cast<double>(weight_.numel()) *
-           static_cast<double>(*side_px * *side_px);
+    return 2.0 * static_cast<double>(weight_.numel()) * static_cast<double>(*side_px * *side_px);
 }
 
 } // namespace ir_torch

@@ -12,7 +12,8 @@ struct ConvPlan {
     int64_t in = 0; /* channels */
     int64_t stride = 1;
     Act act = Act::none;
-    bool tf_same = false;  /* TensorFlow's SAME padding, which may be uneven; else (kernel - 1) / 2 */
+    bool tf_same =
+        false; /* TensorFlow's SAME padding, which may be uneven; else (kernel - 1) / 2 */
     double epsilon = 1e-5; /* of the batch norm */
 };
 

@@ -107,7 +107,8 @@ imgret_backend_inspection *inspect_file(const std::string &path, const std::stri
         face->dimension = runner->dimension();
         face->identity = out->keep(runner->identity());
         face->notes = out->keep_lines(runner->network().notes);
-        face->class_names = runner->class_names().empty() ? nullptr : out->keep(runner->class_names());
+        face->class_names = runner->class_names().empty() ? nullptr
+                                                          : out->keep(runner->class_names());
     } else {
         face->class_names = nullptr;
     }

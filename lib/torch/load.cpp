@@ -81,9 +81,12 @@ at::Tensor check_pictures(const Model &model)
         for (int64_t c = 0; c < 3; c++) {
             double down = 2.0 + 3.0 * static_cast<double>((n + c) % 4);
             double across = 1.0 + 2.0 * static_cast<double>((2 * n + c) % 5);
-            at::Tensor wave = (line.view({side, 1}) * down).sin() + (line.view({1, side}) * across).cos();
-            at::Tensor edge = (line.view({side, 1}) > 0.3 * static_cast<double>(n % 3)).to(at::kFloat);
-            channels.push_back((wave * 0.2 + edge * 0.3 + 0.4).clamp(0, 1).view({1, 1, side, side}));
+            at::Tensor wave = (line.view({side, 1}) * down).sin() +
+                              (line.view({1, side}) * across).cos();
+            at::Tensor edge =
+                (line.view({side, 1}) > 0.3 * static_cast<double>(n % 3)).to(at::kFloat);
+            channels.push_back(
+                (wave * 0.2 + edge * 0.3 + 0.4).clamp(0, 1).view({1, 1, side, side}));
         }
         pictures.push_back(at::cat(channels, 1) * 0.9 + grain * 0.1);
     }

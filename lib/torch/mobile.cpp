@@ -16,12 +16,12 @@ namespace {
 /* What the tensors do not say. Blocks are counted from 0 through the whole network. */
 struct Kind {
     const char *name;
-    size_t block_count; // 0: any
+    size_t block_count;           // 0: any
     std::vector<int64_t> halving; // blocks of stride 2; EfficientNet: stages
     size_t relu_count;            // blocks before this one use ReLU whatever `act` is
     Act act, squeeze_act;
-    bool hard_gate;    // squeeze and excitation: hard sigmoid, else sigmoid
-    bool linear;       // no activation behind the projection, and residuals
+    bool hard_gate; // squeeze and excitation: hard sigmoid, else sigmoid
+    bool linear;    // no activation behind the projection, and residuals
 };
 
 const Kind kinds[] = {
@@ -123,7 +123,7 @@ private:
     int64_t stride_of(size_t block, int64_t stage) const;
 
     const Kind *kind_ = nullptr;
-    const Size *size_ = nullptr; // of an EfficientNet
+    const Size *size_ = nullptr;     // of an EfficientNet
     std::vector<std::string> names_; // of the blocks, with a dot behind
     Conv stem_, head_;
     std::vector<Inverted> blocks_;

@@ -158,16 +158,14 @@ std::vector<Rename> timm_table(const std::vector<Rename> &head)
 
 MobileNaming timm_v3()
 {
-    return {{"timm",
-             no_prefix,
+    return {{"timm", no_prefix,
              timm_table({
                  {"blocks.6.0.conv.weight", "head.conv.weight"}, // large
                  {"blocks.6.0.bn1.*", "head.bn.*"},
                  {"blocks.5.0.conv.weight", "head.conv.weight"}, // small: its bn1 is settled below
                  {"conv_head.*", "hidden.*"},
              }),
-             1e-5,
-             imagenet(true)},
+             1e-5, imagenet(true)},
             {"stem.conv.weight", "head.conv.weight", "head.bn.weight", "hidden.weight"}};
 }
 
@@ -243,13 +241,10 @@ MobileNaming huggingface_efficientnet()
 
 MobileNaming timm()
 {
-    return {{"timm",
-             no_prefix,
-             timm_table({{"conv_head.*", "head.conv.*"}, {"bn2.*", "head.bn.*"}}),
-             1e-5,
-             imagenet(true)},
-            {"stem.conv.weight", "head.conv.weight", "head.bn.weight",
-             "blocks.0.0.dw.conv.weight"}};
+    return {
+        {"timm", no_prefix, timm_table({{"conv_head.*", "head.conv.*"}, {"bn2.*", "head.bn.*"}}),
+         1e-5, imagenet(true)},
+        {"stem.conv.weight", "head.conv.weight", "head.bn.weight", "blocks.0.0.dw.conv.weight"}};
 }
 
 } // namespace
@@ -257,9 +252,11 @@ MobileNaming timm()
 const Naming *find_mobile_naming(Weights &weights)
 {
     static const std::vector<MobileNaming> all = {
-        folded(), torchvision_v2(), torchvision_v3(), torchvision_efficientnet(),
-        timm_v3(), timm_v3_small(), timm(),
-        huggingface_v1(), huggingface_v2(), huggingface_efficientnet(),
+        folded(),         torchvision_v2(),
+        torchvision_v3(), torchvision_efficientnet(),
+        timm_v3(),        timm_v3_small(),
+        timm(),           huggingface_v1(),
+        huggingface_v2(), huggingface_efficientnet(),
     };
     for (const MobileNaming &one : all)
         // Hugging Face's classifiers stand beside the network, without its prefix.

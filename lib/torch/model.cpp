@@ -6,12 +6,8 @@
 namespace ir_torch {
 
 static const Architecture *const architectures[] = {
-    &vit_architecture,
-    &resnet_architecture,
-    &mobile_architecture,
-    &vgg_architecture,
-    &yolox_architecture,
-    &clip_resnet_architecture,
+    &vit_architecture, &resnet_architecture, &mobile_architecture,
+    &vgg_architecture, &yolox_architecture,  &clip_resnet_architecture,
 };
 
 at::Tensor Model::classify(const Features &, const at::Tensor &) const

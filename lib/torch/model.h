@@ -40,20 +40,20 @@ public:
     virtual void freeze(Precision precision) = 0;
 
     std::string family_name, naming_name; /* "vit", "timm" */
-    std::string architecture; /* "vit_tiny_patch16_224" */
-    std::string traits;       /* further "key=value" that decide the vectors, ';' between, or "" */
+    std::string architecture;             /* "vit_tiny_patch16_224" */
+    std::string traits; /* further "key=value" that decide the vectors, ';' between, or "" */
     Preset preset;
-    Pool pool = Pool::avg;    /* its own: what the head was trained on */
+    Pool pool = Pool::avg;      /* its own: what the head was trained on */
     bool gives_vectors = false; /* nothing is left to pool */
-    int64_t dimension = 0;    /* of an embedding pooled so; a detector has none */
+    int64_t dimension = 0;      /* of an embedding pooled so; a detector has none */
     int64_t class_count = 0;
     int64_t anchor_count = 0; /* detectors; 0: no detector */
     int64_t box_class_count = 0;
-    uint32_t box_coding = 0; /* IMGRET_BOXES_* */
+    uint32_t box_coding = 0;      /* IMGRET_BOXES_* */
     std::vector<int64_t> strides; /* in pixels, of BOXES_GRID */
-    int64_t batch_max = 0; /* pictures that it takes at once; 0: any number */
-    double flops = 0; /* of one picture, roughly: decides whether threads share it */
-    bool channels_last = false; /* wants its pixels so */
+    int64_t batch_max = 0;        /* pictures that it takes at once; 0: any number */
+    double flops = 0;             /* of one picture, roughly: decides whether threads share it */
+    bool channels_last = false;   /* wants its pixels so */
 };
 
 /* One line of the table of architectures. */

@@ -8,7 +8,7 @@
 namespace ir_torch {
 
 struct Naming {
-    const char *origin; /* "timm" */
+    const char *origin;                /* "timm" */
     std::vector<std::string> prefixes; /* that may stand before every name; "" for none */
     std::vector<Rename> table;         /* without the prefix */
     double epsilon;                    /* of the norms; its code's, no file says it */

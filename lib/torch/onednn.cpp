@@ -60,15 +60,26 @@ dnnl::primitive_attr onednn_attributes(Act act, bool sums)
     if (sums)
         operations.append_sum(1);
     switch (act) {
-    case Act::none: break;
-    case Act::relu: append(&operations, algorithm::eltwise_relu, 0, 0); break;
-    case Act::relu6: append(&operations, algorithm::eltwise_clip, 0, 6); break;
+    case Act::none:
+        break;
+    case Act::relu:
+        append(&operations, algorithm::eltwise_relu, 0, 0);
+        break;
+    case Act::relu6:
+        append(&operations, algorithm::eltwise_clip, 0, 6);
+        break;
     case Act::hardswish: // 2 knows these numbers by itself
         append(&operations, algorithm::eltwise_hardswish, 1.0F / 6, 0.5F);
         break;
-    case Act::silu: append(&operations, algorithm::eltwise_swish, 1, 0); break;
-    case Act::gelu: append(&operations, algorithm::eltwise_gelu_erf, 0, 0); break;
-    case Act::quick_gelu: append(&operations, algorithm::eltwise_swish, 1.702F, 0); break;
+    case Act::silu:
+        append(&operations, algorithm::eltwise_swish, 1, 0);
+        break;
+    case Act::gelu:
+        append(&operations, algorithm::eltwise_gelu_erf, 0, 0);
+        break;
+    case Act::quick_gelu:
+        append(&operations, algorithm::eltwise_swish, 1.702F, 0);
+        break;
     }
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -86,13 +97,14 @@ static Plan plan_of(const Description &description, bool has_weights)
 
 Plan plan_convolution(const Desc &source, const Desc &weights, const Desc &bias, const Desc &result,
                       const std::vector<int64_t> &strides, const std::vector<int64_t> &pads_before,
-                      const std::vector<int64_t> &pads_after, const dnnl::primitive_attr &attributes)
+                      const std::vector<int64_t> &pads_after,
+                      const dnnl::primitive_attr &attributes)
 {
     using Convolution = dnnl::convolution_forward;
 #if DNNL_VERSION_MAJOR >= 3
-    Convolution::primitive_desc description(
-        onednn_engine(), prop_kind::forward_inference, algorithm::convolution_direct, source, weights,
-        bias, result, strides, pads_before, pads_after, attributes);
+    Convolution::primitive_desc description(onednn_engine(), prop_kind::forward_inference,
+                                            algorithm::convolution_direct, source, weights, bias,
+                                            result, strides, pads_before, pads_after, attributes);
 #else
     Convolution::primitive_desc description(
         Convolution::desc(prop_kind::forward_inference, algorithm::convolution_direct, source,
@@ -106,8 +118,8 @@ Plan plan_product(const Desc &source, const Desc &weights, const Desc *bias, con
                   const dnnl::primitive_attr &attributes)
 {
 #if DNNL_VERSION_MAJOR >= 3
-    dnnl::matmul::primitive_desc description(onednn_engine(), source, weights, bias ? *bias : Desc(),
-                                             result, attributes);
+    dnnl::matmul::primitive_desc description(onednn_engine(), source, weights,
+                                             bias ? *bias : Desc(), result, attributes);
 #else
     dnnl::matmul::primitive_desc description(
         dnnl::matmul::desc(source, weights, bias ? *bias : Desc(), result), attributes,
@@ -125,9 +137,9 @@ Plan plan_softmax(const Desc &source, const Desc &result)
                                         algorithm::softmax_accurate, source, result, 2, attributes);
 #else
     using Softmax = dnnl::softmax_v2_forward;
-    Softmax::primitive_desc description(Softmax::desc(prop_kind::forward_inference,
-                                                      algorithm::softmax_accurate, source, result, 2),
-                                        attributes, onednn_engine());
+    Softmax::primitive_desc description(
+        Softmax::desc(prop_kind::forward_inference, algorithm::softmax_accurate, source, result, 2),
+        attributes, onednn_engine());
 #endif
     return plan_of<Softmax>(description, false);
 }

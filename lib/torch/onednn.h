@@ -46,7 +46,8 @@ dnnl::primitive_attr onednn_attributes(Act act, bool sums);
 
 Plan plan_convolution(const Desc &source, const Desc &weights, const Desc &bias, const Desc &result,
                       const std::vector<int64_t> &strides, const std::vector<int64_t> &pads_before,
-                      const std::vector<int64_t> &pads_after, const dnnl::primitive_attr &attributes);
+                      const std::vector<int64_t> &pads_after,
+                      const dnnl::primitive_attr &attributes);
 /* `bias` may be NULL. */
 Plan plan_product(const Desc &source, const Desc &weights, const Desc *bias, const Desc &result,
                   const dnnl::primitive_attr &attributes);

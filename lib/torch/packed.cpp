@@ -121,11 +121,10 @@ struct PackedConv::State {
                                   {height * width * in, 1, width * in, in});
         Desc result = onednn_desc({count, out, high, wide}, type,
                                   {high * wide * out, 1, wide * out, out});
-        return plan_convolution(source, weights_desc(true), onednn_desc({out}, at::kFloat, {1}),
-                                result, {geometry.stride, geometry.stride},
-                                {pads(height).first, pads(width).first},
-                                {pads(height).second, pads(width).second},
-                                onednn_attributes(act, sums));
+        return plan_convolution(
+            source, weights_desc(true), onednn_desc({out}, at::kFloat, {1}), result,
+            {geometry.stride, geometry.stride}, {pads(height).first, pads(width).first},
+            {pads(height).second, pads(width).second}, onednn_attributes(act, sums));
     }
 };
 
@@ -145,19 +144,19 @@ at::Tensor PackedConv::run(const at::Tensor &x, Act act, const at::Tensor &sum) 
     if (from.size(1) != state.in || state.places(height) < 1 || state.places(width) < 1)
         throw Failure(IMGRET_INTERNAL, "a convolution was given a picture of a wrong shape");
     return translated([&] {
-        Plans::Key key = {count, height, width, static_cast<int64_t>(act), sum.defined(),
-                          at::get_num_threads()};
+        Plans::Key key = {
+            count, height, width, static_cast<int64_t>(act), sum.defined(), at::get_num_threads()};
         const Plan &plan = state.plans.find(
             key, [&] { return state.plan(count, height, width, act, sum.defined()); });
-        at::Tensor to =
-            sum.defined()
-                ? sum.to(state.type).contiguous(at::MemoryFormat::ChannelsLast)
-                : scratch({count, state.out, state.places(height), state.places(width)}, state.type,
-                          true);
-        run_plan(plan, {{DNNL_ARG_SRC, memory_of(plan.source, from)},
-                        {DNNL_ARG_WEIGHTS, state.weights.find(plan.weights)},
-                        {DNNL_ARG_BIAS, memory_of(onednn_desc({state.out}, at::kFloat, {1}), state.bias)},
-                        {DNNL_ARG_DST, memory_of(plan.result, to)}});
+        at::Tensor to = sum.defined()
+                            ? sum.to(state.type).contiguous(at::MemoryFormat::ChannelsLast)
+                            : scratch({count, state.out, state.places(height), state.places(width)},
+                                      state.type, true);
+        run_plan(plan,
+                 {{DNNL_ARG_SRC, memory_of(plan.source, from)},
+                  {DNNL_ARG_WEIGHTS, state.weights.find(plan.weights)},
+                  {DNNL_ARG_BIAS, memory_of(onednn_desc({state.out}, at::kFloat, {1}), state.bias)},
+                  {DNNL_ARG_DST, memory_of(plan.result, to)}});
         return to;
     });
 }
@@ -205,10 +204,11 @@ at::Tensor PackedLinear::run(const at::Tensor &x, Act act, const at::Tensor &sum
     int64_t rows = from.numel() / state.in;
     sizes.back() = state.out;
     return translated([&] {
-        const Plan &plan =
-            state.plans.find({rows, static_cast<int64_t>(act), sum.defined(), at::get_num_threads()},
-                             [&] { return state.plan(rows, act, sum.defined()); });
-        at::Tensor to = sum.defined() ? sum.to(at::kFloat).contiguous() : scratch(sizes, state.type);
+        const Plan &plan = state.plans.find(
+            {rows, static_cast<int64_t>(act), sum.defined(), at::get_num_threads()},
+            [&] { return state.plan(rows, act, sum.defined()); });
+        at::Tensor to = sum.defined() ? sum.to(at::kFloat).contiguous()
+                                      : scratch(sizes, state.type);
         std::unordered_map<int, memory> arguments = {
             {DNNL_ARG_SRC, memory_of(plan.source, from)},
             {DNNL_ARG_WEIGHTS, state.weights.find(plan.weights)},

@@ -21,9 +21,7 @@ struct PackedAttention::State {
     Plans plans;
 };
 
-PackedAttention::PackedAttention(int64_t heads) : state_(new State{heads, {}})
-{
-}
+PackedAttention::PackedAttention(int64_t heads) : state_(new State{heads, {}}) {}
 
 PackedAttention::~PackedAttention() = default;
 
@@ -95,10 +93,11 @@ at::Tensor PackedAttention::run(const at::Tensor &qkv) const
                            {DNNL_ARG_WEIGHTS, at_part(1, ask.weights)},
                            {DNNL_ARG_DST, raw}});
             run_plan(weigh, {{DNNL_ARG_SRC, raw}, {DNNL_ARG_DST, share}});
-            run_plan(mix, {{DNNL_ARG_SRC, share},
-                           {DNNL_ARG_WEIGHTS, at_part(2, mix.weights)},
-                           {DNNL_ARG_DST, dnnl::memory(mix.result, engine,
-                                                       static_cast<char *>(result.data_ptr()) + to)}});
+            run_plan(mix,
+                     {{DNNL_ARG_SRC, share},
+                      {DNNL_ARG_WEIGHTS, at_part(2, mix.weights)},
+                      {DNNL_ARG_DST, dnnl::memory(mix.result, engine,
+                                                  static_cast<char *>(result.data_ptr()) + to)}});
         }
     });
     return result;

@@ -12,8 +12,8 @@ static const struct {
     Pool pool;
     const char *name;
 } pools[] = {
-    {Pool::cls, "cls"}, {Pool::avg, "avg"}, {Pool::max, "max"}, {Pool::gem, "gem"},
-    {Pool::cls_avg, "cls_avg"}, {Pool::rmac, "rmac"},
+    {Pool::cls, "cls"}, {Pool::avg, "avg"},         {Pool::max, "max"},
+    {Pool::gem, "gem"}, {Pool::cls_avg, "cls_avg"}, {Pool::rmac, "rmac"},
 };
 
 const char *pool_name(Pool pool)
@@ -32,8 +32,8 @@ Pool pool_from_name(const std::string &name)
             return one.pool;
         known += std::string(" ") + one.name;
     }
-    throw Failure(IMGRET_INVALID_ARGUMENT, "option pool=" + name + ": one of" + known +
-                                               " is wanted");
+    throw Failure(IMGRET_INVALID_ARGUMENT,
+                  "option pool=" + name + ": one of" + known + " is wanted");
 }
 
 // N x P x C: what is averaged over stands in the middle.
@@ -103,14 +103,21 @@ at::Tensor apply_pool(const Features &features, Pool pool, double p)
         return features.data.to(at::kFloat);
     at::Tensor pooled;
     switch (pool) {
-    case Pool::cls: pooled = class_token(features); break;
-    case Pool::avg: pooled = places(features).to(at::kFloat).mean(1); break;
-    case Pool::max: pooled = places(features).amax(1); break;
+    case Pool::cls:
+        pooled = class_token(features);
+        break;
+    case Pool::avg:
+        pooled = places(features).to(at::kFloat).mean(1);
+        break;
+    case Pool::max:
+        pooled = places(features).amax(1);
+        break;
     case Pool::gem:
         pooled = places(features).to(at::kFloat).clamp_min(1e-6).pow(p).mean(1).pow(1.0 / p);
         break;
     case Pool::cls_avg:
-        pooled = at::cat({apply_pool(features, Pool::cls, p), apply_pool(features, Pool::avg, p)}, 1);
+        pooled = at::cat({apply_pool(features, Pool::cls, p), apply_pool(features, Pool::avg, p)},
+                         1);
         break;
     case Pool::rmac:
         if (features.data.dim() != 4)

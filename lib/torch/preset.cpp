@@ -58,9 +58,11 @@ static void apply_options(Preset *preset, Options &options)
     set_triple(&preset->std, options.numbers("std", 3));
     preset->input_px = options.whole("input", preset->input_px, 1, INPUT_PX_MAX);
     preset->crop_pct = options.number("crop_pct", preset->crop_pct, 0.1, 1.0);
-    std::string resize = options.choice(
-        "resize", preset->letterbox ? "letterbox" : preset->squash ? "squash" : "shorter",
-        {"shorter", "squash", "letterbox"});
+    std::string resize = options.choice("resize",
+                                        preset->letterbox ? "letterbox"
+                                        : preset->squash  ? "squash"
+                                                          : "shorter",
+                                        {"shorter", "squash", "letterbox"});
     preset->squash = resize == "squash";
     preset->letterbox = resize == "letterbox";
     set_triple(&preset->pad, options.numbers("pad", 3));
@@ -267,8 +269,8 @@ std::vector<std::string> config_class_names(const std::string &path, int64_t cou
                 found[std::strtoll(item->string, nullptr, 10)] = one_line(item->valuestring);
         if (found.empty() && cJSON_IsArray(in_order))
             for (const cJSON *item = in_order->child; item; item = item->next)
-                found[static_cast<int64_t>(found.size())] =
-                    one_line(cJSON_IsString(item) ? item->valuestring : "");
+                found[static_cast<int64_t>(found.size())] = one_line(
+                    cJSON_IsString(item) ? item->valuestring : "");
         if (static_cast<int64_t>(found.size()) != count || found.begin()->first != 0 ||
             found.rbegin()->first != count - 1)
             continue;
@@ -288,9 +290,8 @@ static Preset checked(Preset preset, const std::string &path)
     for (size_t c = 0; c < 3; c++) {
         double level = preset.pad[c] < 0 ? std::round(255 * preset.mean[c]) : preset.pad[c];
         if (!(level >= 0 && level <= 255) || level != std::floor(level))
-            throw Failure(IMGRET_INVALID_ARGUMENT,
-                          path + ": pad " + triple_text(preset.pad) +
-                              " is not three whole numbers from 0 to 255");
+            throw Failure(IMGRET_INVALID_ARGUMENT, path + ": pad " + triple_text(preset.pad) +
+                                                       " is not three whole numbers from 0 to 255");
         preset.pad[c] = level;
     }
     return preset;

@@ -13,13 +13,13 @@ namespace ir_torch {
 struct Preset {
     std::array<double, 3> mean{}; /* of pixels in 0..1 */
     std::array<double, 3> std{};
-    int64_t input_px = 0; /* the input is square */
-    double crop_pct = 1;  /* share of the shorter side that the centre crop keeps */
-    bool squash = false;  /* both sides to input_px, no crop */
+    int64_t input_px = 0;   /* the input is square */
+    double crop_pct = 1;    /* share of the shorter side that the centre crop keeps */
+    bool squash = false;    /* both sides to input_px, no crop */
     bool letterbox = false; /* all of it, ratio kept, the rest filled with `pad`; no crop */
     bool top_left = false;  /* letterbox: where the picture stands, else in the middle */
     std::array<double, 3> pad{-1, -1, -1}; /* 0..255; -1: the mean */
-    bool bicubic = false; /* else bilinear */
+    bool bicubic = false;                  /* else bilinear */
 };
 
 extern const std::array<double, 3> imagenet_mean, imagenet_std;

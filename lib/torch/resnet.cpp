@@ -13,8 +13,7 @@ struct Residual {
     Conv shortcut;           // absent: the input itself, thinned out and padded where shapes differ
     int64_t stride;
 
-    Residual(Weights &weights, const std::string &name, int64_t in, int64_t stride,
-             double epsilon);
+    Residual(Weights &weights, const std::string &name, int64_t in, int64_t stride, double epsilon);
     at::Tensor forward(const at::Tensor &x) const;
     void freeze(Precision precision);
     int64_t out() const { return convs.back().out(); }
@@ -95,7 +94,8 @@ private:
     void name_it(int64_t stage_count);
 
     Conv stem_;
-    bool small_ = false; // made for pictures of 32 px: nothing is thrown away before the first block
+    bool small_ =
+        false; // made for pictures of 32 px: nothing is thrown away before the first block
     std::vector<Residual> blocks_;
     Linear head_;
 };

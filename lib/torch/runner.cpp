@@ -54,7 +54,8 @@ void Runner::write_identity(const std::string &weights_sha256)
 
 std::string Runner::pool_text() const
 {
-    return std::string(pool_name(network_.pool)) + (network_.pool == Pool::gem ? ";gem_p=" + shortest(network_.gem_p) : "");
+    return std::string(pool_name(network_.pool)) +
+           (network_.pool == Pool::gem ? ";gem_p=" + shortest(network_.gem_p) : "");
 }
 
 void Runner::fill_tables()

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #define PREFIX_BYTES 8u
-#define JSON_DEPTH_MAX 3 /* the file, a tensor, its shape */
+#define JSON_DEPTH_MAX 3         /* the file, a tensor, its shape */
 #define JSON_VALUES_MAX 2000000u /* cJSON needs 64 bytes a value: bounds what a header can cost */
-#define NUMBER_MAX 0x1p53       /* cJSON keeps numbers as doubles: beyond this they are not exact */
+#define NUMBER_MAX 0x1p53 /* cJSON keeps numbers as doubles: beyond this they are not exact */
 
 struct ir_safetensors {
     char *name; /* for messages: the path */
@@ -33,12 +33,11 @@ static const struct {
     const char *name;
     uint32_t bytes;
 } types[] = {
-    [IR_ST_BOOL] = {"BOOL", 1}, [IR_ST_U8] = {"U8", 1},       [IR_ST_I8] = {"I8", 1},
-    [IR_ST_F8_E4M3] = {"F8_E4M3", 1}, [IR_ST_F8_E5M2] = {"F8_E5M2", 1},
-    [IR_ST_U16] = {"U16", 2},   [IR_ST_I16] = {"I16", 2},     [IR_ST_F16] = {"F16", 2},
-    [IR_ST_BF16] = {"BF16", 2}, [IR_ST_U32] = {"U32", 4},     [IR_ST_I32] = {"I32", 4},
-    [IR_ST_F32] = {"F32", 4},   [IR_ST_U64] = {"U64", 8},     [IR_ST_I64] = {"I64", 8},
-    [IR_ST_F64] = {"F64", 8},
+    [IR_ST_BOOL] = {"BOOL", 1},       [IR_ST_U8] = {"U8", 1},           [IR_ST_I8] = {"I8", 1},
+    [IR_ST_F8_E4M3] = {"F8_E4M3", 1}, [IR_ST_F8_E5M2] = {"F8_E5M2", 1}, [IR_ST_U16] = {"U16", 2},
+    [IR_ST_I16] = {"I16", 2},         [IR_ST_F16] = {"F16", 2},         [IR_ST_BF16] = {"BF16", 2},
+    [IR_ST_U32] = {"U32", 4},         [IR_ST_I32] = {"I32", 4},         [IR_ST_F32] = {"F32", 4},
+    [IR_ST_U64] = {"U64", 8},         [IR_ST_I64] = {"I64", 8},         [IR_ST_F64] = {"F64", 8},
 };
 
 const char *ir_safetensors_type_name(ir_safetensors_type type)
@@ -101,8 +100,7 @@ static int32_t check_text(const char *name, const char *text, size_t bytes, imgr
     return IMGRET_OK;
 }
 
-static int32_t parse_json(ir_safetensors *file, const char *text, size_t bytes,
-                          imgret_error *error)
+static int32_t parse_json(ir_safetensors *file, const char *text, size_t bytes, imgret_error *error)
 {
     if (bytes == 0 || text[0] != '{')
         return ir_torch_fail(error, IMGRET_BAD_MODEL,
@@ -351,8 +349,8 @@ int32_t ir_safetensors_open(ir_safetensors **out, const char *path, imgret_error
     file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
     int32_t status;
     if (file->fd < 0)
-        status = ir_torch_fail(error, errno == ENOENT || errno == ENOTDIR ? IMGRET_NOT_FOUND
-                                                                         : IMGRET_IO,
+        status = ir_torch_fail(error,
+                               errno == ENOENT || errno == ENOTDIR ? IMGRET_NOT_FOUND : IMGRET_IO,
                                "%s: open: %s", path, strerror(errno));
     else if (fstat(file->fd, &info) != 0)
         status = ir_torch_fail(error, IMGRET_IO, "%s: stat: %s", path, strerror(errno));

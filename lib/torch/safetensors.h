@@ -24,8 +24,21 @@ extern "C" {
 #define IR_SAFETENSORS_TENSOR_COUNT_MAX 100000u
 
 typedef enum ir_safetensors_type {
-    IR_ST_BOOL, IR_ST_U8, IR_ST_I8, IR_ST_F8_E4M3, IR_ST_F8_E5M2, IR_ST_U16, IR_ST_I16, IR_ST_F16,
-    IR_ST_BF16, IR_ST_U32, IR_ST_I32, IR_ST_F32, IR_ST_U64, IR_ST_I64, IR_ST_F64
+    IR_ST_BOOL,
+    IR_ST_U8,
+    IR_ST_I8,
+    IR_ST_F8_E4M3,
+    IR_ST_F8_E5M2,
+    IR_ST_U16,
+    IR_ST_I16,
+    IR_ST_F16,
+    IR_ST_BF16,
+    IR_ST_U32,
+    IR_ST_I32,
+    IR_ST_F32,
+    IR_ST_U64,
+    IR_ST_I64,
+    IR_ST_F64
 } ir_safetensors_type;
 
 typedef struct ir_safetensors_tensor {

@@ -159,8 +159,8 @@ void Script::open(const at::Device &device)
             throw Failure(IMGRET_BAD_MODEL,
                           path_ + ": a pickle of tensors and no TorchScript module: it must be "
                                   "converted to safetensors");
-        throw Failure(IMGRET_BAD_MODEL, path_ + ": cannot be loaded as TorchScript: " +
-                                            first_words(reason));
+        throw Failure(IMGRET_BAD_MODEL,
+                      path_ + ": cannot be loaded as TorchScript: " + first_words(reason));
     }
     for (const at::Tensor &tensor : module_.parameters())
         sizes_.emplace_back(tensor.numel(), tensor.nbytes());
@@ -275,7 +275,8 @@ Script::Script(const std::string &path, Options &options, const at::Device &devi
     boxes.letterbox = true;
     boxes.pad = {114, 114, 114};
 
-    bool wants_boxes = options.choice("family", "auto", {"auto", "vector", "detector"}) == "detector";
+    bool wants_boxes = options.choice("family", "auto", {"auto", "vector", "detector"}) ==
+                       "detector";
     bgr_ = options.choice("channels", "rgb", {"rgb", "bgr"}) == "bgr";
     preset = choose_preset(wants_boxes ? boxes : vectors, path, options);
     open(device);

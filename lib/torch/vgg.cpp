@@ -66,8 +66,8 @@ void Vgg::take_features(Weights &weights, double epsilon)
     while (at < last) {
         std::string name = "features." + std::to_string(at);
         if (!weights.has(name + ".weight"))
-            throw Failure(IMGRET_BAD_MODEL, weights.path() + ": tensor '" + name +
-                                                ".weight' is missing");
+            throw Failure(IMGRET_BAD_MODEL,
+                          weights.path() + ": tensor '" + name + ".weight' is missing");
         ConvPlan plan;
         plan.in = channels;
         plan.act = Act::relu;
@@ -83,9 +83,9 @@ void Vgg::take_features(Weights &weights, double epsilon)
         side = pools ? side / 2 : side;
     }
     if (side < 1)
-        throw Failure(IMGRET_INVALID_ARGUMENT,
-                      weights.path() + ": an input of " + std::to_string(preset.input_px) +
-                          " px is too small for this network");
+        throw Failure(IMGRET_INVALID_ARGUMENT, weights.path() + ": an input of " +
+                                                   std::to_string(preset.input_px) +
+                                                   " px is too small for this network");
     dimension = channels;
     architecture = "vgg" + std::to_string(convs_.size() + 3) + (has_norm ? "_bn" : "");
 }

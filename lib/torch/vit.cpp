@@ -65,8 +65,7 @@ at::Tensor Block::attention(const at::Tensor &x) const
     std::vector<at::Tensor> mixed(static_cast<size_t>(count * heads));
     in_parallel(count * heads, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; i++)
-            mixed[static_cast<size_t>(i)] =
-                at::mm(at::mm(query[i], key[i]).softmax(-1), value[i]);
+            mixed[static_cast<size_t>(i)] = at::mm(at::mm(query[i], key[i]).softmax(-1), value[i]);
     });
     at::Tensor joined = at::stack(mixed).view({count, heads, tokens, head}).transpose(1, 2);
     return joined.reshape({count, tokens, width});
@@ -217,8 +216,8 @@ void Vit::take_positions(Weights &weights)
                                             std::to_string(rows) +
                                             " rows, which is no square of patches");
     if (with > 0)
-        prefix_ = at::cat({prefix_.slice(1, 0, with) + all.slice(1, 0, with),
-                           prefix_.slice(1, with)}, 1);
+        prefix_ = at::cat(
+            {prefix_.slice(1, 0, with) + all.slice(1, 0, with), prefix_.slice(1, with)}, 1);
     positions_ = all.slice(1, with);
     trained_px_ = side * shape_.patch_px;
 }
@@ -229,9 +228,8 @@ void Vit::name_it()
         const char *name;
         int64_t width, depth;
     } sizes[] = {
-        {"tiny", 192, 12}, {"small", 384, 12}, {"base", 768, 12}, {"large", 1024, 24},
-        {"huge", 1280, 32}, {"giant", 1408, 40},
-        {"giant", 1536, 40}, // DINOv2's
+        {"tiny", 192, 12},  {"small", 384, 12},  {"base", 768, 12},   {"large", 1024, 24},
+        {"huge", 1280, 32}, {"giant", 1408, 40}, {"giant", 1536, 40}, // DINOv2's
     };
     std::string size = "w" + std::to_string(shape_.width) + "d" + std::to_string(shape_.depth);
     for (const auto &known : sizes)
@@ -256,7 +254,8 @@ void Vit::take_heads(Weights &weights)
     if (weights.has("proj_in_out")) {
         std::vector<int64_t> shape = weights.shape("proj_in_out");
         dimension = shape.size() == 2 ? shape[1] : 0;
-        projection_.weight = weights.take("proj_in_out", {shape_.width, dimension}).t().contiguous();
+        projection_.weight =
+            weights.take("proj_in_out", {shape_.width, dimension}).t().contiguous();
     } else if (weights.has("visual_projection.weight")) {
         projection_ = Linear(weights, "visual_projection", shape_.width);
         dimension = projection_.weight.size(0);

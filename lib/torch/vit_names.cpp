@@ -12,10 +12,17 @@ static const std::array<double, 3> clip_std = {0.26862954, 0.26130258, 0.2757771
 static const std::vector<Rename> outside = {
     {"classifier.*", "head.*"}, // Hugging Face's ViT
     {"visual_projection.*", "visual_projection.*"},
-    {"text_model.*", ""}, {"text_projection*", ""}, {"token_embedding.*", ""},
-    {"positional_embedding", ""}, {"transformer.*", ""}, {"ln_final.*", ""},
-    {"logit_scale", ""}, {"logit_bias", ""},
-    {"input_resolution", "openai"}, {"context_length", ""}, {"vocab_size", ""},
+    {"text_model.*", ""},
+    {"text_projection*", ""},
+    {"token_embedding.*", ""},
+    {"positional_embedding", ""},
+    {"transformer.*", ""},
+    {"ln_final.*", ""},
+    {"logit_scale", ""},
+    {"logit_bias", ""},
+    {"input_resolution", "openai"},
+    {"context_length", ""},
+    {"vocab_size", ""},
 };
 
 static const std::vector<Naming> &namings()
@@ -25,7 +32,7 @@ static const std::vector<Naming> &namings()
          {"", "module.", "backbone."},
          {
              {"register_tokens", "reg_token"},
-             {"mask_token", ""}, // for training alone
+             {"mask_token", ""},                           // for training alone
              {"blocks.#.mlp.w12.*", "blocks.#.mlp.fc1.*"}, // DINOv2's giant
              {"blocks.#.mlp.w3.*", "blocks.#.mlp.fc2.*"},
              {"blocks.*", "blocks.*"},
@@ -34,7 +41,8 @@ static const std::vector<Naming> &namings()
              {"pos_embed", "pos_embed"},
              {"norm.*", "norm.*"},
          },
-         1e-6, preset_of(half, half, 0, 0.9, false, true)},
+         1e-6,
+         preset_of(half, half, 0, 0.9, false, true)},
         {"torchvision",
          {"", "module."},
          {

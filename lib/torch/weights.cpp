@@ -133,8 +133,7 @@ std::string Weights::file_name(const std::string &name, size_t part) const
 std::vector<int64_t> Weights::shape(const std::string &name) const
 {
     if (tolerant_ && !has(name))
-        throw Failure(IMGRET_BAD_MODEL,
-                      path_ + ": tensor '" + file_name(name, 0) + "' is missing");
+        throw Failure(IMGRET_BAD_MODEL, path_ + ": tensor '" + file_name(name, 0) + "' is missing");
     const Entry &found = entry(name);
     std::vector<int64_t> shape = shape_of(found.parts[0]);
     for (size_t i = 1; i < found.parts.size() && !shape.empty(); i++)
@@ -160,11 +159,16 @@ int64_t Weights::count(const std::string &prefix) const
 static at::ScalarType scalar_type(ir_safetensors_type type)
 {
     switch (type) {
-    case IR_ST_F16: return at::kHalf;
-    case IR_ST_BF16: return at::kBFloat16;
-    case IR_ST_F32: return at::kFloat;
-    case IR_ST_F64: return at::kDouble;
-    default: return at::ScalarType::Undefined;
+    case IR_ST_F16:
+        return at::kHalf;
+    case IR_ST_BF16:
+        return at::kBFloat16;
+    case IR_ST_F32:
+        return at::kFloat;
+    case IR_ST_F64:
+        return at::kDouble;
+    default:
+        return at::ScalarType::Undefined;
     }
 }
 
@@ -195,8 +199,8 @@ at::Tensor Weights::read(const ir_safetensors_tensor *tensor) const
         throw Failure(status, error.message);
     at::Tensor values = raw.to(at::kFloat);
     if (!all_finite(values))
-        throw Failure(IMGRET_BAD_MODEL, path_ + ": tensor '" + tensor->name +
-                                            "' holds a value that is not finite");
+        throw Failure(IMGRET_BAD_MODEL,
+                      path_ + ": tensor '" + tensor->name + "' holds a value that is not finite");
     return values;
 }
 

@@ -139,8 +139,7 @@ void Workers::loop(uint32_t index)
     }
 }
 
-void Workers::run(uint32_t pieces, uint32_t threads_each,
-                  const std::function<void(uint32_t)> &work)
+void Workers::run(uint32_t pieces, uint32_t threads_each, const std::function<void(uint32_t)> &work)
 {
     SingleBlasThread blas;
     std::unique_lock<std::mutex> hold(mutex_);

@@ -140,9 +140,9 @@ struct Darknet {
 at::Tensor without_focus(const at::Tensor &weight)
 {
     at::Tensor squares = weight.view({weight.size(0), 2, 2, CHANNELS, 3, 3}); // o, dx, dy, c, i, j
-    at::Tensor whole = squares.permute({0, 3, 4, 2, 5, 1}).reshape(
-        {weight.size(0), CHANNELS, 6, 6}); // o, c, (i, dy), (j, dx)
-    return whole.flip(1).contiguous();     // trained on blue, green, red
+    at::Tensor whole = squares.permute({0, 3, 4, 2, 5, 1})
+                           .reshape({weight.size(0), CHANNELS, 6, 6}); // o, c, (i, dy), (j, dx)
+    return whole.flip(1).contiguous(); // trained on blue, green, red
 }
 
 Darknet::Darknet(const Style &style)
@@ -214,7 +214,8 @@ struct Neck {
     /* Channels that a stage will give: it is taken after what stands behind it. */
     static int64_t width(const Style &style, const std::string &stage)
     {
-        std::vector<int64_t> shape = style.weights.shape("backbone." + stage + ".conv3.conv.weight");
+        std::vector<int64_t> shape = style.weights.shape("backbone." + stage +
+                                                         ".conv3.conv.weight");
         return shape.empty() ? 0 : shape[0];
     }
     std::array<at::Tensor, 3> operator()(const std::array<at::Tensor, 3> &x) const
@@ -261,10 +262,10 @@ struct Branch {
         box = Conv(style.weights, "head.reg_preds." + number, "", plan);
         object = Conv(style.weights, "head.obj_preds." + number, "", plan);
         if (box.out() != 4 || object.out() != 1)
-            throw Failure(IMGRET_BAD_MODEL,
-                          style.weights.path() + ": tensor 'head.reg_preds." + number +
-                              ".weight' gives " + std::to_string(box.out()) +
-                              " values, the 4 of a box are wanted");
+            throw Failure(IMGRET_BAD_MODEL, style.weights.path() + ": tensor 'head.reg_preds." +
+                                                number + ".weight' gives " +
+                                                std::to_string(box.out()) +
+                                                " values, the 4 of a box are wanted");
     }
     /* N x places x (5 + classes), float32. */
     at::Tensor operator()(const at::Tensor &x) const
@@ -275,7 +276,8 @@ struct Branch {
         for (const Step &step : box_steps)
             z = step(z);
         auto certain = [](const at::Tensor &score) { return at::sigmoid(score.to(at::kFloat)); };
-        at::Tensor all = at::cat({box(z).to(at::kFloat), certain(object(z)), certain(classes(y))}, 1);
+        at::Tensor all = at::cat({box(z).to(at::kFloat), certain(object(z)), certain(classes(y))},
+                                 1);
         return all.flatten(2).transpose(1, 2);
     }
     void freeze(Precision precision)

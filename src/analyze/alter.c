@@ -20,7 +20,8 @@ static void halve(const ir_picture *picture, ir_picture *out)
             uint8_t *to = out->rgb + ((size_t)y * out->width + x) * CHANNELS;
             for (int c = 0; c < CHANNELS; c++)
                 to[c] = (uint8_t)((from[c] + from[c + CHANNELS] + from[row + (size_t)c] +
-                                   from[row + CHANNELS + (size_t)c] + 2) / 4);
+                                   from[row + CHANNELS + (size_t)c] + 2) /
+                                  4);
         }
 }
 
@@ -52,8 +53,7 @@ static uint32_t side_of(uint32_t side, ir_alteration how)
     return side;
 }
 
-int32_t ir_alter(const ir_picture *picture, ir_alteration how, ir_picture *out,
-                 imgret_error *error)
+int32_t ir_alter(const ir_picture *picture, ir_alteration how, ir_picture *out, imgret_error *error)
 {
     *out = *picture;
     out->width = side_of(picture->width, how);

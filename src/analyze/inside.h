@@ -4,7 +4,8 @@
 
 #include <imgret/imgret.h>
 
-#define IR_ANALYZE_PX 128 /* the longer side of the picture that is measured, unless it is smaller */
+#define IR_ANALYZE_PX \
+    128 /* the longer side of the picture that is measured, unless it is smaller */
 
 /* A picture scaled down by area averages, and its lightness; rows packed. */
 typedef struct ir_small {

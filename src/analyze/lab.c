@@ -60,8 +60,8 @@ static const struct {
 #define SAMPLE_COUNT (sizeof samples / sizeof samples[0])
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uint32_t linear[256];    /* sRGB byte -> linear light, LINEAR_ONE is 1 (IEC 61966-2-1) */
-static float root[ROOT_COUNT];  /* linear light -> f(t) of CIELAB */
+static uint32_t linear[256];   /* sRGB byte -> linear light, LINEAR_ONE is 1 (IEC 61966-2-1) */
+static float root[ROOT_COUNT]; /* linear light -> f(t) of CIELAB */
 static ir_lab sample_labs[SAMPLE_COUNT];
 static uint8_t cell_names[IR_PALETTE_CELLS];
 
@@ -147,9 +147,9 @@ uint32_t ir_lab_cell_name(uint32_t cell)
 
 const char *imgret_color_name(uint32_t color)
 {
-    static const char *const names[IMGRET_COLOR_COUNT] = {
-        "black", "grey", "white",  "red",  "orange", "yellow",
-        "green", "blue", "purple", "pink", "brown"};
+    static const char *const names[IMGRET_COLOR_COUNT] = {"black",  "grey",   "white", "red",
+                                                          "orange", "yellow", "green", "blue",
+                                                          "purple", "pink",   "brown"};
     return color < IMGRET_COLOR_COUNT ? names[color] : NULL;
 }
 

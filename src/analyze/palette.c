@@ -58,8 +58,7 @@ static uint32_t make_points(point *points, const cell *cells, uint32_t pixel_cou
         uint8_t rgb[3] = {(uint8_t)((cells[i].red + half) / cells[i].count),
                           (uint8_t)((cells[i].green + half) / cells[i].count),
                           (uint8_t)((cells[i].blue + half) / cells[i].count)};
-        points[count++] =
-            (point){ir_lab_of(rgb), (float)cells[i].count / (float)pixel_count, i, 0};
+        points[count++] = (point){ir_lab_of(rgb), (float)cells[i].count / (float)pixel_count, i, 0};
     }
     return count;
 }
@@ -149,8 +148,8 @@ static uint32_t merge_alike(cluster *clusters, uint32_t count)
 }
 
 /* Mean sRGB of each cluster, greatest share first. */
-static void write_swatches(cluster *clusters, uint32_t cluster_count, point *points,
-                           uint32_t count, const cell *cells, imgret_attributes *out)
+static void write_swatches(cluster *clusters, uint32_t cluster_count, point *points, uint32_t count,
+                           const cell *cells, imgret_attributes *out)
 {
     assign(points, count, clusters, cluster_count);
     uint64_t pixels[IMGRET_SWATCH_MAX] = {0};

@@ -20,20 +20,20 @@
 
 enum {
     LEVELS = 3,
-    BORDER = 16,  /* pixels at the edge where no place is described */
+    BORDER = 16,   /* pixels at the edge where no place is described */
     CONTRAST = 12, /* of a corner's circle to its middle, of 255 */
     ARC = 9,
     CIRCLE = 16,
-    REACH = 13,   /* pixels from a place to those that its bits compare */
-    CENTROID = 9, /* pixels from a place to those that it is turned by */
-    PARTS = 8,    /* on a side */
+    REACH = 13,    /* pixels from a place to those that its bits compare */
+    CENTROID = 9,  /* pixels from a place to those that it is turned by */
+    PARTS = 8,     /* on a side */
     PART_MOST = 4, /* places of one part, of one size */
     BITS = 256,
 };
 
-static const int8_t circle[CIRCLE][2] = {{0, -3},  {1, -3}, {2, -2}, {3, -1}, {3, 0},  {3, 1},
-                                         {2, 2},   {1, 3},  {0, 3},  {-1, 3}, {-2, 2}, {-3, 1},
-                                         {-3, 0},  {-3, -1}, {-2, -2}, {-1, -3}};
+static const int8_t circle[CIRCLE][2] = {{0, -3}, {1, -3},  {2, -2},  {3, -1}, {3, 0},  {3, 1},
+                                         {2, 2},  {1, 3},   {0, 3},   {-1, 3}, {-2, 2}, {-3, 1},
+                                         {-3, 0}, {-3, -1}, {-2, -2}, {-1, -3}};
 
 /* One size of the picture: its lightness, as it is and blurred. */
 typedef struct plane {
@@ -160,8 +160,7 @@ static void keep(ir_place *part, uint32_t *count, float x, float y, uint32_t str
 }
 
 /* The places of one plane, in its own pixels; `out` has room for those of all parts. */
-static int32_t find_corners(const plane *from, ir_place *out, uint32_t *count,
-                            imgret_error *error)
+static int32_t find_corners(const plane *from, ir_place *out, uint32_t *count, imgret_error *error)
 {
     size_t row = from->width, pixels = row * from->height;
     *count = 0;
@@ -230,7 +229,8 @@ static void describe(const plane *from, const pair *pairs, ir_place *place)
                 down += y * light;
             }
     float length = sqrtf((float)right * (float)right + (float)down * (float)down);
-    float cosine = length > 0 ? (float)right / length : 1, sine = length > 0 ? (float)down / length : 0;
+    float cosine = length > 0 ? (float)right / length : 1,
+          sine = length > 0 ? (float)down / length : 0;
     for (int i = 0; i < BITS; i++) {
         const pair *p = &pairs[i];
         long x = lrintf(cosine * p->x - sine * p->y), y = lrintf(sine * p->x + cosine * p->y);
@@ -247,9 +247,9 @@ int32_t ir_places_find(ir_places **out, const ir_picture *picture, imgret_error 
     ir_places *places = ir_calloc(1, sizeof *places);
     if (places)
         places->rows = ir_malloc_array(LEVELS * PARTS * PARTS * PART_MOST, sizeof *places->rows);
-    int32_t status = places && places->rows
-                         ? IMGRET_OK
-                         : ir_fail(error, IMGRET_NO_MEMORY, "no memory for the places of a picture");
+    int32_t status = places && places->rows ? IMGRET_OK
+                                            : ir_fail(error, IMGRET_NO_MEMORY,
+                                                      "no memory for the places of a picture");
     draw_pairs(pairs);
     for (int level = 0; level < LEVELS && !status; level++) {
         plane here = {0};

@@ -22,8 +22,7 @@ uint32_t ir_places_count(const ir_places *places);
 /* How many places of `a` look like places of `b` that lie as they do, but for one shift, turn and
  * scale of all (found by RANSAC: Fischler & Bolles, CACM 1981). Pictures that have nothing in common
  * reach 5 by chance. A mirrored picture does not count. *out may be 0. Errors: NO_MEMORY. */
-int32_t ir_places_agree(const ir_places *a, const ir_places *b, uint32_t *out,
-                        imgret_error *error);
+int32_t ir_places_agree(const ir_places *a, const ir_places *b, uint32_t *out, imgret_error *error);
 
 /* That number as a score: 0 for what chance reaches, near 1 from some 60 on. */
 double ir_places_score(uint32_t agreeing);

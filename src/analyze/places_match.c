@@ -10,15 +10,15 @@
 #include <stdbool.h>
 
 enum {
-    BITS_MOST = 72,  /* of 256, in which places that look alike may differ */
+    BITS_MOST = 72, /* of 256, in which places that look alike may differ */
     TRIES = 500,
-    BY_CHANCE = 5,   /* places that agree in pictures with nothing in common */
+    BY_CHANCE = 5, /* places that agree in pictures with nothing in common */
 };
 
 /* The next best may be at most this far from being as good (Lowe, "Distinctive Image Features", 2004). */
 #define RATIO 0.85f
-#define APART_PX 6.0f      /* from where a place should be */
-#define BASE_PX 12.0f      /* the least distance of two places that tell turn and scale */
+#define APART_PX 6.0f /* from where a place should be */
+#define BASE_PX 12.0f /* the least distance of two places that tell turn and scale */
 #define SCALE_MOST 4.0f
 
 typedef struct match {
@@ -99,8 +99,7 @@ static uint32_t count_agreeing(const move *moved, const match *matches, uint32_t
     return agreeing;
 }
 
-int32_t ir_places_agree(const ir_places *a, const ir_places *b, uint32_t *out,
-                        imgret_error *error)
+int32_t ir_places_agree(const ir_places *a, const ir_places *b, uint32_t *out, imgret_error *error)
 {
     *out = 0;
     match *matches = ir_malloc_array(a->count ? a->count : 1, sizeof *matches);

@@ -15,8 +15,8 @@
 #include <math.h>
 #include <stddef.h>
 
-#define KINDS_TO_ASK                                                                              \
-    (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS |             \
+#define KINDS_TO_ASK                                                                  \
+    (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS | \
      1u << IMGRET_INPUT_VECTOR | 1u << IMGRET_INPUT_ID)
 
 enum { K_MAX = 1000000 };
@@ -30,8 +30,8 @@ enum { K_MAX = 1000000 };
 static int32_t check_query(imgret_query_options *options, imgret_error *error)
 {
     const uint32_t known = IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF |
-                           IMGRET_QUERY_ALLOW_PARTIAL | IMGRET_QUERY_ESTIMATED | IMGRET_QUERY_GROUP |
-                           IMGRET_QUERY_MAIN_OBJECT;
+                           IMGRET_QUERY_ALLOW_PARTIAL | IMGRET_QUERY_ESTIMATED |
+                           IMGRET_QUERY_GROUP | IMGRET_QUERY_MAIN_OBJECT;
     if (options->flags & ~known)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.flags is 0x%x",
                        options->flags);
@@ -42,8 +42,8 @@ static int32_t check_query(imgret_query_options *options, imgret_error *error)
                        "imgret_query_options.k is %u, at most %d is possible", options->k, K_MAX);
     if (options->effort > K_MAX)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                       "imgret_query_options.effort is %u, at most %d is possible",
-                       options->effort, K_MAX);
+                       "imgret_query_options.effort is %u, at most %d is possible", options->effort,
+                       K_MAX);
     float target = options->target_recall;
     if (target != 0 && !(target >= 0.5f && target <= 0.9999f))
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
@@ -107,15 +107,15 @@ static int32_t check_regions(imgret_query_options *options, imgret_box *box, img
                        options->search);
     if (options->region > IR_REGION_OBJECTS_MAX)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                       "imgret_query_options.region is %u, at most %u is possible",
-                       options->region, IR_REGION_OBJECTS_MAX);
+                       "imgret_query_options.region is %u, at most %u is possible", options->region,
+                       IR_REGION_OBJECTS_MAX);
     if ((options->box != NULL) + (options->region > 0) + main_object > 1)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "imgret_query_options: of box, region and MAIN_OBJECT only one goes");
     if (!options->box)
         return IMGRET_OK;
-    int32_t status =
-        ir_options_read(box, sizeof *box, sizeof *box, options->box, "imgret_box", error);
+    int32_t status = ir_options_read(box, sizeof *box, sizeof *box, options->box, "imgret_box",
+                                     error);
     options->box = box;
     return status;
 }
@@ -205,15 +205,13 @@ static int32_t read_inputs(imgret_input *out, const imgret_input *given, uint64_
         int32_t status = ir_source_read_input(&out[i], (const imgret_input *)(const void *)at,
                                               KINDS_TO_ASK, &reason);
         if (status)
-            return ir_fail(error, status, "input %llu: %s", (unsigned long long)i,
-                           reason.message);
+            return ir_fail(error, status, "input %llu: %s", (unsigned long long)i, reason.message);
     }
     return IMGRET_OK;
 }
 
 int32_t imgret_query_batch(imgret_results **out, imgret *db, const imgret_input *inputs,
-                           uint64_t count, const imgret_query_options *options,
-                           imgret_error *error)
+                           uint64_t count, const imgret_query_options *options, imgret_error *error)
 {
     int32_t status = ir_handle_need(out, "out", error);
     if (status)
@@ -369,10 +367,10 @@ int32_t imgret_get_stats(imgret *db, imgret_stats *out, imgret_error *error)
     ir_call_begin(&call, &db->database->interrupts);
     status = ir_get_stats(db->database, &stats, error);
     ir_call_end(&call);
-    return status ? status
-                  : ir_struct_write(out, &stats, sizeof stats,
-                                    offsetof(imgret_stats, delta_vector_count), "imgret_stats",
-                                    error);
+    return status
+               ? status
+               : ir_struct_write(out, &stats, sizeof stats,
+                                 offsetof(imgret_stats, delta_vector_count), "imgret_stats", error);
 }
 
 int32_t imgret_check(imgret *db, imgret_check_fn on_problem, void *user, uint64_t *problem_count,

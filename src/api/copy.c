@@ -30,8 +30,8 @@ static int32_t read_transfer(imgret_transfer_options *out, const imgret_transfer
     int32_t status = ir_options_read(out, sizeof *out, sizeof *out, options,
                                      "imgret_transfer_options", error);
     if (!status && out->flags_zero)
-        status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_transfer_options.flags_zero is 0x%x",
-                         out->flags_zero);
+        status = ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                         "imgret_transfer_options.flags_zero is 0x%x", out->flags_zero);
     return status;
 }
 

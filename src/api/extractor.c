@@ -182,8 +182,8 @@ static int32_t check_wanted(const ir_extractor_info *info, const imgret_extracti
     return status;
 }
 
-int32_t imgret_extract_with(imgret_extractor *extractor, const imgret_input *inputs,
-                            uint32_t count, const imgret_extraction *wanted, imgret_error *error)
+int32_t imgret_extract_with(imgret_extractor *extractor, const imgret_input *inputs, uint32_t count,
+                            const imgret_extraction *wanted, imgret_error *error)
 {
     int32_t status = ir_handle_check_extractor(extractor, error);
     imgret_extraction what;
@@ -228,10 +228,8 @@ int32_t imgret_extract(imgret_extractor *extractor, const imgret_input *inputs, 
         status = ir_handle_need(out, "out", error);
     if (status || count == 0)
         return status;
-    imgret_extraction wanted = {.size = sizeof wanted,
-                                .vectors = out,
-                                .vector_floats = out_floats,
-                                .statuses = statuses};
+    imgret_extraction wanted = {
+        .size = sizeof wanted, .vectors = out, .vector_floats = out_floats, .statuses = statuses};
     return imgret_extract_with(extractor, inputs, count, &wanted, error);
 }
 

@@ -16,7 +16,8 @@ struct imgret {
 struct imgret_extractor {
     pthread_mutex_t lock; /* of the four that follow */
     ir_extractor *extractor;
-    imgret_extractor_info info; /* of it; its strings are in the arena: they outlive a replaced one */
+    imgret_extractor_info
+        info; /* of it; its strings are in the arena: they outlive a replaced one */
     ir_arena names;
     ir_extractor_options options;
     char *plugin_path; /* the one of `options` */

@@ -9,8 +9,8 @@
 
 enum { EXAMPLES_MAX = 10000 };
 
-#define KINDS                                                                                     \
-    (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS |             \
+#define KINDS                                                                         \
+    (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS | \
      1u << IMGRET_INPUT_VECTOR | 1u << IMGRET_INPUT_ID)
 
 static int32_t check(imgret_label_options *options, imgret_error *error)

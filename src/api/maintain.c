@@ -65,7 +65,8 @@ int32_t imgret_reembed(imgret *db, const imgret_reembed_options *options,
         status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_reembed_options.flags is 0x%x",
                          wanted.flags);
     if (!status && (!wanted.model || !wanted.model[0]))
-        status = ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_reembed_options.model is not given");
+        status = ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                         "imgret_reembed_options.model is not given");
     if (status)
         return status;
     ir_call call;

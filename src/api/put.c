@@ -10,8 +10,8 @@
 
 #include <stddef.h>
 
-#define KINDS_TO_ADD                                                                              \
-    (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS |             \
+#define KINDS_TO_ADD                                                                  \
+    (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS | \
      1u << IMGRET_INPUT_VECTOR)
 
 int32_t imgret_add(imgret *db, const imgret_input *input, const imgret_add_options *options,

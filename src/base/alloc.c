@@ -155,7 +155,8 @@ void ir_advise_random(void *pointer, size_t bytes)
     uintptr_t start = ((uintptr_t)pointer + large_page - 1) & ~(large_page - 1);
     uintptr_t end = ((uintptr_t)pointer + bytes) & ~(large_page - 1);
     if (pointer && end > start)
-        madvise((void *)start, end - start, MADV_HUGEPAGE); /* a hint: its failure costs only time */
+        madvise((void *)start, end - start,
+                MADV_HUGEPAGE); /* a hint: its failure costs only time */
 }
 
 char *ir_strndup(const char *text, size_t length)

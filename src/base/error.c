@@ -118,8 +118,8 @@ int32_t ir_struct_write(void *to, const void *from, uint32_t known, uint32_t lea
     uint32_t size;
     memcpy(&size, to, sizeof size);
     if (size < least)
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s.size is %u, at least %u is needed",
-                       name, size, least);
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s.size is %u, at least %u is needed", name,
+                       size, least);
     memset((char *)to + sizeof size, 0, size - sizeof size);
     memcpy((char *)to + sizeof size, (const char *)from + sizeof size,
            (size < known ? size : known) - sizeof size);
@@ -129,12 +129,15 @@ int32_t ir_struct_write(void *to, const void *from, uint32_t known, uint32_t lea
 const char *imgret_status_name(int32_t status)
 {
     static const char *const names[] = {
-        "IMGRET_OK",          "IMGRET_INVALID_ARGUMENT", "IMGRET_NO_MEMORY",
-        "IMGRET_IO",          "IMGRET_NOT_FOUND",        "IMGRET_CORRUPT",
-        "IMGRET_BUSY",        "IMGRET_FULL",             "IMGRET_LIMIT",
-        "IMGRET_UNSUPPORTED", "IMGRET_BAD_IMAGE",        "IMGRET_BAD_MODEL",
-        "IMGRET_MISMATCH",    "IMGRET_READ_ONLY",        "IMGRET_INTERRUPTED",
-        "IMGRET_VERSION_TOO_NEW", "IMGRET_FORKED",       "IMGRET_EXISTS",
+        "IMGRET_OK",          "IMGRET_INVALID_ARGUMENT",
+        "IMGRET_NO_MEMORY",   "IMGRET_IO",
+        "IMGRET_NOT_FOUND",   "IMGRET_CORRUPT",
+        "IMGRET_BUSY",        "IMGRET_FULL",
+        "IMGRET_LIMIT",       "IMGRET_UNSUPPORTED",
+        "IMGRET_BAD_IMAGE",   "IMGRET_BAD_MODEL",
+        "IMGRET_MISMATCH",    "IMGRET_READ_ONLY",
+        "IMGRET_INTERRUPTED", "IMGRET_VERSION_TOO_NEW",
+        "IMGRET_FORKED",      "IMGRET_EXISTS",
         "IMGRET_INTERNAL",
     };
     if (status > 0 || status <= -(int32_t)(sizeof names / sizeof names[0]))

@@ -32,8 +32,7 @@ int32_t ir_file_stat(const char *path, ir_file_info *out, imgret_error *error)
 }
 
 /* Opens a regular file; O_NONBLOCK so that a FIFO does not block before it is refused. */
-static int32_t open_regular(const char *path, int *out_fd, ir_file_info *info,
-                            imgret_error *error)
+static int32_t open_regular(const char *path, int *out_fd, ir_file_info *info, imgret_error *error)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -125,8 +124,7 @@ int32_t ir_file_read_head(const char *path, uint8_t *out, size_t capacity, size_
     return status;
 }
 
-static int32_t write_fully(const char *path, const uint8_t *data, size_t bytes,
-                           imgret_error *error)
+static int32_t write_fully(const char *path, const uint8_t *data, size_t bytes, imgret_error *error)
 {
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (file < 0)
@@ -231,7 +229,8 @@ int32_t ir_path_absolute(const char *path, char **out, imgret_error *error)
     size_t last_length = length - name;
     bool whole = last_length == 0 || (last_length == 1 && last[0] == '.') ||
                  (last_length == 2 && last[0] == '.' && last[1] == '.');
-    char *folder = whole ? ir_strndup(path, length) : ir_strndup(name ? path : ".", name ? name : 1);
+    char *folder = whole ? ir_strndup(path, length)
+                         : ir_strndup(name ? path : ".", name ? name : 1);
     char resolved[PATH_MAX];
     if (!folder)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");

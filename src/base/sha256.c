@@ -77,7 +77,8 @@ compress_by_instructions(uint32_t state[8], const uint8_t *blocks, size_t count)
 {
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
     __m128i low = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)state), 0xB1);
-    __m128i high = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(state + 4)), 0x1B);
+    __m128i high = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(state + 4)),
+                                     0x1B);
     __m128i abef = _mm_alignr_epi8(low, high, 8), cdgh = _mm_blend_epi16(high, low, 0xF0);
     for (; count > 0; count--, blocks += 64) {
         __m128i w[4], abef_before = abef, cdgh_before = cdgh;
@@ -85,8 +86,8 @@ compress_by_instructions(uint32_t state[8], const uint8_t *blocks, size_t count)
             w[i] = _mm_shuffle_epi8(
                 _mm_loadu_si128((const __m128i *)(const void *)(blocks + 16 * i)), big_endian);
         for (int i = 0; i < 16; i++) { /* four rounds each */
-            __m128i constants =
-                _mm_loadu_si128((const __m128i *)(const void *)(round_constants + 4 * i));
+            __m128i constants = _mm_loadu_si128(
+                (const __m128i *)(const void *)(round_constants + 4 * i));
             __m128i sums = _mm_add_epi32(w[0], constants);
             cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sums);
             abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sums, 0x0E));

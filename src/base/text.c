@@ -12,7 +12,8 @@
 static bool make_room(ir_text *text, size_t count)
 {
     size_t wanted;
-    if (text->failed || __builtin_add_overflow(text->bytes, count, &wanted) || wanted > SIZE_MAX / 4) {
+    if (text->failed || __builtin_add_overflow(text->bytes, count, &wanted) ||
+        wanted > SIZE_MAX / 4) {
         text->failed = true;
         return false;
     }

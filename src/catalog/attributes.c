@@ -70,8 +70,7 @@ void ir_catalog_bind_attributes(ir_statement *statement, const imgret_attributes
     ir_statement_bind_real(statement, attributes->longitude);
 }
 
-bool ir_catalog_unpack_palette(const void *data, size_t bytes, imgret_swatch *out,
-                               uint32_t *count)
+bool ir_catalog_unpack_palette(const void *data, size_t bytes, imgret_swatch *out, uint32_t *count)
 {
     *count = 0;
     if (bytes % SWATCH_BYTES != 0 || bytes > IMGRET_SWATCH_MAX * SWATCH_BYTES)

@@ -19,8 +19,8 @@ typedef struct ir_catalog ir_catalog;
 
 typedef struct ir_catalog_options {
     bool read_only;
-    bool existing; /* do not create */
-    bool fresh;    /* do not open one that exists */
+    bool existing;            /* do not create */
+    bool fresh;               /* do not open one that exists */
     uint32_t busy_timeout_ms; /* 0: 5,000; IMGRET_NO_WAIT: none */
     /* Asked now and then while a statement runs (SQLite's progress handler) and between retries;
      * true ends it with IMGRET_INTERRUPTED. NULL: never. */
@@ -71,7 +71,7 @@ bool ir_catalog_in_transaction(ir_catalog *catalog);
 
 /* What is known of a file before it is read. */
 typedef struct ir_catalog_known {
-    int64_t id; /* 0: nothing */
+    int64_t id;    /* 0: nothing */
     int32_t state; /* IMGRET_STATE_* */
     int32_t failure_code;
     uint64_t file_bytes;
@@ -108,8 +108,8 @@ typedef struct ir_catalog_image {
     const void *vector; /* as stored */
     size_t vector_bytes;
     const imgret_attributes *attributes; /* NULL: none */
-    const char *label;  /* NULL: none; as in ir_catalog_set_label */
-    double label_score; /* with a label */
+    const char *label;                   /* NULL: none; as in ir_catalog_set_label */
+    double label_score;                  /* with a label */
     bool spaced; /* the region's id is the next turn's, base/region.h; needed for objects */
     const ir_catalog_object *objects;
     uint32_t object_count; /* at most IR_REGION_OBJECTS_MAX; their vectors stand behind `vector` */
@@ -134,8 +134,8 @@ int32_t ir_catalog_object_count(ir_catalog *catalog, int64_t id, uint32_t *out,
                                 imgret_error *error);
 
 /* Notes that a file's size or time changed but not its content. Within a transaction. */
-int32_t ir_catalog_touch(ir_catalog *catalog, int64_t id, uint64_t file_bytes,
-                         int64_t modified_ns, imgret_error *error);
+int32_t ir_catalog_touch(ir_catalog *catalog, int64_t id, uint64_t file_bytes, int64_t modified_ns,
+                         imgret_error *error);
 
 /* Gives an image another uri, which no other has. Within a transaction; IMGRET_NOT_FOUND when there is
  * no such image. */
@@ -222,9 +222,8 @@ int32_t ir_catalog_boxes_of_regions(ir_catalog *catalog, const int64_t *regions,
                                     imgret_error *error);
 
 /* The regions of image `id` by ascending ordinal; IMGRET_NOT_FOUND when it has none. */
-int32_t ir_catalog_regions_of_image(ir_catalog *catalog, int64_t id,
-                                    ir_catalog_region_fn on_region, void *context,
-                                    imgret_error *error);
+int32_t ir_catalog_regions_of_image(ir_catalog *catalog, int64_t id, ir_catalog_region_fn on_region,
+                                    void *context, imgret_error *error);
 
 /* ---- Filters: docs/filters.md ----
  *
@@ -234,7 +233,7 @@ typedef struct ir_catalog_filter {
     const char *where;          /* an SQL expression */
     const imgret_param *params; /* checked */
     uint32_t param_count;
-    uint32_t ms_max; /* 0: 10,000 */
+    uint32_t ms_max;         /* 0: 10,000 */
     const int64_t *excluded; /* image ids that never match, ascending; not for listings */
     uint64_t excluded_count;
 } ir_catalog_filter;

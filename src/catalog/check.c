@@ -150,7 +150,8 @@ int32_t ir_catalog_check(ir_catalog *catalog, size_t vector_bytes,
     if (!status)
         status = run_query(&run,
                            "SELECT printf('%s row %d refers to a row of %s that does not exist', "
-                           "\"table\", rowid, parent) FROM pragma_foreign_key_check", error);
+                           "\"table\", rowid, parent) FROM pragma_foreign_key_check",
+                           error);
     for (size_t i = 0; !status && i < sizeof rules / sizeof rules[0]; i++)
         status = run_query(&run, rules[i], error);
     ir_catalog_end_read(catalog);

@@ -7,7 +7,12 @@
 
 enum { IR_COLUMNS_MAX = 64, IR_COLUMN_NAME_BYTES = 48 };
 
-typedef enum ir_column_kind { IR_COLUMN_INTEGER, IR_COLUMN_REAL, IR_COLUMN_TEXT, IR_COLUMN_BLOB } ir_column_kind;
+typedef enum ir_column_kind {
+    IR_COLUMN_INTEGER,
+    IR_COLUMN_REAL,
+    IR_COLUMN_TEXT,
+    IR_COLUMN_BLOB
+} ir_column_kind;
 
 typedef struct ir_column {
     char name[IR_COLUMN_NAME_BYTES];

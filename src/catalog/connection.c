@@ -135,7 +135,7 @@ int32_t ir_connection_int(ir_connection *connection, const char *sql, const char
 
 int32_t ir_connection_control(ir_connection *connection, ir_sql sql, imgret_error *error)
 {
-    const char *doing = sql == IR_SQL_COMMIT      ? "committing"
+    const char *doing = sql == IR_SQL_COMMIT     ? "committing"
                         : sql == IR_SQL_ROLLBACK ? "rolling back"
                                                  : "starting a transaction";
     ir_statement statement;
@@ -270,8 +270,8 @@ int32_t ir_connection_open(ir_connection *connection, const char *path, ir_conne
         .stop = options->stop,
         .stop_context = options->stop_context,
         .busy_timeout_ms = options->busy_timeout_ms == IMGRET_NO_WAIT ? 0
-                           : options->busy_timeout_ms ? options->busy_timeout_ms
-                                                      : BUSY_TIMEOUT_MS_DEFAULT,
+                           : options->busy_timeout_ms                 ? options->busy_timeout_ms
+                                                                      : BUSY_TIMEOUT_MS_DEFAULT,
     };
     int32_t status = open_file(connection, mode, error);
     if (status)

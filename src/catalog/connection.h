@@ -6,7 +6,7 @@
 
 #include <sqlite3.h>
 
-#define IR_CATALOG_PAGE_BYTES 8192 /* measured: docs/catalog.md */
+#define IR_CATALOG_PAGE_BYTES 8192            /* measured: docs/catalog.md */
 #define IR_CATALOG_VALUE_BYTES_MAX (16 << 20) /* of one row, text or blob */
 
 /* The statements that are prepared once a connection; their text is in statement.c. */

@@ -58,7 +58,8 @@ static int32_t add_metadata(exporter *out, sqlite3_stmt *row, int column, imgret
     int code = sqlite3_bind_value(out->nests, 1, sqlite3_column_value(row, column));
     if (code == SQLITE_OK)
         code = sqlite3_step(out->nests);
-    const char *nested = code == SQLITE_ROW ? (const char *)sqlite3_column_text(out->nests, 0) : NULL;
+    const char *nested = code == SQLITE_ROW ? (const char *)sqlite3_column_text(out->nests, 0)
+                                            : NULL;
     const char *text = (const char *)sqlite3_column_text(row, column);
     int32_t status = IMGRET_OK;
     if (code != SQLITE_ROW)
@@ -317,8 +318,10 @@ static int32_t prepare_all(exporter *out, imgret_error *error)
         status = prepare(out, &out->vector, "SELECT vector FROM pending_vectors WHERE region = ?1",
                          error);
     if (!status)
-        status = prepare(out, &out->nests, "SELECT CASE WHEN json_valid('{\"metadata\":' || ?1 || '}') "
-                         "THEN json(?1) END", error);
+        status = prepare(out, &out->nests,
+                         "SELECT CASE WHEN json_valid('{\"metadata\":' || ?1 || '}') "
+                         "THEN json(?1) END",
+                         error);
     return status;
 }
 

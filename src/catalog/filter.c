@@ -137,8 +137,8 @@ static int32_t bind_params(ir_filter *filter, sqlite3_stmt *statement,
     for (uint32_t i = 0; i < given->param_count; i++) {
         bool used = false;
         for (int at = 1; at <= count && !used; at++)
-            used = strcmp(sqlite3_bind_parameter_name(statement, at) + 1,
-                          given->params[i].name) == 0;
+            used = strcmp(sqlite3_bind_parameter_name(statement, at) + 1, given->params[i].name) ==
+                   0;
         if (!used)
             return ir_fail(error, IMGRET_INVALID_ARGUMENT, "where: there is no parameter :%s",
                            given->params[i].name);
@@ -307,8 +307,8 @@ int32_t ir_catalog_filter_count(ir_catalog *catalog, const ir_catalog_filter *gi
     *count = 0;
     int32_t status = ir_filter_check_text(given->where, error);
     return status ? status
-                  : filter_rows(catalog, given, ir_filter_sql_state(given->where, state),
-                                count_row, count, error);
+                  : filter_rows(catalog, given, ir_filter_sql_state(given->where, state), count_row,
+                                count, error);
 }
 
 /* ---- colours ---- */

@@ -106,30 +106,30 @@ int32_t ir_filter_check_text(const char *where, imgret_error *error)
 
 /* The columns of docs/filters.md, from those of the table. The planner sees through them, so that
  * indexes are used. */
-#define COLUMNS                                                                                    \
-    "images.id AS id, images.uri AS uri, images.state AS state, images.format AS format, "         \
+#define COLUMNS                                                                                   \
+    "images.id AS id, images.uri AS uri, images.state AS state, images.format AS format, "        \
     "images.width AS width, images.height AS height, "                                            \
-    "CAST(images.width AS REAL) / nullif(images.height, 0) AS aspect, "                            \
-    "images.file_bytes AS file_bytes, images.modified_ns AS modified_ns, "                         \
-    "strftime('%%Y-%%m-%%d %%H:%%M:%%S', nullif(images.modified_ns, 0) / 1000000000, "             \
-    "'unixepoch') AS modified_at, images.added_ms AS added_ms, "                                   \
-    "strftime('%%Y-%%m-%%d %%H:%%M:%%S', images.added_ms / 1000, 'unixepoch') AS added_at, "       \
-    "lower(hex(images.content_hash)) AS content_hash, images.failure AS failure, "                 \
+    "CAST(images.width AS REAL) / nullif(images.height, 0) AS aspect, "                           \
+    "images.file_bytes AS file_bytes, images.modified_ns AS modified_ns, "                        \
+    "strftime('%%Y-%%m-%%d %%H:%%M:%%S', nullif(images.modified_ns, 0) / 1000000000, "            \
+    "'unixepoch') AS modified_at, images.added_ms AS added_ms, "                                  \
+    "strftime('%%Y-%%m-%%d %%H:%%M:%%S', images.added_ms / 1000, 'unixepoch') AS added_at, "      \
+    "lower(hex(images.content_hash)) AS content_hash, images.failure AS failure, "                \
     "images.failure_code AS failure_code, images.metadata AS meta, images.metadata AS metadata, " \
-    "images.brightness AS brightness, images.contrast AS contrast, "                               \
-    "images.saturation AS saturation, images.warmth AS warmth, images.sharpness AS sharpness, "    \
-    "CASE WHEN images.warmth IS NULL THEN NULL WHEN images.warmth > 0.2 THEN 'warm' "              \
-    "WHEN images.warmth < -0.2 THEN 'cool' ELSE 'neutral' END AS tone, "                           \
-    "images.perceptual_hash AS perceptual_hash, images.color AS color, "                           \
-    "ir_share(images.color_shares, 0) AS black, ir_share(images.color_shares, 1) AS grey, "        \
-    "ir_share(images.color_shares, 2) AS white, ir_share(images.color_shares, 3) AS red, "         \
-    "ir_share(images.color_shares, 4) AS orange, ir_share(images.color_shares, 5) AS yellow, "     \
-    "ir_share(images.color_shares, 6) AS green, ir_share(images.color_shares, 7) AS blue, "        \
-    "ir_share(images.color_shares, 8) AS purple, ir_share(images.color_shares, 9) AS pink, "       \
-    "ir_share(images.color_shares, 10) AS brown, "                                                 \
-    "images.orientation AS orientation, images.taken_at AS taken_at, "                             \
-    "images.camera_make AS camera_make, images.camera_model AS camera_model, "                     \
-    "images.latitude AS latitude, images.longitude AS longitude, images.label AS label, "          \
+    "images.brightness AS brightness, images.contrast AS contrast, "                              \
+    "images.saturation AS saturation, images.warmth AS warmth, images.sharpness AS sharpness, "   \
+    "CASE WHEN images.warmth IS NULL THEN NULL WHEN images.warmth > 0.2 THEN 'warm' "             \
+    "WHEN images.warmth < -0.2 THEN 'cool' ELSE 'neutral' END AS tone, "                          \
+    "images.perceptual_hash AS perceptual_hash, images.color AS color, "                          \
+    "ir_share(images.color_shares, 0) AS black, ir_share(images.color_shares, 1) AS grey, "       \
+    "ir_share(images.color_shares, 2) AS white, ir_share(images.color_shares, 3) AS red, "        \
+    "ir_share(images.color_shares, 4) AS orange, ir_share(images.color_shares, 5) AS yellow, "    \
+    "ir_share(images.color_shares, 6) AS green, ir_share(images.color_shares, 7) AS blue, "       \
+    "ir_share(images.color_shares, 8) AS purple, ir_share(images.color_shares, 9) AS pink, "      \
+    "ir_share(images.color_shares, 10) AS brown, "                                                \
+    "images.orientation AS orientation, images.taken_at AS taken_at, "                            \
+    "images.camera_make AS camera_make, images.camera_model AS camera_model, "                    \
+    "images.latitude AS latitude, images.longitude AS longitude, images.label AS label, "         \
     "images.label_score AS label_score "
 
 /* Behind COLUMNS: of an object what its detector said, and nothing where images are asked for. */
@@ -141,10 +141,10 @@ char *ir_filter_sql(const char *where, const imgret_list_options *listing)
     if (!listing)
         return ir_asprintf("SELECT region, id FROM (SELECT regions.id AS region, " COLUMNS OF_REGION
                            "FROM images JOIN regions ON regions.image = images.id) AS picture "
-                           "WHERE (%s\n)", where);
+                           "WHERE (%s\n)",
+                           where);
     uint64_t limit = listing->limit < INT64_MAX ? listing->limit : INT64_MAX;
-    return ir_asprintf("SELECT id FROM (SELECT " COLUMNS OF_NO_REGION
-                       "FROM images) AS picture "
+    return ir_asprintf("SELECT id FROM (SELECT " COLUMNS OF_NO_REGION "FROM images) AS picture "
                        "WHERE id > %" PRId64 " AND (%" PRId32 " = 0 OR state = %" PRId32
                        ") AND (%s\n) ORDER BY id LIMIT %" PRIu64,
                        listing->after_id, listing->state, listing->state, where, limit);
@@ -152,15 +152,15 @@ char *ir_filter_sql(const char *where, const imgret_list_options *listing)
 
 char *ir_filter_sql_palettes(const char *where)
 {
-    return ir_asprintf("SELECT id, palette FROM (SELECT images.palette AS palette, " COLUMNS OF_NO_REGION
-                       "FROM images) AS picture WHERE state = 1 AND palette IS NOT NULL AND (%s\n)",
-                       where);
+    return ir_asprintf(
+        "SELECT id, palette FROM (SELECT images.palette AS palette, " COLUMNS OF_NO_REGION
+        "FROM images) AS picture WHERE state = 1 AND palette IS NOT NULL AND (%s\n)",
+        where);
 }
 
 char *ir_filter_sql_state(const char *where, int32_t state)
 {
-    return ir_asprintf("SELECT id FROM (SELECT " COLUMNS OF_NO_REGION
-                       "FROM images) AS picture "
+    return ir_asprintf("SELECT id FROM (SELECT " COLUMNS OF_NO_REGION "FROM images) AS picture "
                        "WHERE (%" PRId32 " = 0 OR state = %" PRId32 ") AND (%s\n)",
                        state, state, where);
 }
@@ -192,16 +192,16 @@ static void hamming(sqlite3_context *context, int count, sqlite3_value **values)
 /* Functions that only look at their arguments and make nothing much larger of them. The first two
  * date functions take 'now', which is the same throughout a statement. */
 static const char *const functions[] = {
-    "abs",       "acos",       "asin",     "atan",      "atan2",     "ceil",
-    "ceiling",   "coalesce",   "cos",      "date",      "datetime",  "degrees",
-    "exp",       "floor",      "glob",     "hamming",   "hex",       "ifnull",
-    "iif",       "instr",      "ir_share", "json",      "julianday", "json_array_length",
-    "json_extract", "json_type", "json_valid", "length", "like",     "ln",
-    "log",       "log10",      "log2",     "lower",     "ltrim",     "max",
-    "min",       "mod",        "nullif",   "pi",        "pow",       "power",
-    "radians",   "round",      "rtrim",    "sign",      "sin",       "sqrt",
-    "strftime",  "substr",     "substring", "tan",      "time",      "trim",
-    "trunc",     "typeof",     "unicode",  "unixepoch", "upper",     "->",
+    "abs",          "acos",      "asin",       "atan",      "atan2",     "ceil",
+    "ceiling",      "coalesce",  "cos",        "date",      "datetime",  "degrees",
+    "exp",          "floor",     "glob",       "hamming",   "hex",       "ifnull",
+    "iif",          "instr",     "ir_share",   "json",      "julianday", "json_array_length",
+    "json_extract", "json_type", "json_valid", "length",    "like",      "ln",
+    "log",          "log10",     "log2",       "lower",     "ltrim",     "max",
+    "min",          "mod",       "nullif",     "pi",        "pow",       "power",
+    "radians",      "round",     "rtrim",      "sign",      "sin",       "sqrt",
+    "strftime",     "substr",    "substring",  "tan",       "time",      "trim",
+    "trunc",        "typeof",    "unicode",    "unixepoch", "upper",     "->",
     "->>",
 };
 
@@ -229,7 +229,8 @@ static int authorize(void *context, int action, const char *first, const char *s
         return SQLITE_OK;
     switch (action) {
     case SQLITE_SELECT:
-        return ++guard->select_count <= FRAME_SELECTS ? SQLITE_OK : deny(guard, "a sub-query", NULL);
+        return ++guard->select_count <= FRAME_SELECTS ? SQLITE_OK
+                                                      : deny(guard, "a sub-query", NULL);
     case SQLITE_READ:
         return first && (strcmp(first, "images") == 0 || strcmp(first, "regions") == 0)
                    ? SQLITE_OK
@@ -248,12 +249,9 @@ int ir_filter_confine(sqlite3 *db, ir_filter_guard *guard)
         int limit, value;
     } limits[] = {
         {SQLITE_LIMIT_LENGTH, 4 << 20}, /* metadata is at most 1 MiB */
-        {SQLITE_LIMIT_EXPR_DEPTH, 200},
-        {SQLITE_LIMIT_COLUMN, 100},
-        {SQLITE_LIMIT_COMPOUND_SELECT, 1},
-        {SQLITE_LIMIT_VDBE_OP, 50000},
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100},
-        {SQLITE_LIMIT_VARIABLE_NUMBER, 1000},
+        {SQLITE_LIMIT_EXPR_DEPTH, 200},          {SQLITE_LIMIT_COLUMN, 100},
+        {SQLITE_LIMIT_COMPOUND_SELECT, 1},       {SQLITE_LIMIT_VDBE_OP, 50000},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100}, {SQLITE_LIMIT_VARIABLE_NUMBER, 1000},
     };
     static const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)

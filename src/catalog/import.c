@@ -77,14 +77,17 @@ static int32_t prepare_all(ir_import *import, imgret_error *error)
     if (!status)
         status = ir_columns_read(&import->region_columns, writer, "regions", error);
     if (!status)
-        status = prepare(import, &import->is_object, "SELECT CASE WHEN json_valid(?1) "
-                         "THEN json_type(?1) = 'object' ELSE 0 END", error);
+        status = prepare(import, &import->is_object,
+                         "SELECT CASE WHEN json_valid(?1) "
+                         "THEN json_type(?1) = 'object' ELSE 0 END",
+                         error);
     if (!status) /* with its own JSON where SQLite's value may lose something: the last bit of a
                   * number, what follows a NUL in a text */
         status = prepare(import, &import->members,
                          "SELECT key, type, value, CASE WHEN type = 'real' OR "
                          "(type = 'text' AND instr(?1, '\\u0000')) THEN ?1 -> fullkey END "
-                         "FROM json_each(?1)", error);
+                         "FROM json_each(?1)",
+                         error);
     if (!status)
         status = prepare(import, &import->regions,
                          "SELECT type, value FROM json_each(?1, '$.regions')", error);
@@ -123,8 +126,8 @@ void ir_import_close(ir_import *import)
 {
     if (!import)
         return;
-    sqlite3_stmt *const statements[] = {import->is_object,    import->members,
-                                        import->regions,      import->insert_image,
+    sqlite3_stmt *const statements[] = {import->is_object,     import->members,
+                                        import->regions,       import->insert_image,
                                         import->insert_region, import->insert_vector};
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++)
         sqlite3_finalize(statements[i]);
@@ -416,12 +419,11 @@ typedef struct manifest {
     int64_t version, catalog_version, image_count, vector_count, last_image, last_region;
 } manifest;
 
-static int32_t take_settings(ir_import *import, const char *text, size_t bytes,
-                             imgret_error *error)
+static int32_t take_settings(ir_import *import, const char *text, size_t bytes, imgret_error *error)
 {
     sqlite3_stmt *rows = NULL;
-    int32_t status = prepare(import, &rows, "SELECT key, type, value FROM json_each(?1, '$.settings')",
-                             error);
+    int32_t status = prepare(import, &rows,
+                             "SELECT key, type, value FROM json_each(?1, '$.settings')", error);
     int code = status ? SQLITE_OK
                       : sqlite3_bind_text64(rows, 1, text, bytes, SQLITE_STATIC, SQLITE_UTF8);
     while (!status && code == SQLITE_OK && (code = sqlite3_step(rows)) == SQLITE_ROW) {
@@ -432,7 +434,8 @@ static int32_t take_settings(ir_import *import, const char *text, size_t bytes,
         size_t value_bytes = (size_t)sqlite3_column_bytes(rows, 2);
         code = SQLITE_OK;
         if (!name || !type || strcmp(type, "text") != 0 || !value || name_bytes == 0 ||
-            name_bytes > 64 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != name_bytes ||
+            name_bytes > 64 ||
+            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != name_bytes ||
             value_bytes > SETTING_BYTES_MAX || strlen(value) != value_bytes)
             status = ir_fail(error, IMGRET_CORRUPT, "a setting is not a name with a text");
         else
@@ -450,9 +453,9 @@ static int32_t take_members(ir_import *import, const char *text, size_t bytes, m
     const struct {
         const char *name;
         int64_t *value;
-    } numbers[] = {{"version", &out->version},           {"catalog_version", &out->catalog_version},
-                   {"image_count", &out->image_count},   {"vector_count", &out->vector_count},
-                   {"last_image", &out->last_image},     {"last_region", &out->last_region}};
+    } numbers[] = {{"version", &out->version},         {"catalog_version", &out->catalog_version},
+                   {"image_count", &out->image_count}, {"vector_count", &out->vector_count},
+                   {"last_image", &out->last_image},   {"last_region", &out->last_region}};
     enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
     bool is_export = false;
     unsigned seen = 0;
@@ -503,8 +506,9 @@ int32_t ir_import_manifest(ir_import *import, const char *text, size_t bytes,
     if (!status && (read.version > 1 || read.catalog_version > IR_CATALOG_FORMAT))
         status = ir_fail(error, IMGRET_VERSION_TOO_NEW,
                          "export version %lld of catalogue version %lld; this libimgret reads "
-                         "versions up to 1 and %d", (long long)read.version,
-                         (long long)read.catalog_version, IR_CATALOG_FORMAT);
+                         "versions up to 1 and %d",
+                         (long long)read.version, (long long)read.catalog_version,
+                         IR_CATALOG_FORMAT);
     if (!status)
         status = take_settings(import, text, bytes, error);
     if (!status) /* so that ids of what was removed are not given again */

@@ -22,7 +22,7 @@ void ir_filter_close(ir_filter *filter);
  * which is the writing thread's. */
 struct ir_catalog {
     char *folder;
-    char *path; /* of catalog.db; absolute, like folder */
+    char *path;     /* of catalog.db; absolute, like folder */
     bool read_only; /* then there is no writer */
     ir_connection writer;
     ir_connection reader;
@@ -67,8 +67,7 @@ typedef struct ir_packed_colors {
 } ir_packed_colors;
 
 /* The swatches of a stored palette; false when it is none of 0 to IMGRET_SWATCH_MAX swatches. */
-bool ir_catalog_unpack_palette(const void *data, size_t bytes, imgret_swatch *out,
-                               uint32_t *count);
+bool ir_catalog_unpack_palette(const void *data, size_t bytes, imgret_swatch *out, uint32_t *count);
 
 /* Binds the next IR_ATTRIBUTE_COLUMNS parameters; attributes NULL: all NULL. */
 void ir_catalog_bind_attributes(ir_statement *statement, const imgret_attributes *attributes,

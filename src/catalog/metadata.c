@@ -12,8 +12,8 @@ int32_t ir_catalog_check_utf8(const char *what, const char *text, size_t length,
     size_t at = ir_utf8_valid_bytes(text, length);
     if (at == length)
         return IMGRET_OK;
-    return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s is not UTF-8: the first wrong byte is at %zu",
-                   what, at);
+    return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                   "%s is not UTF-8: the first wrong byte is at %zu", what, at);
 }
 
 int32_t ir_catalog_check_metadata(ir_connection *connection, const char *metadata,

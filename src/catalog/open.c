@@ -38,8 +38,8 @@ static int32_t find_folder(ir_catalog *catalog, const char *path, bool may_creat
     if (status)
         return status;
     if (!info.is_folder)
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                       "%s: is a file, but a database is a folder", path);
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s: is a file, but a database is a folder",
+                       path);
     char *resolved = realpath(path, NULL);
     if (!resolved)
         return ir_fail_errno(error, errno, "resolve", path);
@@ -155,8 +155,8 @@ static int32_t switch_to_wal(ir_connection *writer, imgret_error *error)
         if (is_wal)
             return IMGRET_OK;
         if (code == SQLITE_ROW)
-            return ir_fail(error, IMGRET_IO,
-                           "%s: this file system cannot hold a write-ahead log", writer->path);
+            return ir_fail(error, IMGRET_IO, "%s: this file system cannot hold a write-ahead log",
+                           writer->path);
         bool busy = ir_connection_status(code, 0) == IMGRET_BUSY;
         if (!busy || waited_ms >= writer->busy_timeout_ms)
             return ir_connection_fail(writer, code, "switching to a write-ahead log", error);
@@ -169,8 +169,8 @@ static int32_t switch_to_wal(ir_connection *writer, imgret_error *error)
 }
 
 /* Makes or upgrades the tables under SQLite's write lock; two processes may both be here. */
-static int32_t settle_schema(ir_catalog *catalog, const ir_catalog_options *options,
-                             bool *created, imgret_error *error)
+static int32_t settle_schema(ir_catalog *catalog, const ir_catalog_options *options, bool *created,
+                             imgret_error *error)
 {
     ir_connection *writer = &catalog->writer;
     ir_schema_state state;
@@ -251,7 +251,8 @@ static int32_t open_read_only(ir_catalog *catalog, const ir_catalog_options *opt
     if (no_access && access(catalog->path, R_OK) == 0 && access(catalog->folder, W_OK) != 0)
         return ir_fail(error, IMGRET_IO,
                        "%s: its write-ahead log cannot be used where nothing may be written; open "
-                       "and close the database once where it may", catalog->path);
+                       "and close the database once where it may",
+                       catalog->path);
     if (status)
         return status;
     if (state.blank)
@@ -259,7 +260,8 @@ static int32_t open_read_only(ir_catalog *catalog, const ir_catalog_options *opt
     if (state.version < ir_schema_current.oldest_readable)
         return ir_fail(error, IMGRET_READ_ONLY,
                        "%s: catalogue version %d must be brought up to date: open it once for "
-                       "writing", catalog->path, state.version);
+                       "writing",
+                       catalog->path, state.version);
     return ir_schema_verify(reader, &ir_schema_current, state.version, error);
 }
 
@@ -357,8 +359,7 @@ void ir_catalog_close(ir_catalog *catalog)
         /* Empties the log, which still holds what was removed, also when other processes keep the
          * database open. When they are reading right now it stays for later. */
         sqlite3_busy_timeout(catalog->writer.db, 0);
-        sqlite3_wal_checkpoint_v2(catalog->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-                                  NULL);
+        sqlite3_wal_checkpoint_v2(catalog->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     }
     ir_connection_close(&catalog->writer);
     ir_gate_destroy(&catalog->gate);

@@ -74,18 +74,16 @@ static int32_t read_ints(ir_statement *statement, int_column *columns, size_t co
 {
     int32_t status = IMGRET_OK;
     for (size_t i = 0; !status && i < count; i++)
-        status = ir_statement_int(statement, columns[i].column, columns[i].least,
-                                  columns[i].most, &columns[i].value, error);
+        status = ir_statement_int(statement, columns[i].column, columns[i].least, columns[i].most,
+                                  &columns[i].value, error);
     return status;
 }
 
 static int32_t read_known(ir_statement *statement, ir_catalog_known *out, imgret_error *error)
 {
     int_column ints[] = {
-        {0, 1, INT64_MAX, 0},
-        {1, IMGRET_STATE_STORED, IMGRET_STATE_FAILED, 0},
-        {2, INT32_MIN, 0, 0},
-        {3, 0, INT64_MAX, 0},
+        {0, 1, INT64_MAX, 0},         {1, IMGRET_STATE_STORED, IMGRET_STATE_FAILED, 0},
+        {2, INT32_MIN, 0, 0},         {3, 0, INT64_MAX, 0},
         {4, INT64_MIN, INT64_MAX, 0},
     };
     int32_t status = read_ints(statement, ints, sizeof ints / sizeof ints[0], error);
@@ -217,8 +215,7 @@ int32_t ir_catalog_last_removal(ir_catalog *catalog, int64_t *out, imgret_error 
     bool row;
     *out = 0;
     pthread_mutex_lock(&catalog->reader_lock);
-    ir_statement_start(&statement, &catalog->reader, IR_SQL_LAST_REMOVAL,
-                       "looking for removals");
+    ir_statement_start(&statement, &catalog->reader, IR_SQL_LAST_REMOVAL, "looking for removals");
     int32_t status = ir_statement_step(&statement, &row, error);
     if (!status && row)
         status = ir_statement_int(&statement, 0, 0, INT64_MAX, out, error);
@@ -261,14 +258,10 @@ static int32_t read_record(ir_statement *statement, record_row *row, imgret_erro
     bool has_attributes = false;
     *out = (imgret_record){.size = sizeof *out};
     int_column ints[] = {
-        {0, 1, INT64_MAX, 0},
-        {1, IMGRET_STATE_STORED, IMGRET_STATE_FAILED, 0},
-        {6, INT32_MIN, 0, 0},
-        {7, 0, UINT32_MAX, 0},
-        {8, 0, UINT32_MAX, 0},
-        {9, 0, INT64_MAX, 0},
-        {10, INT64_MIN, INT64_MAX, 0},
-        {11, INT64_MIN, INT64_MAX, 0},
+        {0, 1, INT64_MAX, 0},          {1, IMGRET_STATE_STORED, IMGRET_STATE_FAILED, 0},
+        {6, INT32_MIN, 0, 0},          {7, 0, UINT32_MAX, 0},
+        {8, 0, UINT32_MAX, 0},         {9, 0, INT64_MAX, 0},
+        {10, INT64_MIN, INT64_MAX, 0}, {11, INT64_MIN, INT64_MAX, 0},
     };
     int32_t status = read_ints(statement, ints, sizeof ints / sizeof ints[0], error);
     if (!status)

@@ -77,8 +77,7 @@ int32_t ir_catalog_add_objects(ir_catalog *catalog, const ir_catalog_image *imag
     return status;
 }
 
-int32_t ir_catalog_object_count(ir_catalog *catalog, int64_t id, uint32_t *out,
-                                imgret_error *error)
+int32_t ir_catalog_object_count(ir_catalog *catalog, int64_t id, uint32_t *out, imgret_error *error)
 {
     ir_statement statement;
     bool row;
@@ -163,9 +162,8 @@ int32_t ir_catalog_boxes_of_regions(ir_catalog *catalog, const int64_t *regions,
     return status;
 }
 
-int32_t ir_catalog_regions_of_image(ir_catalog *catalog, int64_t id,
-                                    ir_catalog_region_fn on_region, void *context,
-                                    imgret_error *error)
+int32_t ir_catalog_regions_of_image(ir_catalog *catalog, int64_t id, ir_catalog_region_fn on_region,
+                                    void *context, imgret_error *error)
 {
     int32_t status = ir_catalog_begin_read(catalog, error);
     if (status)

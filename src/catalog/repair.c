@@ -39,8 +39,10 @@ int32_t ir_catalog_lose_vector(ir_catalog *catalog, int64_t region, int32_t fail
                      error);
     if (status || *image == 0)
         return status;
-    status = run(catalog, "INSERT INTO removed_regions (region) SELECT id FROM regions "
-                 "WHERE image = ?1", *image, 0, NULL, NULL, error);
+    status = run(catalog,
+                 "INSERT INTO removed_regions (region) SELECT id FROM regions "
+                 "WHERE image = ?1",
+                 *image, 0, NULL, NULL, error);
     if (!status)
         status = run(catalog, "DELETE FROM regions WHERE image = ?1", *image, 0, NULL, NULL, error);
     if (!status) /* what was measured is measured again with the vector */

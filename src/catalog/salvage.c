@@ -88,16 +88,15 @@ static int32_t look(ir_salvage *salvage, ir_connection *connection, bool *foreig
         return ir_fail(error, IMGRET_CORRUPT, "%s: holds nothing", salvage->path);
     }
     salvage->version = state.version;
-    return status ? status
-                  : ir_schema_verify(connection, &ir_schema_current, state.version, error);
+    return status ? status : ir_schema_verify(connection, &ir_schema_current, state.version, error);
 }
 
 /* ---- the new catalogue ---- */
 
 static void remove_partial(const ir_salvage *salvage)
 {
-    static const char *const names[] = {"catalog.db",     "catalog.db-wal",     "catalog.db-shm",
-                                        "grafted.db",     "grafted.db-wal",     "grafted.db-shm",
+    static const char *const names[] = {"catalog.db",         "catalog.db-wal",    "catalog.db-shm",
+                                        "grafted.db",         "grafted.db-wal",    "grafted.db-shm",
                                         "catalog.db-journal", "grafted.db-journal"};
     for (size_t i = 0; salvage->partial && i < sizeof names / sizeof names[0]; i++) {
         char *path = ir_path_join(salvage->partial, names[i]);
@@ -117,8 +116,8 @@ static int32_t find_paths(ir_salvage *salvage, const char *folder, imgret_error 
     salvage->folder = ir_strdup(resolved);
     free(resolved);
     salvage->path = salvage->folder ? ir_path_join(salvage->folder, "catalog.db") : NULL;
-    salvage->partial =
-        salvage->folder ? ir_path_join(salvage->folder, "salvage.imgret-partial") : NULL;
+    salvage->partial = salvage->folder ? ir_path_join(salvage->folder, "salvage.imgret-partial")
+                                       : NULL;
     if (!salvage->path || !salvage->partial)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     struct stat info;
@@ -160,8 +159,8 @@ static int32_t open_source(ir_salvage *salvage, const ir_catalog_options *option
     if (!status)
         status = ir_salvage_graft(salvage, error);
     if (!status)
-        status = ir_connection_open(&salvage->source, salvage->grafted, IR_CONNECTION_WRITE, options,
-                                    error);
+        status = ir_connection_open(&salvage->source, salvage->grafted, IR_CONNECTION_WRITE,
+                                    options, error);
     return status ? status : look(salvage, &salvage->source, &foreign, error);
 }
 

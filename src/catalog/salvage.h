@@ -21,12 +21,12 @@ typedef struct ir_salvage_options {
 } ir_salvage_options;
 
 typedef struct ir_salvage_counts {
-    uint64_t images_bare; /* the record is lost, the vector is not */
-    uint64_t images_lost; /* the vector is lost: failures now */
+    uint64_t images_bare;  /* the record is lost, the vector is not */
+    uint64_t images_lost;  /* the vector is lost: failures now */
     uint64_t rows_refused; /* that could be read, and held what they must not */
-    bool settings_lost;   /* some could not be read */
-    bool segments_lost;   /* of the list, some could not be read */
-    bool removals_lost;   /* of the removed regions, some could not be read */
+    bool settings_lost;    /* some could not be read */
+    bool segments_lost;    /* of the list, some could not be read */
+    bool removals_lost;    /* of the removed regions, some could not be read */
 } ir_salvage_counts;
 
 /* Nobody else may have the database open: IMGRET_BUSY. IMGRET_CORRUPT when it is another program's, or

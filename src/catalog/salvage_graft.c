@@ -71,9 +71,9 @@ static int32_t open_raw(raw_file *raw, const char *path, imgret_error *error)
     int code = system->xOpen(system, raw->name, raw->file, flags, &flags);
     if (code == SQLITE_OK)
         code = raw->file->pMethods->xFileSize(raw->file, &raw->bytes);
-    return code == SQLITE_OK ? IMGRET_OK
-                             : ir_fail(error, IMGRET_IO, "%s: cannot be read (%s)", path,
-                                       sqlite3_errstr(code));
+    return code == SQLITE_OK
+               ? IMGRET_OK
+               : ir_fail(error, IMGRET_IO, "%s: cannot be read (%s)", path, sqlite3_errstr(code));
 }
 
 static int32_t read_raw(raw_file *raw, void *out, int bytes, sqlite3_int64 at, imgret_error *error)
@@ -137,7 +137,8 @@ static int32_t make_first_page(const char *path, int32_t version, uint8_t page[P
     unlink(path);
     int32_t status = ir_connection_open(&made, path, IR_CONNECTION_TARGET, &options, error);
     if (!status) /* as open.c does */
-        status = ir_connection_exec(&made, "PRAGMA page_size=8192; PRAGMA auto_vacuum=INCREMENTAL; BEGIN",
+        status = ir_connection_exec(&made,
+                                    "PRAGMA page_size=8192; PRAGMA auto_vacuum=INCREMENTAL; BEGIN",
                                     "making a first page", error);
     if (!status)
         status = ir_schema_upgrade(&made, &schema, 0, error);
@@ -160,8 +161,8 @@ static int32_t find_first_page(ir_salvage *salvage, raw_file *raw, uint8_t page[
     int32_t status = !map ? ir_fail(error, IMGRET_NO_MEMORY, "no memory to salvage")
                      : raw->bytes >= 3 * PAGE ? read_raw(raw, map, PAGE, PAGE, error)
                                               : IMGRET_OK;
-    for (int32_t version = IR_CATALOG_FORMAT; !status && !found && raw->bytes >= 3 * PAGE &&
-                                              version > 0; version--) {
+    for (int32_t version = IR_CATALOG_FORMAT;
+         !status && !found && raw->bytes >= 3 * PAGE && version > 0; version--) {
         status = make_first_page(salvage->grafted, version, page, error);
         uint32_t largest = status ? 0 : get_number(page + LARGEST_ROOT);
         found = largest > 2 && largest < PAGE / MAP_ENTRY_BYTES && fits(map, largest);
@@ -170,7 +171,8 @@ static int32_t find_first_page(ir_salvage *salvage, raw_file *raw, uint8_t page[
     if (!status && !found)
         status = ir_fail(error, IMGRET_CORRUPT,
                          "%s: its first page is damaged, and the second does not tell where the "
-                         "tables are", salvage->path);
+                         "tables are",
+                         salvage->path);
     return status;
 }
 
@@ -182,7 +184,8 @@ static int32_t copy_log(const ir_salvage *salvage, bool *there, imgret_error *er
     raw_file raw = {0};
     int fd = -1;
     *there = false;
-    int32_t status = from && to ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
+    int32_t status = from && to ? IMGRET_OK
+                                : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     if (!status && access(from, F_OK) == 0) {
         status = open_raw(&raw, from, error);
         if (!status && (fd = open(to, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) < 0)
@@ -210,8 +213,8 @@ static void fit_first_page(const raw_file *raw, uint8_t page[PAGE], bool has_log
 }
 
 /* With a log the maps in the file may be older than the pages in the log: then nothing is mended. */
-static int32_t write_copy(ir_salvage *salvage, raw_file *raw, const uint8_t page[PAGE], bool has_log,
-                          imgret_error *error)
+static int32_t write_copy(ir_salvage *salvage, raw_file *raw, const uint8_t page[PAGE],
+                          bool has_log, imgret_error *error)
 {
     uint32_t mended = 0;
     int fd = open(salvage->grafted, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -13,9 +13,10 @@ struct ir_salvage {
     char *grafted; /* the copy that is read */
     bool headless; /* the first page of catalog.db is lost, and with it the lock */
     char aside[32];
-    int folder_lock;       /* keeps out who builds, copies or salvages, too; -1: none */
-    ir_connection lock;    /* of catalog.db, in an exclusive transaction; closed where it is unreadable */
-    ir_connection source;  /* of the copy, which is read */
+    int folder_lock; /* keeps out who builds, copies or salvages, too; -1: none */
+    ir_connection
+        lock; /* of catalog.db, in an exclusive transaction; closed where it is unreadable */
+    ir_connection source; /* of the copy, which is read */
     int32_t version;      /* of the source's tables */
     ir_catalog *fresh;
     ir_salvage_counts counts;

@@ -206,8 +206,7 @@ static bool is_sound(const mender *m, const child *children, uint32_t count)
         return false;
     for (uint32_t i = 0; i < cells; i++) {
         uint32_t at = get_two(m->page + INNER_HEAD_BYTES + 2 * i);
-        if (at + 5 > PAGE ||
-            !is_child(children, count, get_four(m->page + at)))
+        if (at + 5 > PAGE || !is_child(children, count, get_four(m->page + at)))
             return false;
     }
     return true;

@@ -202,8 +202,7 @@ static int32_t prepare(ir_connection *connection, sqlite3_stmt **out, const char
                        imgret_error *error)
 {
     int code = sqlite3_prepare_v2(connection->db, sql, -1, out, NULL);
-    return code == SQLITE_OK ? IMGRET_OK
-                             : ir_connection_fail(connection, code, "salvaging", error);
+    return code == SQLITE_OK ? IMGRET_OK : ir_connection_fail(connection, code, "salvaging", error);
 }
 
 /* "a, b, c" of the columns that the source has; those of the new catalogue begin with them. */
@@ -259,12 +258,13 @@ static int32_t copy_table(ir_salvage *salvage, const char *table, const char *ke
     int32_t status = name_columns(&salvage->source, table, &names, &values, error);
     if (!status && (names.failed || values.failed))
         status = ir_fail(error, IMGRET_NO_MEMORY, "no memory to salvage");
-    const char *scan[] = {"SELECT ", key,         ", ",     names.data, " FROM ", table,
-                          " NOT INDEXED WHERE ", key, " >= ?1 ORDER BY ", key};
-    const char *probe[] = {"SELECT ", key, " FROM ", table, " NOT INDEXED WHERE ", key,
+    const char *scan[] = {
+        "SELECT ",          key, ", ", names.data, " FROM ", table, " NOT INDEXED WHERE ", key,
+        " >= ?1 ORDER BY ", key};
+    const char *probe[] = {"SELECT ",          key, " FROM ",  table, " NOT INDEXED WHERE ", key,
                            " >= ?1 ORDER BY ", key, " LIMIT 1"};
-    const char *insert[] = {"INSERT INTO ", table, " (", names.data, ") VALUES (", values.data,
-                            ")"};
+    const char *insert[] = {"INSERT INTO ", table,       " (", names.data,
+                            ") VALUES (",   values.data, ")"};
     if (!status)
         status = prepare_joined(&salvage->source, &r.scan, scan, 10, error);
     if (!status)
@@ -287,14 +287,13 @@ static int32_t copy_table(ir_salvage *salvage, const char *table, const char *ke
 /* A table, or an index, that is read from its least key on, and where that fails from its greatest. */
 typedef struct ends {
     const char *what;
-    const char *select; /* its first column is for messages alone */
+    const char *select;    /* its first column is for messages alone */
     const char *up, *down; /* the order of its keys */
     const char *insert;
 } ends;
 
 /* *damaged is whether it could not be read to its end. */
-static int32_t copy_ends(ir_salvage *salvage, const ends *given, bool *damaged,
-                         imgret_error *error)
+static int32_t copy_ends(ir_salvage *salvage, const ends *given, bool *damaged, imgret_error *error)
 {
     reader r = {.salvage = salvage, .table = given->what};
     int32_t status = prepare(&salvage->fresh->writer, &r.insert, given->insert, error);
@@ -326,11 +325,11 @@ static int32_t copy_ends(ir_salvage *salvage, const ends *given, bool *damaged,
 /* Of an image whose row is lost, its uri is known from its index. */
 static int32_t rescue_uris(ir_salvage *salvage, imgret_error *error)
 {
-    static const ends uris = {
-        "uris", "SELECT id, id, uri FROM images INDEXED BY sqlite_autoindex_images_1", "uri",
-        "uri DESC",
-        "INSERT OR IGNORE INTO temp.rescued (id, uri) SELECT ?1, ?2 "
-        "WHERE NOT EXISTS (SELECT 1 FROM main.images WHERE id = ?1)"};
+    static const ends uris = {"uris",
+                              "SELECT id, id, uri FROM images INDEXED BY sqlite_autoindex_images_1",
+                              "uri", "uri DESC",
+                              "INSERT OR IGNORE INTO temp.rescued (id, uri) SELECT ?1, ?2 "
+                              "WHERE NOT EXISTS (SELECT 1 FROM main.images WHERE id = ?1)"};
     bool damaged;
     return copy_ends(salvage, &uris, &damaged, error);
 }
@@ -380,9 +379,9 @@ static int32_t copy_sequences(ir_salvage *salvage, imgret_error *error)
 
 static int32_t copy_all(ir_salvage *salvage, imgret_error *error)
 {
-    static const ends settings = {
-        "settings", "SELECT 0, name, value FROM settings", "name", "name DESC",
-        "INSERT OR IGNORE INTO settings (name, value) VALUES (?1, ?2)"};
+    static const ends settings = {"settings", "SELECT 0, name, value FROM settings", "name",
+                                  "name DESC",
+                                  "INSERT OR IGNORE INTO settings (name, value) VALUES (?1, ?2)"};
     static const ends verdicts = {
         "verdicts", "SELECT 0, first, second, verdict FROM verdicts", "first, second",
         "first DESC, second DESC",
@@ -416,7 +415,8 @@ int32_t ir_salvage_copy(ir_salvage *salvage, imgret_error *error)
         writer,
         "CREATE TEMP TABLE rescued (id INTEGER PRIMARY KEY, uri);"
         "CREATE TEMP TABLE sequences (name TEXT PRIMARY KEY, seq INTEGER);"
-        "BEGIN", "salvaging", error);
+        "BEGIN",
+        "salvaging", error);
     if (!status)
         status = copy_all(salvage, error);
     if (!status)

@@ -90,15 +90,14 @@ static const char version_3[] =
     "CREATE INDEX regions_label ON regions (label) WHERE label IS NOT NULL;\n";
 
 /* What a user said of pairs of images. */
-static const char version_4[] =
-    "CREATE TABLE verdicts (\n"
-    "  first INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,\n"
-    "  second INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,\n"
-    "  verdict INTEGER NOT NULL,\n"
-    "  PRIMARY KEY (first, second),\n"
-    "  CHECK (first < second)\n"
-    ") STRICT, WITHOUT ROWID;\n"
-    "CREATE INDEX verdicts_second ON verdicts (second);\n";
+static const char version_4[] = "CREATE TABLE verdicts (\n"
+                                "  first INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,\n"
+                                "  second INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,\n"
+                                "  verdict INTEGER NOT NULL,\n"
+                                "  PRIMARY KEY (first, second),\n"
+                                "  CHECK (first < second)\n"
+                                ") STRICT, WITHOUT ROWID;\n"
+                                "CREATE INDEX verdicts_second ON verdicts (second);\n";
 
 static const char *const steps[] = {version_1, version_2, version_3, version_4};
 

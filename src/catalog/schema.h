@@ -10,7 +10,7 @@
  * n + 1. A step that was released is never edited: a change is a new step. */
 typedef struct ir_schema {
     const char *const *steps;
-    int32_t version; /* number of steps */
+    int32_t version;         /* number of steps */
     int32_t oldest_readable; /* a read-only handle, which cannot migrate, takes this and above */
 } ir_schema;
 

@@ -9,8 +9,11 @@ static int32_t read_segment(ir_statement *statement, ir_catalog_segment *out, im
     int64_t columns[6];
     int32_t status = IMGRET_OK;
     for (int i = 0; i < 6 && !status; i++)
-        status = ir_statement_int(statement, i, i == 5 ? INT64_MIN : i < 3 ? 1 : 0, INT64_MAX,
-                                  &columns[i], error);
+        status = ir_statement_int(statement, i,
+                                  i == 5  ? INT64_MIN
+                                  : i < 3 ? 1
+                                          : 0,
+                                  INT64_MAX, &columns[i], error);
     if (status)
         return status;
     *out = (ir_catalog_segment){
@@ -87,8 +90,8 @@ int32_t ir_catalog_replace_segments(ir_catalog *catalog, const ir_catalog_segmen
 {
     int32_t status = ir_catalog_may_write(catalog, error);
     for (uint32_t i = 0; i < replaced_count && !status; i++)
-        status = run_with(catalog, IR_SQL_DELETE_SEGMENT, "dropping a segment", &replaced_ids[i],
-                          1, error);
+        status = run_with(catalog, IR_SQL_DELETE_SEGMENT, "dropping a segment", &replaced_ids[i], 1,
+                          error);
     const int64_t row[] = {added->id,
                            added->first_region,
                            added->last_region,

@@ -7,11 +7,12 @@
 #include <math.h>
 #include <string.h>
 
-#define RECORD_COLUMNS                                                                           \
+#define RECORD_COLUMNS                                                                          \
     "images.id, images.state, images.uri, images.metadata, images.format, images.failure, "     \
     "images.failure_code, images.width, images.height, images.file_bytes, images.modified_ns, " \
-    "images.added_ms, images.content_hash, " IMAGE_ATTRIBUTES("images.") ", "                   \
-    "images.label, images.label_score"
+    "images.added_ms, images.content_hash, " IMAGE_ATTRIBUTES(                                  \
+        "images.") ", "                                                                         \
+                   "images.label, images.label_score"
 
 #define IMAGE_ATTRIBUTES(of)                                                                     \
     of "brightness, " of "contrast, " of "saturation, " of "warmth, " of "sharpness, " of        \
@@ -19,9 +20,9 @@
        "taken_at, " of "camera_make, " of "camera_model, " of "latitude, " of "longitude"
 
 /* The box of the whole is the picture. */
-#define REGION_COLUMNS                                                                            \
+#define REGION_COLUMNS                                                                             \
     "regions.id, ordinal, coalesce(x, 0), coalesce(y, 0), coalesce(regions.width, images.width), " \
-    "coalesce(regions.height, images.height), regions.label, coalesce(regions.score, 0.0) "       \
+    "coalesce(regions.height, images.height), regions.label, coalesce(regions.score, 0.0) "        \
     "FROM regions JOIN images ON images.id = regions.image"
 
 /* The planner sees that a listing of failures may use the partial index only when the state is
@@ -42,16 +43,18 @@ static const char *const texts[IR_SQL_COUNT] = {
                                   "THEN json_type(?1) = 'object' ELSE 0 END",
     [IR_SQL_INSERT_IMAGE] =
         "INSERT INTO images (uri, state, failure_code, content_hash, file_bytes, modified_ns, "
-        "added_ms, width, height, format, failure, metadata, " IMAGE_ATTRIBUTES("") ", "
-        "label, label_score) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
-        "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
+        "added_ms, width, height, format, failure, metadata, " IMAGE_ATTRIBUTES(
+            "") ", "
+                "label, label_score) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
+                "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
     [IR_SQL_REPLACE_IMAGE] =
         "UPDATE images SET uri = coalesce(?1, uri), state = ?2, failure_code = ?3, "
         "content_hash = ?4, file_bytes = ?5, modified_ns = ?6, added_ms = ?7, width = ?8, "
         "height = ?9, format = ?10, failure = ?11, metadata = coalesce(?12, metadata), "
-        "(" IMAGE_ATTRIBUTES("") ") = (?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, "
-        "?24, ?25, ?26, ?27), label_score = iif(?28 IS NULL, label_score, ?29), "
-        "label = coalesce(?28, label) WHERE id = ?30",
+        "(" IMAGE_ATTRIBUTES(
+            "") ") = (?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, "
+                "?24, ?25, ?26, ?27), label_score = iif(?28 IS NULL, label_score, ?29), "
+                "label = coalesce(?28, label) WHERE id = ?30",
     [IR_SQL_INSERT_REGION] = "INSERT INTO regions (image, ordinal) VALUES (?1, 0)",
     [IR_SQL_INSERT_VECTOR] = "INSERT INTO pending_vectors (region, vector) VALUES (?1, ?2)",
     [IR_SQL_NOTE_REMOVALS] = "INSERT INTO removed_regions (region) "
@@ -90,8 +93,8 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_DELETE_REMOVALS] = "DELETE FROM removed_regions WHERE seq <= ?1 AND region <= ?2",
     [IR_SQL_REGION_IDS] = "SELECT id FROM regions WHERE id >= ?1 ORDER BY id",
     [IR_SQL_INSERT_SPACED_REGION] = /* base/region.h */
-        "INSERT INTO regions (id, image, ordinal) VALUES ((coalesce((SELECT seq "
-        "FROM sqlite_sequence WHERE name = 'regions'), 0) / 256 + 1) * 256, ?1, 0)",
+    "INSERT INTO regions (id, image, ordinal) VALUES ((coalesce((SELECT seq "
+    "FROM sqlite_sequence WHERE name = 'regions'), 0) / 256 + 1) * 256, ?1, 0)",
     [IR_SQL_INSERT_OBJECT] = "INSERT INTO regions (id, image, ordinal, x, y, width, height, label, "
                              "score) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [IR_SQL_OBJECT_COUNT] = "SELECT count(*) FROM regions WHERE image = ?1 AND ordinal > 0",
@@ -151,8 +154,8 @@ void ir_statement_bind_text(ir_statement *statement, const char *text)
 void ir_statement_bind_blob(ir_statement *statement, const void *data, size_t bytes)
 {
     if (statement->handle)
-        note(statement, sqlite3_bind_blob64(statement->handle, statement->parameter_count + 1,
-                                            data, bytes, SQLITE_STATIC));
+        note(statement, sqlite3_bind_blob64(statement->handle, statement->parameter_count + 1, data,
+                                            bytes, SQLITE_STATIC));
 }
 
 void ir_statement_end(ir_statement *statement)
@@ -227,8 +230,8 @@ int32_t ir_statement_real(ir_statement *statement, int column, bool null_allowed
     return IMGRET_OK;
 }
 
-int32_t ir_statement_text(ir_statement *statement, int column, bool null_allowed,
-                          const char **out, imgret_error *error)
+int32_t ir_statement_text(ir_statement *statement, int column, bool null_allowed, const char **out,
+                          imgret_error *error)
 {
     *out = NULL;
     int type = sqlite3_column_type(statement->handle, column);

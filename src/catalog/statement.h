@@ -17,7 +17,7 @@ typedef struct ir_statement {
 void ir_statement_start(ir_statement *statement, ir_connection *connection, ir_sql sql,
                         const char *doing);
 void ir_statement_bind_int(ir_statement *statement, int64_t value);
-void ir_statement_bind_real(ir_statement *statement, double value); /* NaN: SQL's NULL */
+void ir_statement_bind_real(ir_statement *statement, double value);     /* NaN: SQL's NULL */
 void ir_statement_bind_text(ir_statement *statement, const char *text); /* NULL: SQL's NULL */
 void ir_statement_bind_blob(ir_statement *statement, const void *data, size_t bytes);
 
@@ -40,8 +40,8 @@ int32_t ir_statement_real(ir_statement *statement, int column, bool null_allowed
                           imgret_error *error);
 
 /* *out lives until the next step; it is NULL only for SQL's NULL, and only when that is allowed. */
-int32_t ir_statement_text(ir_statement *statement, int column, bool null_allowed,
-                          const char **out, imgret_error *error);
+int32_t ir_statement_text(ir_statement *statement, int column, bool null_allowed, const char **out,
+                          imgret_error *error);
 
 /* Copies a blob that must have exactly `bytes`. */
 int32_t ir_statement_bytes(ir_statement *statement, int column, void *out, size_t bytes,

@@ -12,7 +12,7 @@
 #define IR_TRANSFER_LINE_BYTES_MAX (12u << 20)
 
 typedef struct ir_transfer_counts {
-    uint64_t image_count;  /* failures included */
+    uint64_t image_count; /* failures included */
     uint64_t vector_count;
 } ir_transfer_counts;
 

@@ -48,8 +48,7 @@ int32_t ir_catalog_begin(ir_catalog *catalog, imgret_error *error)
                        catalog->path);
     if (!ir_gate_enter(&catalog->gate, writer->stop, writer->stop_context))
         return ir_fail(error, IMGRET_INTERRUPTED,
-                       "%s: stopped while waiting for another thread's transaction",
-                       catalog->path);
+                       "%s: stopped while waiting for another thread's transaction", catalog->path);
     catalog->spoiled = IMGRET_OK;
     imgret_error failure = IMGRET_ERROR_INIT;
     int32_t status = ir_connection_control(writer, IR_SQL_BEGIN_WRITE, &failure);
@@ -125,9 +124,9 @@ int32_t ir_catalog_commit(ir_catalog *catalog, void (*committed)(void *context),
         return ir_fail(error, IMGRET_INTERNAL, "%s: there is no transaction to commit",
                        catalog->path);
     notice_lost(catalog);
-    int32_t status = catalog->spoiled ? fail_spoiled(catalog, error)
-                                      : ir_connection_control(&catalog->writer, IR_SQL_COMMIT,
-                                                              error);
+    int32_t status = catalog->spoiled
+                         ? fail_spoiled(catalog, error)
+                         : ir_connection_control(&catalog->writer, IR_SQL_COMMIT, error);
     if (status) {
         ir_catalog_rollback(catalog);
         return status;
@@ -153,15 +152,14 @@ int32_t ir_catalog_set_setting(ir_catalog *catalog, const char *name, const char
 }
 
 /* Everything that can be refused is refused before anything is changed. */
-static int32_t check_image(ir_catalog *catalog, const ir_catalog_image *image,
-                           imgret_error *error)
+static int32_t check_image(ir_catalog *catalog, const ir_catalog_image *image, imgret_error *error)
 {
     if (image->file_bytes > INT64_MAX)
         return ir_fail(error, IMGRET_LIMIT, "an image of %llu bytes cannot be recorded",
                        (unsigned long long)image->file_bytes);
     if (image->uri && strnlen(image->uri, URI_BYTES_MAX + 1) > URI_BYTES_MAX)
-        return ir_fail(error, IMGRET_LIMIT, "uri is longer than %d bytes: %.60s...",
-                       URI_BYTES_MAX, image->uri);
+        return ir_fail(error, IMGRET_LIMIT, "uri is longer than %d bytes: %.60s...", URI_BYTES_MAX,
+                       image->uri);
     if (image->format && strnlen(image->format, TEXT_BYTES_MAX + 1) > TEXT_BYTES_MAX)
         return ir_fail(error, IMGRET_LIMIT, "format is longer than %d bytes", TEXT_BYTES_MAX);
     if (image->vector_bytes > IR_CATALOG_VALUE_BYTES_MAX / 2)
@@ -170,8 +168,7 @@ static int32_t check_image(ir_catalog *catalog, const ir_catalog_image *image,
     int32_t status = ir_catalog_check_label(image->label, image->label_score, error);
     if (!status)
         status = ir_catalog_check_objects(image, error);
-    return status ? status
-                  : ir_catalog_check_metadata(&catalog->writer, image->metadata, error);
+    return status ? status : ir_catalog_check_metadata(&catalog->writer, image->metadata, error);
 }
 
 static int32_t write_image(ir_catalog *catalog, const ir_catalog_image *image, int32_t state,
@@ -248,9 +245,9 @@ static int32_t remove_regions(ir_catalog *catalog, int64_t id, int64_t *removed_
 static int32_t add_region(ir_catalog *catalog, const ir_catalog_image *image, int64_t id,
                           int64_t *region, imgret_error *error)
 {
-    int32_t status = run_with_id(
-        catalog, image->spaced ? IR_SQL_INSERT_SPACED_REGION : IR_SQL_INSERT_REGION,
-        "storing a region", id, error);
+    int32_t status = run_with_id(catalog,
+                                 image->spaced ? IR_SQL_INSERT_SPACED_REGION : IR_SQL_INSERT_REGION,
+                                 "storing a region", id, error);
     if (status)
         return status;
     *region = sqlite3_last_insert_rowid(catalog->writer.db);
@@ -269,8 +266,7 @@ static bool is_refusal(int32_t status)
 }
 
 int32_t ir_catalog_store(ir_catalog *catalog, const ir_catalog_image *image, int64_t replaced_id,
-                         int64_t *id, int64_t *region, int64_t *removed_region,
-                         imgret_error *error)
+                         int64_t *id, int64_t *region, int64_t *removed_region, imgret_error *error)
 {
     *id = *region = *removed_region = 0;
     int32_t status = require_transaction(catalog, error);
@@ -337,8 +333,8 @@ int32_t ir_catalog_change_image(ir_catalog *catalog, ir_statement *statement, in
     return IMGRET_OK;
 }
 
-int32_t ir_catalog_touch(ir_catalog *catalog, int64_t id, uint64_t file_bytes,
-                         int64_t modified_ns, imgret_error *error)
+int32_t ir_catalog_touch(ir_catalog *catalog, int64_t id, uint64_t file_bytes, int64_t modified_ns,
+                         imgret_error *error)
 {
     int32_t status = require_transaction(catalog, error);
     if (!status && file_bytes > INT64_MAX)

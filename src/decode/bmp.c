@@ -19,8 +19,10 @@ enum {
 
 static int32_t unsupported(const ir_bmp *bmp, imgret_error *error)
 {
-    return ir_fail(error, IMGRET_UNSUPPORTED, "bmp: compression %u, %u bits a pixel, a header of "
-                   "%u bytes", bmp->coding, bmp->bits, bmp->header_bytes);
+    return ir_fail(error, IMGRET_UNSUPPORTED,
+                   "bmp: compression %u, %u bits a pixel, a header of "
+                   "%u bytes",
+                   bmp->coding, bmp->bits, bmp->header_bytes);
 }
 
 static int32_t read_size(const ir_decode_job *job, ir_bmp *bmp, imgret_error *error)

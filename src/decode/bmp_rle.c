@@ -98,8 +98,8 @@ int32_t ir_bmp_read_runs(const ir_decode_job *job, const ir_bmp *bmp, ir_picture
     if (status)
         return status;
     memset(out->rgb, 0xFF, (size_t)3 * out->width * out->height);
-    unpacker u = {.bmp = bmp, .at = job->data + bmp->offset, .end = job->data + job->bytes,
-                  .rgb = out->rgb};
+    unpacker u = {
+        .bmp = bmp, .at = job->data + bmp->offset, .end = job->data + job->bytes, .rgb = out->rgb};
     result last;
     do
         last = step(&u);

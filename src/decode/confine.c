@@ -29,8 +29,8 @@
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
 #define ALLOW(number) UNLESS(BPF_JEQ, number, 1), RETURN(SECCOMP_RET_ALLOW)
 /* Memory that is data: its third argument asks for no execution. Little-endian: the low half first. */
-#define ALLOW_DATA(number)                                                      \
-    UNLESS(BPF_JEQ, number, 4), LOAD(args[2]), UNLESS(BPF_JSET, PROT_EXEC, 1),  \
+#define ALLOW_DATA(number)                                                     \
+    UNLESS(BPF_JEQ, number, 4), LOAD(args[2]), UNLESS(BPF_JSET, PROT_EXEC, 1), \
         RETURN(SECCOMP_RET_KILL_PROCESS), RETURN(SECCOMP_RET_ALLOW)
 
 static int filter_calls(void)

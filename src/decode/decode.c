@@ -29,8 +29,8 @@ static const struct {
 #if IR_WITH_WEBP
     {"webp", ir_decode_webp},
 #endif
-    {"bmp", ir_decode_bmp}, {"gif", ir_decode_stb}, {"tga", ir_decode_stb},
-    {"psd", ir_decode_stb}, {"hdr", ir_decode_stb}, {"pnm", ir_decode_pnm},
+    {"bmp", ir_decode_bmp},   {"gif", ir_decode_stb}, {"tga", ir_decode_stb},
+    {"psd", ir_decode_stb},   {"hdr", ir_decode_stb}, {"pnm", ir_decode_pnm},
 };
 
 ir_decode_fn *ir_decode_decoder(const char *format)
@@ -43,8 +43,7 @@ ir_decode_fn *ir_decode_decoder(const char *format)
 
 int32_t ir_decode_limits(imgret_limits *out, const imgret_limits *given, imgret_error *error)
 {
-    int32_t status =
-        ir_options_read(out, sizeof *out, sizeof *out, given, "imgret_limits", error);
+    int32_t status = ir_options_read(out, sizeof *out, sizeof *out, given, "imgret_limits", error);
     if (status)
         return status;
     if (out->dimension_max == 0)
@@ -122,8 +121,10 @@ int32_t ir_decode(const uint8_t *data, size_t bytes, const ir_decode_options *op
     bool supported;
     const char *format = ir_decode_sniff(data, bytes, &supported);
     if (!format)
-        return ir_fail(error, IMGRET_BAD_IMAGE, "no picture: its %zu bytes begin like no known "
-                       "format", bytes);
+        return ir_fail(error, IMGRET_BAD_IMAGE,
+                       "no picture: its %zu bytes begin like no known "
+                       "format",
+                       bytes);
     if (!supported)
         return ir_fail(error, IMGRET_UNSUPPORTED, "%s: this build has no decoder for this format",
                        format);

@@ -39,7 +39,7 @@ typedef struct ir_exif {
     char taken_at[20];    /* "2024-05-31 18:04:59", the camera's time: original, else as changed */
     char make[64];
     char model[64];
-    double latitude; /* degrees, north positive; NaN: none */
+    double latitude;  /* degrees, north positive; NaN: none */
     double longitude; /* degrees, east positive; NaN: none */
 } ir_exif;
 

@@ -201,9 +201,8 @@ static void read_place(const tiff *block, uint32_t at, ir_exif *out)
 static uint32_t read_pointer(const tiff *block, uint32_t at, uint32_t tag)
 {
     entry found;
-    return find(block, at, tag, TYPE_LONG, &found) && found.count == 1
-               ? load32(block, found.value)
-               : 0;
+    return find(block, at, tag, TYPE_LONG, &found) && found.count == 1 ? load32(block, found.value)
+                                                                       : 0;
 }
 
 void ir_decode_exif(const char *format, const uint8_t *data, size_t bytes, ir_exif *out)

@@ -143,8 +143,8 @@ static int spawn(const ir_isolation *isolation, worker *w, int other_end)
     posix_spawnattr_setpgroup(&attributes, 0); /* a terminal's Ctrl-C is for the host */
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                               POSIX_SPAWN_SETPGROUP);
-    int failed =
-        posix_spawn(&w->pid, isolation->helper, &files, &attributes, arguments, environment);
+    int failed = posix_spawn(&w->pid, isolation->helper, &files, &attributes, arguments,
+                             environment);
     if (failed)
         w->pid = 0;
     posix_spawnattr_destroy(&attributes);
@@ -224,8 +224,7 @@ static double now_s(clockid_t clock)
     return clock_gettime(clock, &now) == 0 ? (double)now.tv_sec + (double)now.tv_nsec / 1e9 : 0;
 }
 
-static outcome receive_reply(const ir_isolation *isolation, const worker *w,
-                             ir_worker_reply *reply)
+static outcome receive_reply(const ir_isolation *isolation, const worker *w, ir_worker_reply *reply)
 {
     clockid_t cpu;
     bool has_cpu = clock_getcpuclockid(w->pid, &cpu) == 0;
@@ -319,8 +318,8 @@ static int32_t take_pixels(const worker *w, const ir_worker_reply *reply,
         }
         done += (size_t)got;
     }
-    *out = (ir_picture){reply->width,        reply->height, reply->source_width,
-                        reply->source_height, format,       rgb};
+    *out = (ir_picture){reply->width,         reply->height, reply->source_width,
+                        reply->source_height, format,        rgb};
     return IMGRET_OK;
 }
 
@@ -365,10 +364,10 @@ int32_t ir_isolation_decode(ir_isolation *isolation, const uint8_t *data, size_t
     if (how != ANSWERED)
         return fail_ended(isolation, w, how, error);
     bool supported;
-    int32_t status =
-        reply.status ? take_failure(&reply, error)
-                     : take_pixels(w, &reply, &options->limits,
-                                   ir_decode_sniff(data, bytes, &supported), out, error);
+    int32_t status = reply.status
+                         ? take_failure(&reply, error)
+                         : take_pixels(w, &reply, &options->limits,
+                                       ir_decode_sniff(data, bytes, &supported), out, error);
     if (!status && exif)
         take_exif(&reply, exif);
     give_back(isolation, w);
@@ -384,8 +383,8 @@ static int32_t try_it(ir_isolation *isolation, const imgret_limits *limits, imgr
     const ir_decode_options options = {.limits = *limits};
     imgret_error reason = IMGRET_ERROR_INIT;
     ir_picture picture;
-    int32_t status =
-        ir_isolation_decode(isolation, pixel, sizeof pixel - 1, &options, &picture, NULL, &reason);
+    int32_t status = ir_isolation_decode(isolation, pixel, sizeof pixel - 1, &options, &picture,
+                                         NULL, &reason);
     ir_picture_free(&picture);
     return status ? ir_fail(error, IMGRET_UNSUPPORTED, "%s cannot decode here: %s",
                             isolation->helper, reason.message)

@@ -43,8 +43,10 @@ static void copy_row(uint8_t *rgb, const uint8_t *from, uint32_t width, uint32_t
 /* Bytes of a pixel, 0 for a format that does not exist. */
 static uint32_t pixel_bytes(uint32_t pixel_format)
 {
-    static const uint32_t bytes[] = {[IMGRET_PIXELS_RGB8] = 3, [IMGRET_PIXELS_RGBA8] = 4,
-                                     [IMGRET_PIXELS_GRAY8] = 1, [IMGRET_PIXELS_BGR8] = 3};
+    static const uint32_t bytes[] = {[IMGRET_PIXELS_RGB8] = 3,
+                                     [IMGRET_PIXELS_RGBA8] = 4,
+                                     [IMGRET_PIXELS_GRAY8] = 1,
+                                     [IMGRET_PIXELS_BGR8] = 3};
     return pixel_format < sizeof bytes / sizeof bytes[0] ? bytes[pixel_format] : 0;
 }
 
@@ -58,14 +60,18 @@ static int32_t check_layout(const imgret_input *input, uint64_t *row_bytes, imgr
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "pixels: pixel_format %u does not exist",
                        input->pixel_format);
     if (row < packed)
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "pixels: row_bytes %llu is less than the "
-                       "%llu bytes of a row", (unsigned long long)row, (unsigned long long)packed);
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "pixels: row_bytes %llu is less than the "
+                       "%llu bytes of a row",
+                       (unsigned long long)row, (unsigned long long)packed);
     /* The last row need not be padded. */
     if (__builtin_mul_overflow(row, (uint64_t)input->height - 1, &needed) ||
         __builtin_add_overflow(needed, packed, &needed) || needed > input->data_bytes)
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "pixels: data_bytes %llu is too short for "
-                       "%u rows of %llu bytes", (unsigned long long)input->data_bytes,
-                       input->height, (unsigned long long)row);
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "pixels: data_bytes %llu is too short for "
+                       "%u rows of %llu bytes",
+                       (unsigned long long)input->data_bytes, input->height,
+                       (unsigned long long)row);
     if (!input->data)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "pixels: data is NULL");
     *row_bytes = row;

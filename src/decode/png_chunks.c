@@ -23,10 +23,10 @@ bool ir_png_next(const uint8_t *data, size_t bytes, size_t *position, ir_png_chu
 /* CRC-32 of type and data, four bits at a time (PNG specification, annex D). */
 static bool checksum_agrees(const ir_png_chunk *chunk)
 {
-    static const uint32_t table[16] = {
-        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
-        0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
-        0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
+    static const uint32_t table[16] = {0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC,
+                                       0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
+                                       0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
+                                       0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
     uint32_t crc = 0xFFFFFFFF;
     for (size_t i = 0; i < (size_t)chunk->bytes + 4; i++) {
         crc ^= chunk->type[i];

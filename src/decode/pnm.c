@@ -43,8 +43,7 @@ static bool read_number(cursor *c, uint32_t *out)
     skip_space(c);
     size_t start = c->at;
     uint32_t value = 0;
-    while (c->at < c->bytes && c->data[c->at] >= '0' && c->data[c->at] <= '9' &&
-           c->at - start < 9)
+    while (c->at < c->bytes && c->data[c->at] >= '0' && c->data[c->at] <= '9' && c->at - start < 9)
         value = value * 10 + (uint32_t)(c->data[c->at++] - '0');
     *out = value;
     bool ends = c->at == c->bytes || is_space(c->data[c->at]) || c->data[c->at] == '#';
@@ -54,7 +53,9 @@ static bool read_number(cursor *c, uint32_t *out)
 static int32_t read_header(cursor *c, header *out, imgret_error *error)
 {
     uint32_t kind = (uint32_t)(c->data[1] - '0');
-    *out = (header){.is_text = kind <= 3, .is_bitmap = kind % 3 == 1, .sample_max = 1,
+    *out = (header){.is_text = kind <= 3,
+                    .is_bitmap = kind % 3 == 1,
+                    .sample_max = 1,
                     .channels = kind % 3 == 0 ? 3 : 1};
     c->at = 2;
     if (!read_number(c, &out->width) || !read_number(c, &out->height))
@@ -140,7 +141,9 @@ int32_t ir_decode_pnm(const ir_decode_job *job, ir_picture *out, imgret_error *e
     status = ir_decode_allocate(job, h.width, h.height, out, error);
     for (uint32_t y = 0; !status && y < h.height; y++)
         if (!read_row(&c, &h, out->rgb + (size_t)3 * h.width * y))
-            status = ir_fail(error, IMGRET_BAD_IMAGE, "pnm: a sample in row %u is missing, no "
-                             "number, or above %u", y, h.sample_max);
+            status = ir_fail(error, IMGRET_BAD_IMAGE,
+                             "pnm: a sample in row %u is missing, no "
+                             "number, or above %u",
+                             y, h.sample_max);
     return status;
 }

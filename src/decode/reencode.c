@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-
 #if IR_WITH_TURBOJPEG
 
 #include <setjmp.h>
@@ -31,9 +30,9 @@ static void on_error(j_common_ptr codec)
     char message[JMSG_LENGTH_MAX];
     codec->err->format_message(codec, message);
     int code = codec->err->msg_code;
-    int32_t status = code == JERR_OUT_OF_MEMORY    ? IMGRET_NO_MEMORY
+    int32_t status = code == JERR_OUT_OF_MEMORY   ? IMGRET_NO_MEMORY
                      : code == JERR_IMAGE_TOO_BIG ? IMGRET_LIMIT
-                                                   : IMGRET_INTERNAL;
+                                                  : IMGRET_INTERNAL;
     w->status = ir_fail(w->error, status, "jpeg: %s", message);
     longjmp(w->escape, 1);
 }

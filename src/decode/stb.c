@@ -195,8 +195,10 @@ static int32_t check_size(session *s, ir_stb_header *header, ir_picture *out)
     }
     int32_t status = ir_decode_check_size(s->job, header->width, header->height, out, s->error);
     if (!status && header->width * header->height > STB_PIXEL_COUNT_MAX)
-        status = ir_fail(s->error, IMGRET_LIMIT, "%s: %u x %u pixels, its decoder takes %llu at "
-                         "most", s->job->format, out->source_width, out->source_height,
+        status = ir_fail(s->error, IMGRET_LIMIT,
+                         "%s: %u x %u pixels, its decoder takes %llu at "
+                         "most",
+                         s->job->format, out->source_width, out->source_height,
                          (unsigned long long)STB_PIXEL_COUNT_MAX);
     return status;
 }

@@ -8,7 +8,7 @@
 typedef struct ir_stb_header {
     uint64_t width;
     uint64_t height;
-    bool is_mirrored; /* TGA: pixels run from right to left, which stb_image ignores */
+    bool is_mirrored;     /* TGA: pixels run from right to left, which stb_image ignores */
     size_t psd_pixels_at; /* PSD: offset of the merged picture's compression field */
 } ir_stb_header;
 

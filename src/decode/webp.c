@@ -89,13 +89,13 @@ static int32_t decode_frame(const ir_decode_job *job, const WebPIterator *frame,
         return ir_fail(error, IMGRET_INTERNAL, "webp: libwebp of another version");
     uint32_t width = (uint32_t)frame->width, height = (uint32_t)frame->height;
     uint32_t left = (uint32_t)frame->x_offset, top = (uint32_t)frame->y_offset;
-    VP8StatusCode code =
-        WebPGetFeatures(frame->fragment.bytes, frame->fragment.size, &config.input);
+    VP8StatusCode code = WebPGetFeatures(frame->fragment.bytes, frame->fragment.size,
+                                         &config.input);
     if (code != VP8_STATUS_OK)
         return fail_code(code, error);
     if (config.input.width != frame->width || config.input.height != frame->height ||
-        left > out->source_width || width > out->source_width - left ||
-        top > out->source_height || height > out->source_height - top)
+        left > out->source_width || width > out->source_width - left || top > out->source_height ||
+        height > out->source_height - top)
         return ir_fail(error, IMGRET_BAD_IMAGE, "webp: the first frame exceeds its canvas");
     int32_t status = ir_decode_allocate(job, out->source_width, out->source_height, out, error);
     if (status)

@@ -51,16 +51,15 @@ static bool serve(const ir_worker_request *request)
     }
     bool good = read_all(IR_WORKER_INPUT, data, (size_t)request->bytes, true);
     if (good) {
-        reply.status =
-            ir_decode(data, (size_t)request->bytes, &request->options, &picture, &error);
+        reply.status = ir_decode(data, (size_t)request->bytes, &request->options, &picture, &error);
         memcpy(reply.message, error.message, sizeof reply.message);
     }
     if (good && reply.status == IMGRET_OK) {
         reply.width = picture.width, reply.height = picture.height;
         reply.source_width = picture.source_width, reply.source_height = picture.source_height;
         ir_decode_exif(picture.format, data, (size_t)request->bytes, &reply.exif);
-        good = write_all(IR_WORKER_OUTPUT, picture.rgb,
-                         3 * (size_t)picture.width * picture.height, true);
+        good = write_all(IR_WORKER_OUTPUT, picture.rgb, 3 * (size_t)picture.width * picture.height,
+                         true);
     }
     ir_picture_free(&picture);
     ir_free(data);

@@ -85,14 +85,12 @@ static int32_t store_alone(ir_database *database, const ir_catalog_image *image,
 }
 
 /* Vectors are hashed as they are stored, so that the same vector given twice is unchanged. */
-static int32_t add_vector(ir_database *database, const imgret_input *input,
-                          ir_catalog_image *image, void **out, imgret_add_result *result,
-                          imgret_error *error)
+static int32_t add_vector(ir_database *database, const imgret_input *input, ir_catalog_image *image,
+                          void **out, imgret_add_result *result, imgret_error *error)
 {
     if (input->dimension != database->dimension)
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                       "the vector has %u dimensions, %s needs %u", input->dimension,
-                       database->path, database->dimension);
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "the vector has %u dimensions, %s needs %u",
+                       input->dimension, database->path, database->dimension);
     int32_t status = ir_objects_encode(database, input->vector, 1, out, error);
     if (status)
         return status;
@@ -162,8 +160,7 @@ static int32_t add_picture(ir_database *database, const imgret_input *input,
     int32_t status = input->kind == IMGRET_INPUT_FILE ? describe_file(input, image, error)
                                                       : IMGRET_OK;
     if (!status)
-        status = ir_source_open(&source, input, &database->limits, database->isolation,
-                                error);
+        status = ir_source_open(&source, input, &database->limits, database->isolation, error);
     if (status)
         return status;
     memcpy(image->content_hash, source.content_hash, sizeof image->content_hash);

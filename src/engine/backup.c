@@ -11,12 +11,10 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-static int32_t report(void *context, uint64_t done_bytes, uint64_t total_bytes,
-                      imgret_error *error)
+static int32_t report(void *context, uint64_t done_bytes, uint64_t total_bytes, imgret_error *error)
 {
     const imgret_backup_options *options = context;
-    if (!options->on_progress ||
-        options->on_progress(options->user, done_bytes, total_bytes) == 0)
+    if (!options->on_progress || options->on_progress(options->user, done_bytes, total_bytes) == 0)
         return IMGRET_OK;
     return ir_fail(error, IMGRET_INTERRUPTED, "the backup was stopped by the host");
 }

@@ -11,8 +11,8 @@
 typedef struct ir_call {
     const atomic_uint_fast64_t *interrupts;
     uint_fast64_t interrupts_at_start;
-    uint64_t deadline_us; /* of ir_clock_us; 0: none */
-    const uint32_t *stop; /* of imgret_set_stop when the call began; NULL: none */
+    uint64_t deadline_us;  /* of ir_clock_us; 0: none */
+    const uint32_t *stop;  /* of imgret_set_stop when the call began; NULL: none */
     struct ir_call *outer; /* the call in whose callback this one was made */
 } ir_call;
 

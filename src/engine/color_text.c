@@ -80,8 +80,7 @@ static double read_weight(const char *text, size_t bytes)
     return any && value > 0 ? value / unit : (double)NAN;
 }
 
-static int32_t read_one(imgret_color_term *out, const char *text, size_t bytes,
-                        imgret_error *error)
+static int32_t read_one(imgret_color_term *out, const char *text, size_t bytes, imgret_error *error)
 {
     int shown = bytes < 40 ? (int)bytes : 40;
     const char *colon = memchr(text, ':', bytes);

@@ -173,8 +173,8 @@ int32_t ir_colors_search(imgret_results **out, ir_database *database, const ir_c
 {
     color_scan scan = {.colors = colors, .score_min = score_min, .most = k};
     *out = NULL;
-    int32_t status =
-        ir_catalog_filter_palettes(database->catalog, filter, take_palette, &scan, error);
+    int32_t status = ir_catalog_filter_palettes(database->catalog, filter, take_palette, &scan,
+                                                error);
     if (!status && scan.count > 1)
         qsort(scan.heap, (size_t)scan.count, sizeof *scan.heap, best_first);
     if (!status)

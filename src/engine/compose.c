@@ -35,7 +35,7 @@ typedef struct composition {
     ir_database *database;
     const imgret_query_options *options;
     const imgret_input *input; /* NULL: none */
-    ir_catalog_filter filter; /* with the excluded, where they are many */
+    ir_catalog_filter filter;  /* with the excluded, where they are many */
     ir_call *call;
     ir_terms terms;
     ir_colors colors;
@@ -61,8 +61,8 @@ static int32_t check_numbers(const imgret_query_options *options, imgret_error *
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "imgret_query_options.diversity is %g, not between 0 and 1",
                        options->diversity);
-    if (options->diversity > 0 && (options->k > DIVERSE_MAX ||
-                                   options->candidate_count > DIVERSE_MAX))
+    if (options->diversity > 0 &&
+        (options->k > DIVERSE_MAX || options->candidate_count > DIVERSE_MAX))
         return ir_fail(error, IMGRET_LIMIT,
                        "imgret_query_options: with diversity, k and candidate_count are at most %d",
                        DIVERSE_MAX);
@@ -87,7 +87,8 @@ static int32_t copy_colors(imgret_color_term *out, const imgret_query_options *o
     int32_t status = IMGRET_OK;
     for (uint32_t i = 0; i < options->color_count && !status; i++)
         status = ir_options_read(&out[i], sizeof out[i], sizeof out[i],
-                                 (const char *)options->colors + (size_t)i * options->colors[0].size,
+                                 (const char *)options->colors +
+                                     (size_t)i * options->colors[0].size,
                                  "imgret_color_term", error);
     return status;
 }
@@ -129,8 +130,7 @@ int32_t ir_compose_check(imgret_query_options *options, bool has_input, ir_compo
     if (options->exclude_count > EXCLUDE_MAX)
         return ir_fail(error, IMGRET_LIMIT,
                        "imgret_query_options.exclude_count is %llu, at most %llu is possible",
-                       (unsigned long long)options->exclude_count,
-                       (unsigned long long)EXCLUDE_MAX);
+                       (unsigned long long)options->exclude_count, (unsigned long long)EXCLUDE_MAX);
     status = ir_rerank_check(options, has_input, error);
     if (status)
         return status;
@@ -201,8 +201,8 @@ static int32_t find_by_vectors(imgret_results **out, const composition *c, uint3
     options.k = most;
     if (c->colors.count > 0) /* the least score is that of the mixture */
         options.flags &= ~IMGRET_QUERY_MIN_SCORE;
-    int32_t status =
-        ir_query(found, c->database, inputs, count, &options, &c->filter, c->call, error);
+    int32_t status = ir_query(found, c->database, inputs, count, &options, &c->filter, c->call,
+                              error);
     if (status)
         return status;
     for (uint32_t i = 1; i < count; i++) {
@@ -226,8 +226,8 @@ static int32_t score_image(const composition *c, int64_t id, float *vector, doub
     int32_t status = ir_get_vector(c->database, id, vector, error);
     *score = -INFINITY;
     for (uint32_t i = 0; i < c->terms.count && !status; i++) {
-        double one = ir_stages_score(
-            c->database, c->terms.vectors + (size_t)i * c->database->dimension, vector);
+        double one = ir_stages_score(c->database,
+                                     c->terms.vectors + (size_t)i * c->database->dimension, vector);
         *score = one > *score ? one : *score;
     }
     return status;
@@ -238,7 +238,8 @@ static int32_t add_by_colors(imgret_results *results, const composition *c, uint
                              imgret_error *error)
 {
     imgret_results *colored;
-    int32_t status = ir_colors_search(&colored, c->database, &c->colors, most, 0, &c->filter, error);
+    int32_t status = ir_colors_search(&colored, c->database, &c->colors, most, 0, &c->filter,
+                                      error);
     if (status)
         return status;
     float *vector = ir_malloc_array(c->database->dimension, sizeof *vector);
@@ -414,8 +415,8 @@ int32_t ir_compose(imgret_results **out, ir_database *database, const imgret_inp
                    ir_call *call, imgret_error *error)
 {
     *out = NULL;
-    composition c = {.database = database, .options = options, .input = input, .filter = *filter,
-                     .call = call};
+    composition c = {
+        .database = database, .options = options, .input = input, .filter = *filter, .call = call};
     imgret_results *results = NULL;
     int32_t status = prepare(&c, input, error);
     if (!status)

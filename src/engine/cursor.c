@@ -71,7 +71,7 @@ static void add_input(uint64_t *hash, const imgret_input *input)
 }
 
 uint64_t ir_cursor_question(const imgret_input *input, const imgret_query_options *options,
-                          const imgret_param *params, uint32_t param_count)
+                            const imgret_param *params, uint32_t param_count)
 {
     uint64_t hash = 0;
     add_input(&hash, input);
@@ -138,7 +138,8 @@ static bool unpack(const char *cursor, uint8_t packed[PACKED])
     return get(packed + 32, CHECK_BYTES) == (ir_hash64(packed, 32, CHECK_SEED) & 0xFFFFFFFFu);
 }
 
-int32_t ir_cursor_read(ir_cursor_end *out, const char *cursor, uint64_t question, imgret_error *error)
+int32_t ir_cursor_read(ir_cursor_end *out, const char *cursor, uint64_t question,
+                       imgret_error *error)
 {
     uint8_t packed[PACKED];
     if (!unpack(cursor, packed))

@@ -26,8 +26,9 @@ static int32_t on_vector(void *context, int64_t region, const void *vector, size
     ir_database *database = context;
     size_t wanted = ir_delta_vector_bytes(database->delta);
     if (vector_bytes != wanted)
-        return ir_fail(error, IMGRET_CORRUPT, "%s: the vector of region %lld has %zu bytes, not %zu",
-                       database->path, (long long)region, vector_bytes, wanted);
+        return ir_fail(error, IMGRET_CORRUPT,
+                       "%s: the vector of region %lld has %zu bytes, not %zu", database->path,
+                       (long long)region, vector_bytes, wanted);
     return ir_delta_append(database->delta, region, vector, error);
 }
 
@@ -187,8 +188,7 @@ static int32_t commit_now(ir_database *database, const ir_region_change *changes
     commit_context commit = {database, changes, count, incomplete, IMGRET_OK, NULL};
     int32_t status = ir_catalog_commit(database->catalog, apply_changes, &commit, error);
     if (!status && commit.status)
-        ir_log(IMGRET_LOG_WARNING, "%s: committed, but no memory to search it now",
-               database->path);
+        ir_log(IMGRET_LOG_WARNING, "%s: committed, but no memory to search it now", database->path);
     return status;
 }
 
@@ -212,8 +212,7 @@ int32_t ir_database_begin_host(ir_database *database, imgret_error *error)
 {
     if (ir_database_is_joined(database))
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                       "%s: this thread has a transaction open: they do not nest",
-                       database->path);
+                       "%s: this thread has a transaction open: they do not nest", database->path);
     int32_t status = ir_database_begin(database, error);
     if (!status)
         database->transaction_open = true;
@@ -224,8 +223,8 @@ static int32_t need_host_transaction(ir_database *database, imgret_error *error)
 {
     if (ir_database_is_joined(database))
         return IMGRET_OK;
-    return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                   "%s: this thread has no transaction open to end", database->path);
+    return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s: this thread has no transaction open to end",
+                   database->path);
 }
 
 int32_t ir_database_commit_host(ir_database *database, imgret_error *error)

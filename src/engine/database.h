@@ -60,18 +60,18 @@ struct ir_database {
     uint32_t dimension;
     uint32_t threads;
     bool read_only;
-    char *path;        /* as the host gave it, for messages */
-    char *model;       /* specification, paths absolute */
-    char *identity;    /* the extractor's, from the settings */
-    char *plugin_path; /* NULL: none */
-    char *pca_given;   /* absolute path of the host's principal components; NULL: none */
+    char *path;           /* as the host gave it, for messages */
+    char *model;          /* specification, paths absolute */
+    char *identity;       /* the extractor's, from the settings */
+    char *plugin_path;    /* NULL: none */
+    char *pca_given;      /* absolute path of the host's principal components; NULL: none */
     ir_regions *regions;  /* which parts of pictures have vectors too; NULL: none */
     char *regions_wanted; /* their identity as the host asked for; NULL: as recorded */
-    char *pca_copy;    /* where the database keeps its copy of them, if it has one */
+    char *pca_copy;       /* where the database keeps its copy of them, if it has one */
 
     ir_extractor_options extract_options; /* plugin_path is the one above */
     pthread_mutex_t extractor_lock;
-    ir_extractor *extractor; /* NULL until first used */
+    ir_extractor *extractor;    /* NULL until first used */
     ir_feature_cache *features; /* NULL: nothing is kept */
     ir_filter_cache *filters;
 

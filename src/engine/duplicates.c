@@ -25,12 +25,14 @@ enum {
     K_FIRST = 16,
     K_LAST = 1000000,
     EFFORT_MAX = 1000000,
-    BITS_ALIKE = IR_DUP_HASH_BITS, /* of two hashes: pictures that are alike, if the vectors agree */
-    BITS_CLOSE = 16,               /* that may be alike, if the vectors are nearly the same */
+    BITS_ALIKE =
+        IR_DUP_HASH_BITS, /* of two hashes: pictures that are alike, if the vectors agree */
+    BITS_CLOSE = 16,      /* that may be alike, if the vectors are nearly the same */
 };
 
-#define SCORE_ALIKE 0.9  /* of the vectors, where the hashes are alike */
-#define SCORE_GREY 0.6   /* where one of the two has no colour, which vectors notice and hashes do not */
+#define SCORE_ALIKE 0.9 /* of the vectors, where the hashes are alike */
+#define SCORE_GREY \
+    0.6 /* where one of the two has no colour, which vectors notice and hashes do not */
 #define SCORE_ALONE 0.995 /* where there is no hash to agree, and nothing was calibrated */
 
 typedef struct member {
@@ -51,12 +53,13 @@ typedef struct finder {
     ir_call *call;
     ir_dup_images images;
     ir_dup_hashes *hashes;
-    double near_score, similar_score; /* cosines; similar_score is the metric's where that is another */
+    double near_score,
+        similar_score;  /* cosines; similar_score is the metric's where that is another */
     double alone_score; /* cosine of near ones, where there is no hash to agree */
-    bool searches;    /* the index, by vector */
-    double least;     /* score that a search asks for */
+    bool searches;      /* the index, by vector */
+    double least;       /* score that a search asks for */
     uint32_t keeper;
-    uint32_t turn;    /* of the hash that is looked for */
+    uint32_t turn; /* of the hash that is looked for */
     bool keeper_gone;
     bool keeper_read; /* its vector is in `kept` */
     float *kept, *other;
@@ -153,7 +156,8 @@ static int32_t join_identical(finder *f, imgret_error *error)
     int32_t status = IMGRET_OK;
     for (uint32_t i = 0; i < count && !status; i++) {
         member found = {.rank = f->images.by_content[first + i],
-                        .kind = IMGRET_DUPLICATE_IDENTICAL, .score = 1};
+                        .kind = IMGRET_DUPLICATE_IDENTICAL,
+                        .score = 1};
         if (may_join(f, found.rank))
             status = join(f, &found, error);
     }
@@ -169,7 +173,8 @@ static int32_t on_hash(void *context, uint64_t hash, const uint32_t *ranks, uint
     int32_t status = IMGRET_OK;
     for (uint32_t i = 0; i < count && !status; i++) {
         bool there;
-        member found = {.rank = ranks[i], .turn = f->turn,
+        member found = {.rank = ranks[i],
+                        .turn = f->turn,
                         .hash_bits = (uint32_t)__builtin_popcountll(hash ^ wanted)};
         if (!may_join(f, ranks[i]))
             continue;
@@ -233,8 +238,11 @@ static int32_t ask(finder *f, const imgret_input *inputs, uint32_t count, uint32
 {
     /* What is so near is found with little effort; the default is for the tenth of far neighbours. */
     uint32_t effort = 5 * k < EFFORT_MAX ? 5 * k : EFFORT_MAX;
-    imgret_query_options options = {.size = sizeof options, .flags = IMGRET_QUERY_MIN_SCORE,
-                                    .min_score = f->least, .k = k, .effort = effort};
+    imgret_query_options options = {.size = sizeof options,
+                                    .flags = IMGRET_QUERY_MIN_SCORE,
+                                    .min_score = f->least,
+                                    .k = k,
+                                    .effort = effort};
     return ir_query(out, f->database, inputs, count, &options, f->filter, f->call, error);
 }
 
@@ -276,7 +284,8 @@ static int32_t search_block(finder *f, block *b, imgret_error *error)
 {
     imgret_error reason = IMGRET_ERROR_INIT;
     for (uint32_t i = 0; i < b->count; i++)
-        b->inputs[i] = (imgret_input){.size = sizeof b->inputs[i], .kind = IMGRET_INPUT_ID,
+        b->inputs[i] = (imgret_input){.size = sizeof b->inputs[i],
+                                      .kind = IMGRET_INPUT_ID,
                                       .id = f->images.rows[b->ranks[i]].id};
     int32_t status = ask(f, b->inputs, b->count, K_FIRST, b->found, &reason);
     bool one_by_one = status == IMGRET_NOT_FOUND; /* some are removed */
@@ -314,9 +323,13 @@ static int32_t add_row(void *context, uint64_t position, const imgret_record *re
 {
     telling *t = context;
     imgret_duplicate *row = &t->rows[t->count];
-    *row = (imgret_duplicate){.size = sizeof *row, .id = record->id, .width = record->width,
-                              .height = record->height, .file_bytes = record->file_bytes,
-                              .modified_ns = record->modified_ns, .score = 1};
+    *row = (imgret_duplicate){.size = sizeof *row,
+                              .id = record->id,
+                              .width = record->width,
+                              .height = record->height,
+                              .file_bytes = record->file_bytes,
+                              .modified_ns = record->modified_ns,
+                              .score = 1};
     if (position > 0) {
         const member *from = &t->f->members[position - 1];
         row->kind = from->kind;
@@ -339,10 +352,11 @@ static int32_t call_host(finder *f, const telling *t, uint32_t runner_up, imgret
     for (uint64_t i = 1; i < t->count; i++) {
         group.kind = t->rows[i].kind > group.kind ? t->rows[i].kind : group.kind;
         f->report->duplicate_bytes += t->rows[i].kind < IMGRET_DUPLICATE_SIMILAR
-                                          ? t->rows[i].file_bytes : 0;
+                                          ? t->rows[i].file_bytes
+                                          : 0;
     }
-    group.keep_reason =
-        ir_dup_images_reason(&f->images.rows[f->keeper], &f->images.rows[runner_up]);
+    group.keep_reason = ir_dup_images_reason(&f->images.rows[f->keeper],
+                                             &f->images.rows[runner_up]);
     f->report->group_count++;
     f->report->duplicate_count += t->count - 1;
     if (f->on_group && f->on_group(f->user, &group) != 0)
@@ -441,8 +455,13 @@ int32_t ir_duplicates(ir_database *database, const imgret_duplicates_options *op
                       const ir_catalog_filter *filter, imgret_duplicates_fn on_group, void *user,
                       imgret_duplicates_report *report, ir_call *call, imgret_error *error)
 {
-    finder f = {.database = database, .options = options, .filter = filter, .on_group = on_group,
-                .user = user, .report = report, .call = call};
+    finder f = {.database = database,
+                .options = options,
+                .filter = filter,
+                .on_group = on_group,
+                .user = user,
+                .report = report,
+                .call = call};
     int32_t status = choose_scores(&f, error);
     if (status)
         return status;

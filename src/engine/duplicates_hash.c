@@ -15,10 +15,10 @@
 enum { CHUNKS = 4, VALUES = 1 << 16 };
 
 struct ir_dup_hashes {
-    uint64_t *values;  /* the different hashes, ascending */
-    uint32_t *starts;  /* of each, in ranks; count + 1 */
-    uint32_t *ranks;   /* of all images with a hash, by hash, then rank */
-    uint32_t count;    /* of different hashes */
+    uint64_t *values;          /* the different hashes, ascending */
+    uint32_t *starts;          /* of each, in ranks; count + 1 */
+    uint32_t *ranks;           /* of all images with a hash, by hash, then rank */
+    uint32_t count;            /* of different hashes */
     uint32_t *members[CHUNKS]; /* places in `values`, by their chunk */
     uint32_t *buckets[CHUNKS]; /* where in `members` each chunk begins; VALUES + 1 */
 };

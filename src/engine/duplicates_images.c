@@ -11,13 +11,13 @@
 
 enum { PAGE = 1000 };
 
-#define GREY_SATURATION 2.0   /* mean chroma below which a picture has no colour */
-#define PLAIN_CONTRAST 1.0    /* of lightness: below it the perceptual hash is noise */
+#define GREY_SATURATION 2.0 /* mean chroma below which a picture has no colour */
+#define PLAIN_CONTRAST 1.0  /* of lightness: below it the perceptual hash is noise */
 
 static bool is_lossless(const char *format)
 {
-    static const char *const names[] = {"png", "bmp", "tiff", "pnm", "ppm", "pgm", "pbm",
-                                        "psd", "tga", "hdr"};
+    static const char *const names[] = {"png", "bmp", "tiff", "pnm", "ppm",
+                                        "pgm", "pbm", "psd",  "tga", "hdr"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(format, names[i]))
             return true;
@@ -97,8 +97,7 @@ static int32_t add_row(ir_dup_images *images, const imgret_record *record, imgre
 static int32_t read_rows(ir_dup_images *images, ir_database *database,
                          const ir_catalog_filter *filter, ir_call *call, imgret_error *error)
 {
-    imgret_list_options list = {
-        .size = sizeof list, .state = IMGRET_STATE_STORED, .limit = PAGE};
+    imgret_list_options list = {.size = sizeof list, .state = IMGRET_STATE_STORED, .limit = PAGE};
     for (;;) {
         imgret_records *records;
         if (ir_call_stopped(call))

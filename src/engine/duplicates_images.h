@@ -10,7 +10,7 @@ typedef struct ir_dup_image {
     uint64_t hash; /* perceptual */
     uint64_t file_bytes;
     int64_t modified_ns; /* INT64_MAX: unknown */
-    uint32_t width; /* pixels */
+    uint32_t width;      /* pixels */
     uint32_t height;
     bool has_hash; /* and it says something: the picture is not plain */
     bool is_grey;
@@ -26,8 +26,8 @@ typedef struct ir_dup_pair {
 typedef struct ir_dup_images {
     ir_dup_image *rows;
     uint32_t count, room;
-    uint32_t *by_id;      /* ranks by ascending id */
-    uint32_t *by_content; /* ranks by content hash, then rank */
+    uint32_t *by_id;       /* ranks by ascending id */
+    uint32_t *by_content;  /* ranks by content hash, then rank */
     ir_dup_pair *verdicts; /* pairs that are no duplicates, ascending */
     uint64_t verdict_count, verdict_room;
 } ir_dup_images;

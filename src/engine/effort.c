@@ -98,8 +98,8 @@ static bool read_curve(const char *text, ir_effort_curve *out)
         if (!read_number(&text, 1000000, &effort) || *text++ != ':' ||
             !read_number(&text, MILLION, &missed) || effort < least)
             return false;
-        out->points[out->count++] =
-            (ir_effort_point){(uint32_t)effort, (float)(1 - (double)missed / MILLION)};
+        out->points[out->count++] = (ir_effort_point){(uint32_t)effort,
+                                                      (float)(1 - (double)missed / MILLION)};
         least = effort + 1;
     }
     out->k = (uint32_t)k;

@@ -74,8 +74,9 @@ static int32_t on_vector(void *context, int64_t region, const void *pending, siz
     exporter *out = context;
     const void *stored = pending ? pending : out->stored;
     if (pending && bytes != out->vector_bytes)
-        return ir_fail(error, IMGRET_CORRUPT, "%s: the vector of region %lld has %zu bytes, not %zu",
-                       out->database->path, (long long)region, bytes, out->vector_bytes);
+        return ir_fail(error, IMGRET_CORRUPT,
+                       "%s: the vector of region %lld has %zu bytes, not %zu", out->database->path,
+                       (long long)region, bytes, out->vector_bytes);
     int32_t status = IMGRET_OK;
     if (!pending)
         status = ir_segments_read(&out->database->segments, region, out->stored, error);
@@ -136,8 +137,8 @@ static int32_t fill(exporter *out, imgret_error *error)
     return status;
 }
 
-int32_t ir_export(ir_database *database, const char *folder,
-                  const imgret_transfer_options *options, imgret_error *error)
+int32_t ir_export(ir_database *database, const char *folder, const imgret_transfer_options *options,
+                  imgret_error *error)
 {
     ir_staging staging;
     int32_t status = ir_staging_begin(&staging, folder, error);

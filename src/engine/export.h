@@ -11,8 +11,8 @@
 #define IR_EXPORT_PCA "pca.imgret-pca"
 
 /* `options` has passed ir_options_read. */
-int32_t ir_export(ir_database *database, const char *folder,
-                  const imgret_transfer_options *options, imgret_error *error);
+int32_t ir_export(ir_database *database, const char *folder, const imgret_transfer_options *options,
+                  imgret_error *error);
 int32_t ir_import_folder(const char *path, const char *folder,
                          const imgret_transfer_options *options, imgret_error *error);
 

@@ -14,7 +14,7 @@
 
 enum { GROUP_MAX = 32 }; /* pictures prepared at once: bounds the memory of a long array */
 
-#define KINDS_TO_EXTRACT                                                                          \
+#define KINDS_TO_EXTRACT \
     (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS)
 
 typedef struct group {
@@ -88,8 +88,7 @@ static void prepare_one(group *here, uint32_t part)
     *error = (imgret_error)IMGRET_ERROR_INIT;
     imgret_input input;
     uint32_t kinds = work->prepared ? 1u << IMGRET_INPUT_PIXELS : KINDS_TO_EXTRACT;
-    int32_t status =
-        ir_source_read_input(&input, input_at(work, here->first + part), kinds, error);
+    int32_t status = ir_source_read_input(&input, input_at(work, here->first + part), kinds, error);
     if (!status)
         status = prepare_input(work, &input, here->prepared + part * here->picture_bytes, error);
     here->status[part] = status;

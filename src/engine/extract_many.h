@@ -15,13 +15,13 @@ typedef struct ir_extract_many {
     const imgret_limits *limits;
     const imgret_input *inputs; /* the caller's: inputs[0].size is the stride */
     uint32_t count;             /* at least 1 */
-    bool prepared;              /* inputs are pixels of the model's size, which go to it as they are */
+    bool prepared; /* inputs are pixels of the model's size, which go to it as they are */
     /* What is wanted, `count` rows or entries each; NULL: not. A picture that failed has zeros. */
-    float *out;          /* dimension */
-    float *logits;       /* class_count */
-    uint32_t *labels;    /* index of the class; with label_scores */
-    float *label_scores; /* with labels */
-    int32_t *statuses;   /* NULL: the first failure is the call's */
+    float *out;              /* dimension */
+    float *logits;           /* class_count */
+    uint32_t *labels;        /* index of the class; with label_scores */
+    float *label_scores;     /* with labels */
+    int32_t *statuses;       /* NULL: the first failure is the call's */
     ir_isolation *isolation; /* decodes; NULL: this process does */
 } ir_extract_many;
 

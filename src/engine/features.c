@@ -40,8 +40,8 @@ static int32_t extract(ir_database *database, ir_extractor *extractor, const ir_
     uint8_t *prepared = ir_malloc(ir_extractor_input_bytes(extractor));
     if (!prepared)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
-    int32_t status =
-        ir_source_prepare(source, extractor, &database->limits, prepared, picture, error);
+    int32_t status = ir_source_prepare(source, extractor, &database->limits, prepared, picture,
+                                       error);
     ir_extract_job job = {
         .prepared = prepared,
         .count = 1,
@@ -106,8 +106,8 @@ int32_t ir_features_of(ir_database *database, const ir_source *source, float *ve
 {
     ir_feature_key key = ir_features_key(database, source);
     ir_feature_picture known;
-    bool remembered =
-        ir_feature_cache_find(database->features, &key, vector, database->dimension, &known);
+    bool remembered = ir_feature_cache_find(database->features, &key, vector, database->dimension,
+                                            &known);
     if (remembered && picture)
         fill(picture, &known);
     if (remembered && (!picture || !picture->look))

@@ -15,10 +15,9 @@
  * something that merely lies in the folder. Decoding itself never looks at names. */
 static bool named_like_picture(const char *path)
 {
-    static const char *const endings[] = {"jpg",  "jpeg", "jpe", "jfif", "png",  "webp", "bmp",
-                                          "gif",  "tga",  "psd", "pnm",  "pbm",  "pgm",  "ppm",
-                                          "hdr",  "tif",  "tiff", "jp2", "heic", "heif", "avif",
-                                          "jxl",  "ico"};
+    static const char *const endings[] = {
+        "jpg", "jpeg", "jpe", "jfif", "png",  "webp", "bmp",  "gif",  "tga",  "psd", "pnm", "pbm",
+        "pgm", "ppm",  "hdr", "tif",  "tiff", "jp2",  "heic", "heif", "avif", "jxl", "ico"};
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
         if (strcasecmp(dot + 1, endings[i]) == 0)
@@ -51,8 +50,7 @@ static const char *without_path(const char *message, const char *path)
 
 static bool same_on_disk(const ir_catalog_known *known, const ir_file_info *info)
 {
-    return known->id && known->file_bytes == info->bytes &&
-           known->modified_ns == info->modified_ns;
+    return known->id && known->file_bytes == info->bytes && known->modified_ns == info->modified_ns;
 }
 
 /* What is known already, by size and time or by content. True when that settles the file. */
@@ -63,7 +61,8 @@ static bool settle_known(const ir_file_work *work, const ir_catalog_known *known
         return false;
     work->file->known_id = known->id;
     settle(work->file, failed ? IMGRET_KNOWN_BAD : IMGRET_UNCHANGED,
-           failed ? known->failure_code : IMGRET_OK, failed ? "failed before, unchanged since" : "");
+           failed ? known->failure_code : IMGRET_OK,
+           failed ? "failed before, unchanged since" : "");
     return true;
 }
 
@@ -118,8 +117,8 @@ static int32_t prepare(ir_file_work *work, const ir_source *source, imgret_error
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
     }
     imgret_error reason = IMGRET_ERROR_INIT;
-    ir_source_picture picture = {.format = work->file->format, .look = &work->file->look,
-                                 .analyzer = work->analyzer};
+    ir_source_picture picture = {
+        .format = work->file->format, .look = &work->file->look, .analyzer = work->analyzer};
     parts_context parts = {work, extractor};
     if (database->regions) {
         picture.on_pixels = prepare_parts;
@@ -145,8 +144,7 @@ static int32_t read_and_prepare(ir_file_work *work, const ir_walker_entry *entry
                                 const ir_catalog_known *known, imgret_error *error)
 {
     ir_pipe_file *file = work->file;
-    imgret_input input = {
-        .size = sizeof input, .kind = IMGRET_INPUT_FILE, .path = entry->path};
+    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_FILE, .path = entry->path};
     ir_source source;
     imgret_error reason = IMGRET_ERROR_INIT;
     int32_t status = ir_source_open(&source, &input, &work->database->limits,
@@ -159,8 +157,8 @@ static int32_t read_and_prepare(ir_file_work *work, const ir_walker_entry *entry
     memcpy(file->content_hash, source.content_hash, sizeof file->content_hash);
     file->file_bytes = source.data_bytes;
     file->bytes_read = source.data_bytes;
-    bool same = known->id && memcmp(known->content_hash, file->content_hash,
-                                    sizeof file->content_hash) == 0;
+    bool same = known->id &&
+                memcmp(known->content_hash, file->content_hash, sizeof file->content_hash) == 0;
     if (same && settle_known(work, known))
         file->touched = true;
     else

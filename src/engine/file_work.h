@@ -9,7 +9,7 @@ typedef struct ir_file_work {
     ir_database *database;
     ir_call *call; /* whose thread this is not */
     bool retry_failed;
-    ir_pipe_file *file; /* filled */
+    ir_pipe_file *file;     /* filled */
     ir_analyzer **analyzer; /* made when NULL; its owner frees it */
     uint8_t **prepared; /* buffer for the prepared picture, made when NULL; its owner frees it */
 } ir_file_work;

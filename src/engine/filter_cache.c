@@ -165,8 +165,8 @@ static int32_t evaluate(entry *fresh, ir_catalog *catalog, const ir_catalog_filt
                         uint32_t kinds, imgret_error *error)
 {
     ir_filter_regions *regions = &fresh->regions;
-    int32_t status =
-        ir_catalog_filter_regions(catalog, filter, &regions->ids, &regions->count, error);
+    int32_t status = ir_catalog_filter_regions(catalog, filter, &regions->ids, &regions->count,
+                                               error);
     if (!status)
         regions->count = ir_regions_keep_kinds(regions->ids, regions->count, kinds);
     if (!status && !regions->ids) { /* no match is not no filter */

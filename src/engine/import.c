@@ -175,8 +175,10 @@ static int32_t open_vectors(importer *in, imgret_error *error)
     uint64_t wanted = in->head.head_bytes + in->head.rows * in->row_bytes;
     if (fstat(fileno(in->vectors), &info) != 0 || (uint64_t)info.st_size != wanted ||
         fseeko(in->vectors, (off_t)in->head.head_bytes, SEEK_SET) != 0)
-        return ir_fail(error, IMGRET_CORRUPT, IR_EXPORT_VECTORS ": has not the %llu bytes that its "
-                       "header announces", (unsigned long long)wanted);
+        return ir_fail(error, IMGRET_CORRUPT,
+                       IR_EXPORT_VECTORS ": has not the %llu bytes that its "
+                                         "header announces",
+                       (unsigned long long)wanted);
     in->row = ir_malloc(in->row_bytes);
     in->stored = ir_malloc(in->stored_bytes);
     in->values = ir_malloc_array(dimension, sizeof *in->values);
@@ -264,12 +266,12 @@ static int32_t store_all(importer *in, imgret_error *error)
         if (!status)
             status = report(in, error);
     }
-    if (!status && (in->line_number != in->counts.image_count ||
-                    in->vectors_read != in->counts.vector_count))
+    if (!status &&
+        (in->line_number != in->counts.image_count || in->vectors_read != in->counts.vector_count))
         status = ir_fail(error, IMGRET_CORRUPT,
                          IR_EXPORT_IMAGES ": has %llu images with %llu vectors, announced were "
-                         "%llu with %llu", (unsigned long long)in->line_number,
-                         (unsigned long long)in->vectors_read,
+                                          "%llu with %llu",
+                         (unsigned long long)in->line_number, (unsigned long long)in->vectors_read,
                          (unsigned long long)in->counts.image_count,
                          (unsigned long long)in->counts.vector_count);
     return status;
@@ -285,8 +287,7 @@ static int32_t keep_problem(void *context, const char *message)
 static int32_t check(importer *in, imgret_error *error)
 {
     imgret_error problem = IMGRET_ERROR_INIT;
-    int32_t status =
-        ir_catalog_check(in->catalog, in->stored_bytes, keep_problem, &problem, error);
+    int32_t status = ir_catalog_check(in->catalog, in->stored_bytes, keep_problem, &problem, error);
     return problem.code ? ir_fail(error, IMGRET_CORRUPT, IR_EXPORT_IMAGES ": %s", problem.message)
                         : status;
 }
@@ -299,8 +300,8 @@ static int32_t check_identity(importer *in, imgret_error *error)
         char *text;
         status = ir_catalog_get_setting(in->catalog, needed[i], &text, error);
         if (!status && (!text || !text[0]))
-            status = ir_fail(error, IMGRET_CORRUPT, IR_EXPORT_MANIFEST ": setting \"%s\" is missing",
-                             needed[i]);
+            status = ir_fail(error, IMGRET_CORRUPT,
+                             IR_EXPORT_MANIFEST ": setting \"%s\" is missing", needed[i]);
         ir_free(text);
     }
     return status;

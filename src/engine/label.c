@@ -36,7 +36,7 @@ typedef struct {
     vector_list yes;
     vector_list others; /* examples of other labels */
     vector_list sample; /* of the collection: a few of them may be of the label after all */
-    int64_t *given; /* images that are examples, ascending */
+    int64_t *given;     /* images that are examples, ascending */
     size_t given_count;
     float *vector; /* one, to work with */
     ir_classifier classifier;
@@ -100,8 +100,7 @@ static int32_t for_each(labelling *l, const ir_catalog_filter *filter, record_fn
                         int32_t (*on_page)(labelling *l, void *context, imgret_error *error),
                         void *context, imgret_error *error)
 {
-    imgret_list_options list = {
-        .size = sizeof list, .state = IMGRET_STATE_STORED, .limit = PAGE};
+    imgret_list_options list = {.size = sizeof list, .state = IMGRET_STATE_STORED, .limit = PAGE};
     for (;;) {
         imgret_records *records;
         if (ir_call_stopped(l->call))
@@ -146,8 +145,11 @@ static int32_t take_given(labelling *l, imgret_error *error)
          first += VECTORS_AT_ONCE) {
         uint64_t left = l->options->example_count - first;
         ir_asked asked[VECTORS_AT_ONCE];
-        ir_query_work work = {.database = l->database, .options = &none, .call = l->call,
-                              .asked = asked, .first = first,
+        ir_query_work work = {.database = l->database,
+                              .options = &none,
+                              .call = l->call,
+                              .asked = asked,
+                              .first = first,
                               .count = (uint32_t)(left < VECTORS_AT_ONCE ? left : VECTORS_AT_ONCE),
                               .alone = l->options->example_count == 1};
         for (uint32_t i = 0; i < work.count; i++)
@@ -202,8 +204,7 @@ static int32_t learn_once(labelling *l, imgret_error *error)
     if (others)
         memcpy(no, l->others.rows, others * sizeof *no);
     if (l->sample.count)
-        memcpy(no + others, l->sample.rows,
-               (size_t)l->sample.count * dimension * sizeof *no);
+        memcpy(no + others, l->sample.rows, (size_t)l->sample.count * dimension * sizeof *no);
     l->report->example_count = l->yes.count;
     l->report->counter_count = no_count;
     int32_t status = ir_classifier_learn(&l->classifier, dimension, l->yes.rows, l->yes.count, no,
@@ -311,8 +312,11 @@ static int32_t examine(labelling *l, const imgret_record *record, void *context,
         return IMGRET_OK;
     l->report->fitting_count++;
     confidence = confidence < CONFIDENCE_MAX ? confidence : CONFIDENCE_MAX;
-    imgret_label_item item = {.size = sizeof item, .id = record->id, .confidence = confidence,
-                              .uri = record->uri, .label_before = record->label};
+    imgret_label_item item = {.size = sizeof item,
+                              .id = record->id,
+                              .confidence = confidence,
+                              .uri = record->uri,
+                              .label_before = record->label};
     if (l->options->on_item && l->options->on_item(l->options->user, &item) != 0)
         return ir_fail(error, IMGRET_INTERRUPTED, "stopped by the label callback");
     bool same = record->label && strcmp(record->label, l->options->label) == 0;
@@ -341,8 +345,8 @@ int32_t ir_label_examples(ir_database *database, const imgret_label_options *opt
                           const ir_catalog_filter *filter, imgret_label_report *report,
                           ir_call *call, imgret_error *error)
 {
-    labelling l = {.database = database, .options = options, .filter = filter, .report = report,
-                   .call = call};
+    labelling l = {
+        .database = database, .options = options, .filter = filter, .report = report, .call = call};
     page_labels *page = ir_calloc(1, sizeof *page);
     l.vector = ir_malloc_array(database->dimension, sizeof *l.vector);
     int32_t status = page && l.vector ? IMGRET_OK

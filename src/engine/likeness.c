@@ -34,16 +34,16 @@
 #define SETTING "likeness"
 
 enum {
-    VALUES = 10,         /* of a setting */
+    VALUES = 10, /* of a setting */
     TEXT_BYTES = 256,
-    SAMPLE_LEAST = 10,   /* pictures: fewer tell nothing */
+    SAMPLE_LEAST = 10, /* pictures: fewer tell nothing */
     PAIRS_MAX = 200000,
-    HASH_BITS = 4,       /* in which hashes of copies may differ */
-    COPIES_LEAST = 20,   /* that are believed */
+    HASH_BITS = 4,     /* in which hashes of copies may differ */
+    COPIES_LEAST = 20, /* that are believed */
     STOP_EVERY_PAIRS = 4096,
 };
 
-#define LOST 0.05          /* of the copies, that a level may leave out */
+#define LOST 0.05           /* of the copies, that a level may leave out */
 #define RANDOM_SIMILAR 0.01 /* of random pairs, that may reach a level */
 #define RANDOM_NEAR 0.001
 /* Of the way from a picture itself to an unrelated one, where no copies could be had. */
@@ -154,8 +154,7 @@ static int32_t draw_pictures(measuring *m, imgret_error *error)
 {
     int64_t *regions;
     uint64_t there;
-    int32_t status =
-        ir_catalog_region_ids(m->database->catalog, 1, &regions, &there, error);
+    int32_t status = ir_catalog_region_ids(m->database->catalog, 1, &regions, &there, error);
     if (status)
         return status;
     there = ir_regions_keep_kinds(regions, there,
@@ -210,10 +209,9 @@ static int32_t compare_random(measuring *m, imgret_error *error)
         } else if (++second >= m->count) {
             second = ++first + 1;
         }
-        status = ir_scores_add(&m->random,
-                               ir_stages_score(m->database, vector_of(m, first),
-                                               vector_of(m, second)),
-                               error);
+        status = ir_scores_add(
+            &m->random, ir_stages_score(m->database, vector_of(m, first), vector_of(m, second)),
+            error);
         if (!status && i % STOP_EVERY_PAIRS == 0)
             status = heed_stop(m, error);
     }
@@ -277,7 +275,8 @@ static int32_t find_nearest(measuring *m, imgret_error *error)
                          : ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u queries", m->count);
     /* By vector, so that a picture that is removed meanwhile fails nothing; each finds itself first. */
     for (uint32_t i = 0; i < m->count && !status; i++)
-        inputs[i] = (imgret_input){.size = sizeof inputs[i], .kind = IMGRET_INPUT_VECTOR,
+        inputs[i] = (imgret_input){.size = sizeof inputs[i],
+                                   .kind = IMGRET_INPUT_VECTOR,
                                    .vector = vector_of(m, i),
                                    .dimension = m->database->dimension};
     if (!status)
@@ -308,8 +307,8 @@ static int32_t make_copies(measuring *m, imgret_error *error)
         bool used = false;
         status = heed_stop(m, error);
         if (!status && m->pictures[i].path)
-            status = ir_likeness_copies(m->database, m->pictures[i].path, &m->same, &m->near,
-                                        &used, error);
+            status = ir_likeness_copies(m->database, m->pictures[i].path, &m->same, &m->near, &used,
+                                        error);
         used_count += used;
     }
     m->out->copy_count = m->same.count + m->near.count;
@@ -406,11 +405,11 @@ static uint64_t identity_of(const ir_database *database)
 
 static void to_values(const imgret_calibration *from, double out[VALUES])
 {
-    const double values[VALUES] = {
-        from->same_score, from->near_score, from->similar_score,
-        from->random_median, from->random_high, from->nearest_median,
-        (double)from->image_count, (double)from->pair_count,
-        (double)from->copy_count, (double)from->hash_pair_count};
+    const double values[VALUES] = {from->same_score,          from->near_score,
+                                   from->similar_score,       from->random_median,
+                                   from->random_high,         from->nearest_median,
+                                   (double)from->image_count, (double)from->pair_count,
+                                   (double)from->copy_count,  (double)from->hash_pair_count};
     memcpy(out, values, sizeof values);
 }
 

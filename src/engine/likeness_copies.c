@@ -17,10 +17,8 @@ static const struct {
     bool same;        /* whether nobody would call it another picture */
 } copies[] = {
     {IR_ALTER_NOTHING, 0, true}, /* the picture itself: what the others are compared with */
-    {IR_ALTER_NOTHING, QUALITY, true},
-    {IR_ALTER_HALF, 0, true},
-    {IR_ALTER_CUT, 0, false},
-    {IR_ALTER_LIGHTER, 0, false},
+    {IR_ALTER_NOTHING, QUALITY, true}, {IR_ALTER_HALF, 0, true},
+    {IR_ALTER_CUT, 0, false},          {IR_ALTER_LIGHTER, 0, false},
 };
 
 enum { COPIES = sizeof copies / sizeof copies[0] };
@@ -36,9 +34,9 @@ static int32_t prepare_copies(const ir_extractor *extractor, const ir_picture *p
         ir_picture copy = {0};
         imgret_error reason = IMGRET_ERROR_INIT;
         status = ir_alter(picture, copies[i].how, &copy, error);
-        int32_t encoded =
-            !status && copies[i].quality ? ir_decode_reencode(&copy, copies[i].quality, &reason)
-                                         : IMGRET_OK;
+        int32_t encoded = !status && copies[i].quality
+                              ? ir_decode_reencode(&copy, copies[i].quality, &reason)
+                              : IMGRET_OK;
         /* A build without an encoder, or a picture too wide for a JPEG, has one copy fewer. */
         if (!status && !encoded) {
             status = ir_prepare(extractor, &copy, prepared + *count * bytes, error);
@@ -54,10 +52,9 @@ static int32_t add_scores(const ir_database *database, const float *rows, const 
 {
     int32_t status = IMGRET_OK;
     for (uint32_t i = 1; i < count && !status; i++)
-        status = ir_scores_add(copies[which[i]].same ? same : near,
-                               ir_stages_score(database, rows,
-                                               rows + (size_t)i * database->dimension),
-                               error);
+        status = ir_scores_add(
+            copies[which[i]].same ? same : near,
+            ir_stages_score(database, rows, rows + (size_t)i * database->dimension), error);
     return status;
 }
 
@@ -70,8 +67,11 @@ static int32_t compare(ir_database *database, ir_extractor *extractor, const ir_
     int32_t status = prepared && rows
                          ? prepare_copies(extractor, picture, prepared, which, &count, error)
                          : ir_fail(error, IMGRET_NO_MEMORY, "no memory for copies of a picture");
-    const ir_extract_job job = {.prepared = prepared, .count = count, .out = rows,
-                                .background = true, .stop = ir_call_current_stopped};
+    const ir_extract_job job = {.prepared = prepared,
+                                .count = count,
+                                .out = rows,
+                                .background = true,
+                                .stop = ir_call_current_stopped};
     if (!status)
         status = ir_extractor_run_job(extractor, &job, error);
     if (!status)
@@ -84,8 +84,7 @@ static int32_t compare(ir_database *database, ir_extractor *extractor, const ir_
 int32_t ir_likeness_copies(ir_database *database, const char *path, ir_scores *same,
                            ir_scores *near, bool *used, imgret_error *error)
 {
-    const imgret_input input = {
-        .size = sizeof input, .kind = IMGRET_INPUT_FILE, .path = path};
+    const imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_FILE, .path = path};
     ir_extractor *extractor;
     *used = false;
     int32_t status = ir_database_extractor(database, &extractor, error);
@@ -94,8 +93,8 @@ int32_t ir_likeness_copies(ir_database *database, const char *path, ir_scores *s
     ir_source source;
     ir_picture picture = {0};
     imgret_error reason = IMGRET_ERROR_INIT;
-    int32_t opened =
-        ir_source_open(&source, &input, &database->limits, database->isolation, &reason);
+    int32_t opened = ir_source_open(&source, &input, &database->limits, database->isolation,
+                                    &reason);
     int32_t decoded = opened ? opened
                              : ir_source_decode(&source, extractor, &database->limits, &picture,
                                                 &reason);

@@ -34,10 +34,10 @@ int32_t ir_list(imgret_records **out, ir_database *database, const imgret_list_o
     imgret_records *records;
     int32_t status = ir_records_create(&records, error);
     if (!status)
-        status = filter->where ? ir_catalog_filter_list(database->catalog, filter, &wanted,
-                                                        add_record, records, error)
-                               : ir_catalog_list(database->catalog, &wanted, add_record, records,
-                                                 error);
+        status = filter->where
+                     ? ir_catalog_filter_list(database->catalog, filter, &wanted, add_record,
+                                              records, error)
+                     : ir_catalog_list(database->catalog, &wanted, add_record, records, error);
     if (status) {
         imgret_records_free(records);
         return status;
@@ -242,8 +242,7 @@ static int32_t check_segments(check_context *check, imgret_error *error)
 {
     ir_catalog_segment *listed;
     uint32_t count;
-    int32_t status =
-        ir_catalog_get_segments(check->database->catalog, &listed, &count, error);
+    int32_t status = ir_catalog_get_segments(check->database->catalog, &listed, &count, error);
     for (uint32_t i = 0; i < count && !status; i++) {
         uint64_t problems;
         status = ir_segments_check_one(check->database->catalog, &listed[i], note_segment_problem,

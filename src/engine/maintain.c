@@ -25,9 +25,9 @@ struct ir_maintenance {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool over;              /* under lock */
-    atomic_int yielding;    /* calls of the host that want the segments */
-    atomic_bool over_now;   /* as `over`, for the build */
+    bool over;            /* under lock */
+    atomic_int yielding;  /* calls of the host that want the segments */
+    atomic_bool over_now; /* as `over`, for the build */
     atomic_bool busy;
     atomic_uint_fast64_t never; /* its calls are not stopped by imgret_interrupt */
 };
@@ -75,8 +75,7 @@ static bool wait_ms(ir_maintenance *self, uint32_t pause_ms)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&self->lock);
-    while (!self->over &&
-           pthread_cond_timedwait(&self->changed, &self->lock, &until) != ETIMEDOUT)
+    while (!self->over && pthread_cond_timedwait(&self->changed, &self->lock, &until) != ETIMEDOUT)
         continue;
     bool goes_on = !self->over;
     pthread_mutex_unlock(&self->lock);

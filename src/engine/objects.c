@@ -67,9 +67,9 @@ static int32_t extract_with_parts(ir_database *database, const ir_source *source
     /* cppcheck-suppress autoVariables ; on_pixels is called before this function returns, never later */
     picture->context = &parts;
     uint8_t *prepared = ir_malloc(ir_extractor_input_bytes(extractor));
-    status = prepared ? ir_source_prepare(source, extractor, &database->limits, prepared, picture,
-                                          error)
-                      : ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
+    status = prepared
+                 ? ir_source_prepare(source, extractor, &database->limits, prepared, picture, error)
+                 : ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare a picture");
     if (!status)
         status = run_all(extractor, prepared, objects, vectors, picture->look, error);
     ir_free(prepared);
@@ -130,8 +130,8 @@ static int32_t find_main(ir_database *database, const ir_picture *picture, ir_bo
 {
     ir_box *boxes = NULL;
     uint32_t count = 0;
-    int32_t status =
-        ir_regions_propose(database->regions, picture, &in_call, &boxes, &count, error);
+    int32_t status = ir_regions_propose(database->regions, picture, &in_call, &boxes, &count,
+                                        error);
     if (!status && count == 0)
         status = ir_fail(error, IMGRET_NOT_FOUND, "there is no object in the picture");
     if (!status)

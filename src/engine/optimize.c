@@ -45,8 +45,8 @@ typedef struct plan {
     int64_t *ids; /* regions of the new segment, ascending */
     uint64_t id_count;
     uint64_t next;
-    int64_t base;       /* the segment that the others join, or 0 */
-    ir_segment *opened; /* that segment once more, all of it in RAM */
+    int64_t base;          /* the segment that the others join, or 0 */
+    ir_segment *opened;    /* that segment once more, all of it in RAM */
     ir_segment_scan *scan; /* reads another one in order */
     uint32_t scanned;      /* its index */
     int64_t scan_id;
@@ -57,7 +57,7 @@ typedef struct plan {
     int64_t removal_mark;
     int64_t replaced[SEGMENTS_MAX + 1];
     uint32_t replaced_count;
-    int64_t number; /* of the new file */
+    int64_t number;          /* of the new file */
     ir_effort_curves curves; /* of its searches */
 } plan;
 
@@ -187,8 +187,7 @@ static bool make_plan(plan *made)
         return false;
     bool all = worn || segments->count >= SEGMENTS_MAX || (force && (fresh == 0 || dead > 0));
     uint32_t first = first_to_merge(segments, fresh, all);
-    made->first_region =
-        first > 0 ? segments->open[first - 1].listed.last_region + 1 : 1;
+    made->first_region = first > 0 ? segments->open[first - 1].listed.last_region + 1 : 1;
     made->last_region = ir_delta_last_id(database->delta);
     made->removal_mark = first == 0 ? database->removal_mark : 0;
     for (uint32_t i = first; i < segments->count; i++) {
@@ -243,8 +242,8 @@ static int32_t read_settled(plan *made, int64_t region, const void **stored, img
         made->scan_id = INT64_MIN;
     }
     while (made->scan_state == 1 && made->scan_id < region) {
-        made->scan_state =
-            ir_segment_scan_next(made->scan, &made->scan_id, &made->scan_stored, error);
+        made->scan_state = ir_segment_scan_next(made->scan, &made->scan_id, &made->scan_stored,
+                                                error);
         if (made->scan_state < 0)
             return made->scan_state;
     }
@@ -292,8 +291,7 @@ static bool stop_or_report(const plan *made, double done)
 {
     if (ir_call_stopped(made->call))
         return true;
-    return made->options->on_progress &&
-           made->options->on_progress(made->options->user, done) != 0;
+    return made->options->on_progress && made->options->on_progress(made->options->user, done) != 0;
 }
 
 /* What building takes of the progress that a host sees; the rest is measuring recall. */
@@ -329,7 +327,8 @@ static int32_t open_base(plan *made, imgret_error *error)
     if (!made->base || !base_fits(made))
         return IMGRET_OK;
     char *path = ir_segments_path(made->database->catalog, made->base);
-    int32_t status = path ? ir_segment_open(&made->opened, path, &(ir_segment_open_options){0}, error)
+    int32_t status = path ? ir_segment_open(&made->opened, path, &(ir_segment_open_options){0},
+                                            error)
                           : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     ir_free(path);
     return status;
@@ -495,8 +494,8 @@ int32_t ir_optimize(ir_database *database, const imgret_optimize_options *option
         return ir_fail(error, IMGRET_READ_ONLY, "%s is open for reading only", database->path);
     if (database->dimension < 2 || database->dimension > 4096)
         return ir_fail(error, IMGRET_UNSUPPORTED,
-                       "segments hold vectors of 2 to 4,096 dimensions, %s has %u",
-                       database->path, database->dimension);
+                       "segments hold vectors of 2 to 4,096 dimensions, %s has %u", database->path,
+                       database->dimension);
     if (ir_database_is_joined(database))
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                        "%s cannot be optimized within this thread's transaction", database->path);

@@ -154,9 +154,9 @@ static int32_t start_threads(ir_pipe *pipe, imgret_error *error)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int cause = 0;
     for (uint32_t i = 0; !cause && i < 1 + pipe->worker_count + pipe->extract_thread_count; i++) {
-        void *(*start)(void *) = i == 0                      ? walker_main
+        void *(*start)(void *) = i == 0                    ? walker_main
                                  : i <= pipe->worker_count ? worker_main
-                                                             : ir_pipe_extract_main;
+                                                           : ir_pipe_extract_main;
         cause = pthread_create(&pipe->threads[i], NULL, start, pipe);
         pipe->thread_count += !cause;
     }
@@ -187,8 +187,8 @@ int32_t ir_pipe_start(ir_pipe **out, ir_database *database, const imgret_ingest_
      * instance end once it is loaded. */
     uint32_t extractors = database->extract_options.instances;
     extractors = extractors ? extractors : workers;
-    ir_pipe *pipe =
-        ir_calloc(1, sizeof *pipe + (1 + workers + extractors) * sizeof pipe->threads[0]);
+    ir_pipe *pipe = ir_calloc(1,
+                              sizeof *pipe + (1 + workers + extractors) * sizeof pipe->threads[0]);
     if (!pipe)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to ingest");
     pipe->database = database;

@@ -29,11 +29,11 @@ typedef struct ir_pipe_file {
     uint8_t content_hash[16];
     uint32_t width;
     uint32_t height;
-    const char *format;     /* static text */
-    ir_look look;           /* of STORED */
-    const float *vector;    /* of STORED: dimension floats; until the next call on the pipe */
-    ir_objects objects;     /* the same: their vectors follow; the receiver frees them */
-    char message[sizeof ((imgret_error *)0)->message];
+    const char *format;  /* static text */
+    ir_look look;        /* of STORED */
+    const float *vector; /* of STORED: dimension floats; until the next call on the pipe */
+    ir_objects objects;  /* the same: their vectors follow; the receiver frees them */
+    char message[sizeof((imgret_error *)0)->message];
 } ir_pipe_file;
 
 typedef struct ir_pipe_counts {

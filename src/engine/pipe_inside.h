@@ -33,8 +33,8 @@ typedef enum ir_slot_state {
 
 typedef struct ir_pipe_slot {
     ir_pipe_file file;
-    uint8_t *prepared; /* allocated at first use */
-    float *vector;     /* the same */
+    uint8_t *prepared;    /* allocated at first use */
+    float *vector;        /* the same */
     uint32_t vector_room; /* vectors that fit into it */
     ir_slot_state state;
 } ir_pipe_slot;

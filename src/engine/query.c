@@ -92,10 +92,9 @@ static int32_t filter_regions(ir_query_work *work, const ir_catalog_filter *filt
 {
     ir_filter_cache_release(work->database->filters, work->allowed);
     work->allowed = NULL;
-    return filter->where
-               ? ir_filter_cache_regions(work->database->filters, work->database->catalog, filter,
-                                         work->kinds, &work->allowed, error)
-               : IMGRET_OK;
+    return filter->where ? ir_filter_cache_regions(work->database->filters, work->database->catalog,
+                                                   filter, work->kinds, &work->allowed, error)
+                         : IMGRET_OK;
 }
 
 /* The vectors of images that are in the database. */
@@ -251,11 +250,13 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
         return IMGRET_OK;
     if (options->search == IMGRET_SEARCH_OBJECTS && !database->regions)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                       "%s was made without regions: it has no objects to search",
-                       database->path);
-    ir_query_work work = {.database = database, .options = options, .call = call,
+                       "%s was made without regions: it has no objects to search", database->path);
+    ir_query_work work = {.database = database,
+                          .options = options,
+                          .call = call,
                           .kinds = ir_regions_kinds(database->regions, options->search),
-                          .alone = count == 1, .started_us = started_us};
+                          .alone = count == 1,
+                          .started_us = started_us};
     if (options->deadline_ms)
         call->deadline_us = started_us + (uint64_t)options->deadline_ms * 1000;
     float *vectors = NULL;

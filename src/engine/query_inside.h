@@ -21,9 +21,9 @@ typedef struct ir_query_work {
     ir_asked *asked;
     uint32_t count;
     imgret_results **out; /* one for each of `asked` */
-    uint64_t started_us; /* of the call */
-    bool alone; /* the call has one query: messages need not say which */
-    uint64_t first; /* number of asked[0] in the call, for messages */
+    uint64_t started_us;  /* of the call */
+    bool alone;           /* the call has one query: messages need not say which */
+    uint64_t first;       /* number of asked[0] in the call, for messages */
 } ir_query_work;
 
 /* Prefixes the failure of asked[index] with the query's number where there are several. */

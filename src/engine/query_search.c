@@ -59,8 +59,7 @@ static int32_t prepare_trip(const ir_query_work *work, uint32_t k, round_trip *t
             .vector = work->asked[i].vector,
             .k = k,
             .score_min = options->flags & IMGRET_QUERY_MIN_SCORE ? options->min_score : -INFINITY,
-            .excluded_id =
-                options->flags & IMGRET_QUERY_INCLUDE_SELF ? 0 : work->asked[i].region,
+            .excluded_id = options->flags & IMGRET_QUERY_INCLUDE_SELF ? 0 : work->asked[i].region,
             .pool = work->database->pool,
             .allowed = work->allowed ? work->allowed->ids : NULL,
             .allowed_count = work->allowed ? work->allowed->count : 0,
@@ -80,10 +79,10 @@ static int32_t search_all(const ir_query_work *work, round_trip *trip, imgret_er
 {
     ir_database *database = work->database;
     ir_segments_query *asked = &trip->asked;
-    *asked = (ir_segments_query){.queries = trip->queries, .count = work->count,
+    *asked = (ir_segments_query){.queries = trip->queries,
+                                 .count = work->count,
                                  .effort = work->options->effort,
-                                 .estimated =
-                                     (work->options->flags & IMGRET_QUERY_ESTIMATED) != 0,
+                                 .estimated = (work->options->flags & IMGRET_QUERY_ESTIMATED) != 0,
                                  .target_recall = work->options->target_recall};
     pthread_rwlock_rdlock(&database->segments.layout);
     int32_t status = ir_delta_search_many(database->delta, trip->queries, work->count,
@@ -242,8 +241,8 @@ int32_t ir_query_search(const ir_query_work *work, const ir_database_view *view,
             status = group_all(work, &trip, k, asked, there, &enough, error);
         enough = enough || ir_call_stopped(work->call);
         /* What was found in time is not lost for the want of its records. */
-        ir_call *shielded =
-            work->options->flags & IMGRET_QUERY_ALLOW_PARTIAL ? ir_call_shield() : NULL;
+        ir_call *shielded = work->options->flags & IMGRET_QUERY_ALLOW_PARTIAL ? ir_call_shield()
+                                                                              : NULL;
         if (!status && enough)
             status = gather_all(work, view, &trip, outdated, error);
         if (shielded)

@@ -14,7 +14,7 @@
 enum { SET_MAX = 32 }; /* pictures prepared at once: bounds the memory of a long batch */
 
 typedef struct picture {
-    uint32_t index; /* of work->asked */
+    uint32_t index;  /* of work->asked */
     bool remembered; /* its vector is there already */
     ir_feature_key key;
     ir_source_picture about;
@@ -35,7 +35,7 @@ typedef struct picture_set {
     uint32_t slice_count;
     int32_t slice_status[SET_MAX];
     imgret_error slice_failure[SET_MAX];
-    bool has_labels;         /* what is remembered has its class, too: it may be added later */
+    bool has_labels; /* what is remembered has its class, too: it may be added later */
     ir_label labels[SET_MAX];
 } picture_set;
 
@@ -44,8 +44,8 @@ int32_t ir_query_fail(const ir_query_work *work, uint32_t index, const imgret_er
 {
     if (work->alone)
         return ir_fail(error, reason->code, "%s", reason->message);
-    return ir_fail(error, reason->code, "input %llu: %s",
-                   (unsigned long long)(work->first + index), reason->message);
+    return ir_fail(error, reason->code, "input %llu: %s", (unsigned long long)(work->first + index),
+                   reason->message);
 }
 
 static void prepare_picture(void *context, uint32_t part)
@@ -90,9 +90,9 @@ static void extract_slice(void *context, uint32_t part)
         .stop_context = set->work->call,
     };
     set->slice_failure[part] = (imgret_error)IMGRET_ERROR_INIT;
-    set->slice_status[part] =
-        job.count ? ir_extractor_run_job(set->extractor, &job, &set->slice_failure[part])
-                  : IMGRET_OK;
+    set->slice_status[part] = job.count ? ir_extractor_run_job(set->extractor, &job,
+                                                               &set->slice_failure[part])
+                                        : IMGRET_OK;
 }
 
 static int32_t extract_fresh(picture_set *set, imgret_error *error)
@@ -152,8 +152,11 @@ static int32_t extract_pictures(const ir_query_work *work, ir_extractor *extract
     if (!set || !prepared || !rows)
         status = ir_fail(error, IMGRET_NO_MEMORY, "no memory to prepare pictures");
     else
-        *set = (picture_set){.work = work, .extractor = extractor, .prepared_bytes = bytes,
-                             .prepared = prepared, .rows = rows,
+        *set = (picture_set){.work = work,
+                             .extractor = extractor,
+                             .prepared_bytes = bytes,
+                             .prepared = prepared,
+                             .rows = rows,
                              .has_labels = ir_extractor_get_info(extractor)->has_labels};
     for (uint32_t i = 0; i < work->count && !status;) {
         set->count = 0;
@@ -189,9 +192,8 @@ static int32_t copy_vector(const ir_query_work *work, uint32_t index, imgret_err
 static int32_t extract_one(const ir_query_work *work, imgret_error *error)
 {
     ir_source source;
-    int32_t status =
-        ir_source_open(&source, work->asked[0].input, &work->database->limits,
-                       work->database->isolation, error);
+    int32_t status = ir_source_open(&source, work->asked[0].input, &work->database->limits,
+                                    work->database->isolation, error);
     if (status)
         return status;
     ir_regions_zoom(work->database->regions, &source.zoom_columns, &source.zoom_rows);

@@ -31,8 +31,8 @@ typedef struct mover {
     const imgret_reembed_options *options;
     imgret_reembed_report *report;
     ir_call *call;
-    char *model; /* specification, paths absolute */
-    char *path;  /* of the store */
+    char *model;    /* specification, paths absolute */
+    char *path;     /* of the store */
     char *pca;      /* the principal components that the model names; NULL: none */
     char *pca_next; /* their copy until the exchange is done */
     ir_extractor *extractor;
@@ -40,12 +40,12 @@ typedef struct mover {
     ir_delta *codec; /* empty: it knows how the new vectors are stored */
     ir_pool *pool;   /* of its own: queries need not wait for a batch */
     ir_reembed_store *store;
-    float *rows;     /* PARTS_MAX x dimension */
-    void *stored;    /* one vector */
+    float *rows;      /* PARTS_MAX x dimension */
+    void *stored;     /* one vector */
     int64_t *missing; /* regions whose pictures cannot be had, ascending */
     uint64_t missing_count, missing_capacity;
     uint64_t missing_pictures; /* they are of */
-    int64_t *regions; /* as of the last look */
+    int64_t *regions;          /* as of the last look */
     uint64_t region_count;
     uint64_t next;       /* of them, while a segment is built */
     int64_t last_region; /* in the segment that was built; 0: none was */
@@ -214,8 +214,7 @@ static int32_t extract_batch(mover *move, picture *pictures, uint32_t count, img
     return status;
 }
 
-static int32_t embed_batch(mover *move, const int64_t *regions, uint32_t count,
-                           imgret_error *error)
+static int32_t embed_batch(mover *move, const int64_t *regions, uint32_t count, imgret_error *error)
 {
     picture pictures[BATCH] = {{0}};
     for (uint32_t i = 0; i < count; i++)
@@ -339,10 +338,11 @@ static int32_t check_missing(const mover *move, imgret_error *error)
 {
     if (move->missing_count == 0 || move->options->flags & IMGRET_REEMBED_DROP_MISSING)
         return IMGRET_OK;
-    return ir_fail(error, IMGRET_NOT_FOUND,
-                   "%s: %llu pictures cannot be had to embed them anew; nothing was changed, what is "
-                   "done is kept for the next try", move->database->path,
-                   (unsigned long long)move->missing_pictures);
+    return ir_fail(
+        error, IMGRET_NOT_FOUND,
+        "%s: %llu pictures cannot be had to embed them anew; nothing was changed, what is "
+        "done is kept for the next try",
+        move->database->path, (unsigned long long)move->missing_pictures);
 }
 
 /* ---- the exchange ---- */
@@ -550,8 +550,8 @@ static int32_t prepare(mover *move, bool *same, imgret_error *error)
 {
     ir_database *database = move->database;
     *same = false;
-    int32_t status =
-        ir_database_absolute_model(move->options->model, &move->model, &move->pca, error);
+    int32_t status = ir_database_absolute_model(move->options->model, &move->model, &move->pca,
+                                                error);
     if (!status)
         status = ir_extractor_open_with(&move->extractor, move->model, &database->extract_options,
                                         error);

@@ -41,8 +41,8 @@ static int32_t prepare_all(ir_extractor *extractor, const ir_picture *picture,
     return status;
 }
 
-static int32_t run_all(ir_extractor *extractor, const uint8_t *prepared, uint32_t count, float *rows,
-                       imgret_error *error)
+static int32_t run_all(ir_extractor *extractor, const uint8_t *prepared, uint32_t count,
+                       float *rows, imgret_error *error)
 {
     const uint8_t *pictures[1 + IR_REGION_OBJECTS_MAX];
     size_t bytes = ir_extractor_input_bytes(extractor);

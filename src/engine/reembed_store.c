@@ -158,8 +158,8 @@ int32_t ir_reembed_store_open(ir_reembed_store **out, const char *path, const ch
     else if (store->fd < 0)
         status = ir_fail_errno(error, errno, "open", path);
     else if (flock(store->fd, LOCK_EX | LOCK_NB) != 0)
-        status = ir_fail(error, IMGRET_BUSY, "%s: another call moves this database to another model",
-                         path);
+        status = ir_fail(error, IMGRET_BUSY,
+                         "%s: another call moves this database to another model", path);
     if (!status)
         status = load(store, &head, error);
     if (status) {

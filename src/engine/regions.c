@@ -16,10 +16,10 @@ typedef enum regions_kind { REGIONS_CENTRE, REGIONS_GRID, REGIONS_DETECTOR } reg
 
 struct ir_regions {
     regions_kind kind;
-    char *spec;     /* paths absolute */
-    char *expected; /* identity recorded in the database; NULL: none */
-    double share;   /* of CENTRE */
-    uint32_t columns, rows; /* of GRID */
+    char *spec;                    /* paths absolute */
+    char *expected;                /* identity recorded in the database; NULL: none */
+    double share;                  /* of CENTRE */
+    uint32_t columns, rows;        /* of GRID */
     ir_regions_detector *detector; /* of DETECTOR */
 };
 
@@ -84,7 +84,8 @@ static int32_t read_spec(ir_regions *regions, const ir_extractor_options *option
     text = argument_of(regions->spec, "grid");
     if (text)
         return read_grid(regions, text, error);
-    return refuse(regions->spec, "there are none, center, center=0.7, grid=3x3 and detector:MODEL", error);
+    return refuse(regions->spec, "there are none, center, center=0.7, grid=3x3 and detector:MODEL",
+                  error);
 }
 
 int32_t ir_regions_create(ir_regions **out, const char *spec, const ir_extractor_options *options,
@@ -220,9 +221,8 @@ int32_t ir_regions_prepare_box(const ir_extractor *extractor, const ir_picture *
 
 static ir_catalog_object object_of(const ir_regions *regions, const ir_box *box)
 {
-    return (ir_catalog_object){box->x,      box->y,
-                               box->width,  box->height,
-                               label_of(regions, box), box->score};
+    return (ir_catalog_object){box->x,    box->y, box->width, box->height, label_of(regions, box),
+                               box->score};
 }
 
 int32_t ir_regions_prepare(ir_regions *regions, const ir_extractor *extractor,
@@ -238,8 +238,7 @@ int32_t ir_regions_prepare(ir_regions *regions, const ir_extractor *extractor,
         out->items = ir_malloc_array(count, sizeof *out->items);
         out->prepared = ir_malloc_array(count, bytes);
         if (!out->items || !out->prepared)
-            status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u parts of a picture",
-                             count);
+            status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u parts of a picture", count);
     }
     for (uint32_t i = 0; i < count && !status; i++) {
         out->items[i] = object_of(regions, &boxes[i]);

@@ -50,7 +50,8 @@ typedef struct ir_regions_run {
 /* The boxes of a picture, best first, in pixels of its source; *out is fresh memory (ir_free), perhaps
  * NULL when *count is 0. Any thread; loads the detector, and waits its turn there. */
 int32_t ir_regions_propose(ir_regions *regions, const ir_picture *picture,
-                           const ir_regions_run *run, ir_box **out, uint32_t *count, imgret_error *error);
+                           const ir_regions_run *run, ir_box **out, uint32_t *count,
+                           imgret_error *error);
 
 /* The objects of one picture, ready for the extractor. All zeros is none. */
 typedef struct ir_objects {

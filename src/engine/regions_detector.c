@@ -28,8 +28,8 @@ struct ir_regions_detector {
 
 static int32_t refuse(const char *what, const char *text, imgret_error *error)
 {
-    return ir_fail(error, IMGRET_INVALID_ARGUMENT, "regions \"detector:...\": %s: \"%.100s\"",
-                   what, text);
+    return ir_fail(error, IMGRET_INVALID_ARGUMENT, "regions \"detector:...\": %s: \"%.100s\"", what,
+                   text);
 }
 
 /* Digits and a point alone: no sign, no nan, no hexadecimal. */
@@ -98,9 +98,9 @@ static int32_t name_model(ir_regions_detector *detector, const char *text, const
     if (spec.weights[0])
         status = ir_path_absolute(spec.weights, &weights, error);
     if (!status) {
-        detector->model = ir_asprintf(
-            "%s%s%s%s%s%s", spec.backend ? spec.backend : "", spec.backend && weights ? ":" : "",
-            weights ? weights : "", spec.options[0] ? ";" : "", spec.options, options);
+        detector->model = ir_asprintf("%s%s%s%s%s%s", spec.backend ? spec.backend : "",
+                                      spec.backend && weights ? ":" : "", weights ? weights : "",
+                                      spec.options[0] ? ";" : "", spec.options, options);
         if (!detector->model)
             status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for a detector's name");
     }
@@ -190,8 +190,7 @@ const char *ir_regions_detector_spec(const ir_regions_detector *detector)
 
 /* ---- loading and running ---- */
 
-static int32_t agree(const ir_regions_detector *detector, const char *expected,
-                     imgret_error *error)
+static int32_t agree(const ir_regions_detector *detector, const char *expected, imgret_error *error)
 {
     if (!expected)
         return IMGRET_OK;
@@ -202,7 +201,8 @@ static int32_t agree(const ir_regions_detector *detector, const char *expected,
     else if (strcmp(identity, expected) != 0)
         status = ir_fail(error, IMGRET_MISMATCH,
                          "%s is not the detector that the database was made with (needed: %s; "
-                         "found: %s)", detector->model, expected, identity);
+                         "found: %s)",
+                         detector->model, expected, identity);
     ir_free(identity);
     return status;
 }
@@ -210,8 +210,8 @@ static int32_t agree(const ir_regions_detector *detector, const char *expected,
 /* Under the lock. */
 static int32_t load(ir_regions_detector *detector, const char *expected, imgret_error *error)
 {
-    int32_t status =
-        ir_detector_open(&detector->detector, detector->model, &detector->options, error);
+    int32_t status = ir_detector_open(&detector->detector, detector->model, &detector->options,
+                                      error);
     if (!status)
         status = agree(detector, expected, error);
     if (!status) {
@@ -253,8 +253,8 @@ int32_t ir_regions_detector_find(ir_regions_detector *detector, const ir_picture
     if (!*out)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u boxes",
                        detector->options.box_max);
-    return ir_detector_find(detector->detector, picture, run->stop, run->stop_context, *out,
-                            count, error);
+    return ir_detector_find(detector->detector, picture, run->stop, run->stop_context, *out, count,
+                            error);
 }
 
 const char *ir_regions_detector_label(const ir_regions_detector *detector, uint32_t label)

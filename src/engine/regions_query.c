@@ -132,8 +132,7 @@ static int32_t read_regions(imgret_regions **out, ir_catalog *catalog, int64_t i
     return status;
 }
 
-int32_t ir_regions_main_of(ir_catalog *catalog, int64_t id, uint32_t *ordinal,
-                           imgret_error *error)
+int32_t ir_regions_main_of(ir_catalog *catalog, int64_t id, uint32_t *ordinal, imgret_error *error)
 {
     imgret_regions *regions;
     int32_t status = read_regions(&regions, catalog, id, error);
@@ -155,8 +154,7 @@ int32_t ir_regions_main_of(ir_catalog *catalog, int64_t id, uint32_t *ordinal,
     return status;
 }
 
-int32_t ir_regions_of(imgret_regions **out, ir_database *database, int64_t id,
-                      imgret_error *error)
+int32_t ir_regions_of(imgret_regions **out, ir_database *database, int64_t id, imgret_error *error)
 {
     int32_t status = read_regions(out, database->catalog, id, error);
     return status ? ir_fail_within(error, status, "%s", database->path) : IMGRET_OK;

@@ -18,8 +18,7 @@ int32_t ir_regions_take_wanted(ir_database *database, const char *spec, imgret_e
 {
     if (!spec)
         return IMGRET_OK;
-    int32_t status =
-        ir_regions_create(&database->regions, spec, &database->extract_options, error);
+    int32_t status = ir_regions_create(&database->regions, spec, &database->extract_options, error);
     return status ? status
                   : ir_regions_identify(database->regions, &database->regions_wanted, error);
 }
@@ -60,8 +59,7 @@ static void remember(ir_database *database, const char *recorded)
                database->path, error.message);
 }
 
-static int32_t agree(ir_database *database, const char *spec, char **identity,
-                     imgret_error *error)
+static int32_t agree(ir_database *database, const char *spec, char **identity, imgret_error *error)
 {
     const char *recorded = *identity ? *identity : "none", *wanted = database->regions_wanted;
     if (wanted && strcmp(wanted, recorded) != 0)
@@ -73,8 +71,7 @@ static int32_t agree(ir_database *database, const char *spec, char **identity,
         remember(database, spec);
     if (wanted || !spec)
         return IMGRET_OK;
-    int32_t status =
-        ir_regions_create(&database->regions, spec, &database->extract_options, error);
+    int32_t status = ir_regions_create(&database->regions, spec, &database->extract_options, error);
     if (status == IMGRET_INVALID_ARGUMENT)
         return ir_fail_within(error, IMGRET_CORRUPT, "%s: its settings", database->path);
     if (!status) {

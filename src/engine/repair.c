@@ -33,7 +33,7 @@ typedef struct repair {
     const imgret_repair_options *options;
     imgret_repair_report *report;
     ir_call *call;
-    int64_t number; /* of the next segment file */
+    int64_t number;      /* of the next segment file */
     id_list images;      /* that became failures */
     id_list lost_before; /* that were failures of this kind before */
     /* of the segment at work: */
@@ -194,8 +194,8 @@ static int32_t lose_all(repair *run, imgret_error *error)
     return status;
 }
 
-static int32_t exchange(repair *run, const ir_catalog_segment *old,
-                        const ir_catalog_segment *built, imgret_error *error)
+static int32_t exchange(repair *run, const ir_catalog_segment *old, const ir_catalog_segment *built,
+                        imgret_error *error)
 {
     ir_database *database = run->database;
     int32_t status = ir_database_begin(database, error);

@@ -31,11 +31,11 @@ int32_t ir_rerank_check(const imgret_query_options *options, bool has_input, img
                        options->rerank_weight);
     if (options->rerank_by == 0)
         return IMGRET_OK;
-    const char *clash = options->cursor                         ? "cursor"
-                        : options->term_count                    ? "terms"
-                        : options->box                           ? "box"
-                        : options->region                        ? "region"
-                        : options->search != IMGRET_SEARCH_WHOLE ? "search"
+    const char *clash = options->cursor                             ? "cursor"
+                        : options->term_count                       ? "terms"
+                        : options->box                              ? "box"
+                        : options->region                           ? "region"
+                        : options->search != IMGRET_SEARCH_WHOLE    ? "search"
                         : options->flags & IMGRET_QUERY_MAIN_OBJECT ? "IMGRET_QUERY_MAIN_OBJECT"
                                                                     : NULL;
     if (clash)
@@ -48,7 +48,7 @@ int32_t ir_rerank_check(const imgret_query_options *options, bool has_input, img
 
 /* What was asked with, as far as it is needed. */
 typedef struct asked_picture {
-    char *path; /* of an ID; NULL: it has no file */
+    char *path;                   /* of an ID; NULL: it has no file */
     imgret_attributes attributes; /* its texts are not looked at */
     bool there, has_attributes;
 } asked_picture;
@@ -73,8 +73,8 @@ static int32_t note_record(void *context, uint64_t position, const imgret_record
 
 static int32_t look_up(ir_database *database, int64_t id, asked_picture *out, imgret_error *error)
 {
-    int32_t status =
-        ir_catalog_records_of_images(database->catalog, &id, 1, note_record, out, error);
+    int32_t status = ir_catalog_records_of_images(database->catalog, &id, 1, note_record, out,
+                                                  error);
     if (!status && !out->there)
         status = ir_fail(error, IMGRET_NOT_FOUND, "%s: image %lld", database->path, (long long)id);
     return status;
@@ -86,8 +86,7 @@ static int32_t decode(const ir_database *database, const imgret_input *input, ir
 {
     ir_source source;
     *out = (ir_picture){0};
-    int32_t status =
-        ir_source_open(&source, input, &database->limits, database->isolation, error);
+    int32_t status = ir_source_open(&source, input, &database->limits, database->isolation, error);
     if (status)
         return status;
     source.zoom_columns = source.zoom_rows = ZOOM;
@@ -98,8 +97,8 @@ static int32_t decode(const ir_database *database, const imgret_input *input, ir
 
 /* ---- colours ---- */
 
-static int32_t find_attributes(ir_database *database, const imgret_input *input,
-                               asked_picture *out, imgret_error *error)
+static int32_t find_attributes(ir_database *database, const imgret_input *input, asked_picture *out,
+                               imgret_error *error)
 {
     if (input->kind == IMGRET_INPUT_ID)
         return look_up(database, input->id, out, error);
@@ -128,8 +127,10 @@ static int32_t rank_by_colors(imgret_results *results, ir_database *database,
                          (long long)input->id);
     for (uint32_t i = 0; i < asked.attributes.swatch_count && !status; i++) {
         const imgret_swatch *swatch = &asked.attributes.swatches[i];
-        terms[i] = (imgret_color_term){.size = sizeof terms[i], .red = swatch->red,
-                                       .green = swatch->green, .blue = swatch->blue,
+        terms[i] = (imgret_color_term){.size = sizeof terms[i],
+                                       .red = swatch->red,
+                                       .green = swatch->green,
+                                       .blue = swatch->blue,
                                        .weight = (double)swatch->share};
     }
     if (!status)
@@ -220,8 +221,7 @@ static int32_t rank_by_places(imgret_results *results, ir_database *database,
     if (!status && ir_call_stopped(call))
         status = ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
     for (size_t i = 0; i < count && !status; i++)
-        results->hits[i].score =
-            (1 - weight) * results->hits[i].score + weight * c.agreement[i];
+        results->hits[i].score = (1 - weight) * results->hits[i].score + weight * c.agreement[i];
     if (!status)
         ir_stages_sort(results);
     ir_free(c.agreement);

@@ -55,9 +55,9 @@ static int32_t read_number(ir_catalog *catalog, const char *name, uint32_t most,
         return status;
     unsigned long value = text ? strtoul(text, &end, 10) : 0;
     if (!text || end == text || *end || value == 0 || value > most)
-        status = ir_fail(error, IMGRET_CORRUPT,
-                         "setting \"%s\" is lost, and without it nobody can tell what the vectors are",
-                         name);
+        status = ir_fail(
+            error, IMGRET_CORRUPT,
+            "setting \"%s\" is lost, and without it nobody can tell what the vectors are", name);
     *out = (uint32_t)value;
     ir_free(text);
     return status;
@@ -68,9 +68,9 @@ static int32_t need_text(ir_catalog *catalog, const char *name, imgret_error *er
     char *text;
     int32_t status = ir_catalog_get_setting(catalog, name, &text, error);
     if (!status && (!text || !text[0]))
-        status = ir_fail(error, IMGRET_CORRUPT,
-                         "setting \"%s\" is lost, and without it nobody can tell what the vectors are",
-                         name);
+        status = ir_fail(
+            error, IMGRET_CORRUPT,
+            "setting \"%s\" is lost, and without it nobody can tell what the vectors are", name);
     ir_free(text);
     return status;
 }
@@ -251,9 +251,8 @@ static int32_t ask_segments(rescue *run, const char *path, imgret_error *error)
 
 static int32_t make_anew(rescue *run, const char *path, imgret_error *error)
 {
-    const ir_salvage_options options = {.busy_timeout_ms = run->options->busy_timeout_ms,
-                                        .on_loss = on_loss,
-                                        .context = run};
+    const ir_salvage_options options = {
+        .busy_timeout_ms = run->options->busy_timeout_ms, .on_loss = on_loss, .context = run};
     imgret_error reason = IMGRET_ERROR_INIT;
     int32_t status = ir_salvage_open(&run->salvage, path, &options, error);
     if (!status)

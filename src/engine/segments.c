@@ -48,8 +48,7 @@ void ir_segments_close(ir_segments *segments)
     pthread_rwlock_destroy(&segments->layout);
 }
 
-static bool same_list(const ir_segments *segments, const ir_catalog_segment *listed,
-                      uint32_t count)
+static bool same_list(const ir_segments *segments, const ir_catalog_segment *listed, uint32_t count)
 {
     bool same = segments->count == count;
     for (uint32_t i = 0; i < count && same; i++)
@@ -75,8 +74,8 @@ static int32_t open_one(ir_segments *segments, ir_catalog *catalog,
         out->listed = *listed;
         out->code_bits = info.code_bits_in_ram;
         if (info.identity != listed->identity)
-            status = ir_fail(error, IMGRET_CORRUPT, "%s is another segment than the catalogue lists",
-                             path);
+            status = ir_fail(error, IMGRET_CORRUPT,
+                             "%s is another segment than the catalogue lists", path);
     }
     ir_free(path);
     return status;
@@ -90,8 +89,7 @@ static int32_t open_one_or_stand_in(ir_segments *segments, ir_catalog *catalog,
 {
     imgret_error reason = IMGRET_ERROR_INIT;
     int32_t status = open_one(segments, catalog, listed, total_count, out, &reason);
-    bool damaged =
-        status == IMGRET_CORRUPT || (status == IMGRET_NOT_FOUND && missing_is_damage);
+    bool damaged = status == IMGRET_CORRUPT || (status == IMGRET_NOT_FOUND && missing_is_damage);
     if (!status)
         return IMGRET_OK;
     if (!damaged)
@@ -108,17 +106,16 @@ static int32_t open_one_or_stand_in(ir_segments *segments, ir_catalog *catalog,
 }
 
 static int32_t open_list(ir_segments *segments, ir_catalog *catalog,
-                         const ir_catalog_segment *listed, uint32_t count,
-                         bool missing_is_damage, ir_open_segment **out, imgret_error *error)
+                         const ir_catalog_segment *listed, uint32_t count, bool missing_is_damage,
+                         ir_open_segment **out, imgret_error *error)
 {
     uint64_t total = 0;
     for (uint32_t i = 0; i < count; i++)
         total += listed[i].vector_count;
     ir_open_segment *open = ir_calloc(count ? count : 1, sizeof *open);
     char *curves = NULL;
-    int32_t status =
-        open ? ir_effort_load(catalog, &curves, error)
-             : ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u segments", count);
+    int32_t status = open ? ir_effort_load(catalog, &curves, error)
+                          : ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u segments", count);
     for (uint32_t i = 0; i < count && !status; i++) {
         status = open_one_or_stand_in(segments, catalog, &listed[i], total, missing_is_damage,
                                       &open[i], error);
@@ -157,8 +154,8 @@ static int32_t add_tombstone(void *context, int64_t region, imgret_error *error)
     return ir_tombstones_add(context, region, error);
 }
 
-static int32_t ignore_vector(void *context, int64_t region, const void *vector,
-                             size_t vector_bytes, imgret_error *error)
+static int32_t ignore_vector(void *context, int64_t region, const void *vector, size_t vector_bytes,
+                             imgret_error *error)
 {
     (void)context, (void)region, (void)vector, (void)vector_bytes, (void)error;
     return IMGRET_OK;

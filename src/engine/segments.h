@@ -50,20 +50,21 @@ int32_t ir_segments_get(ir_segments *segments, int64_t region, void *stored, img
 int32_t ir_segments_read(ir_segments *segments, int64_t region, void *stored, imgret_error *error);
 
 typedef struct ir_segments_query {
-    const ir_delta_query *queries; /* what is asked; pool, stop, partial and allowed ids are the first's */
+    const ir_delta_query
+        *queries; /* what is asked; pool, stop, partial and allowed ids are the first's */
     uint32_t count;
-    uint32_t effort; /* 0: the default */
-    bool estimated; /* results that are certain are not read */
-    float target_recall; /* above 0: chooses the effort */
-    uint32_t effort_used; /* filled: the greatest */
+    uint32_t effort;       /* 0: the default */
+    bool estimated;        /* results that are certain are not read */
+    float target_recall;   /* above 0: chooses the effort */
+    uint32_t effort_used;  /* filled: the greatest */
     float expected_recall; /* filled: the least that was measured for it; 0: it was not */
     bool any_searched;     /* filled */
 } ir_segments_query;
 
 /* Adds what the segments find to the neighbours that each of `found` has (room for the query's k),
  * keeps the best k, and adds up their stats. Under `layout`. */
-int32_t ir_segments_search(ir_segments *segments, ir_segments_query *asked,
-                           ir_search_result *found, imgret_error *error);
+int32_t ir_segments_search(ir_segments *segments, ir_segments_query *asked, ir_search_result *found,
+                           imgret_error *error);
 
 /* Reads a whole segment file as ir_segment_check does; that it is missing, or not the one that is
  * listed, is a problem like others. */

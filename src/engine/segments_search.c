@@ -51,8 +51,7 @@ static allowed_here allowed_in(const ir_catalog_segment *listed, const ir_delta_
         return out;
     uint64_t first = count_below(asked->allowed, asked->allowed_count, listed->first_region);
     uint64_t end = listed->last_region < INT64_MAX
-                       ? count_below(asked->allowed, asked->allowed_count,
-                                     listed->last_region + 1)
+                       ? count_below(asked->allowed, asked->allowed_count, listed->last_region + 1)
                        : asked->allowed_count;
     out.ids = asked->allowed + first;
     out.count = end - first;
@@ -159,8 +158,8 @@ static void merge(const ir_delta_query *asked, ir_search_result *found,
     ir_search_stats_add(&found->stats, &more->stats);
 }
 
-int32_t ir_segments_search(ir_segments *segments, ir_segments_query *asked,
-                           ir_search_result *found, imgret_error *error)
+int32_t ir_segments_search(ir_segments *segments, ir_segments_query *asked, ir_search_result *found,
+                           imgret_error *error)
 {
     if (segments->count == 0 || asked->count == 0)
         return IMGRET_OK;

@@ -30,9 +30,9 @@ static int32_t join_spec(const ir_model_spec *spec, const char *weights, const c
                          const char *pca, char **out, imgret_error *error)
 {
     *out = ir_asprintf("%s%s%s%s%s%s%s%s%s", spec->backend ? spec->backend : "",
-                       spec->backend && weights[0] ? ":" : "", weights,
-                       spec->options[0] ? ";" : "", spec->options, labels ? ";labels=" : "",
-                       labels ? labels : "", pca ? ";pca=" : "", pca ? pca : "");
+                       spec->backend && weights[0] ? ":" : "", weights, spec->options[0] ? ";" : "",
+                       spec->options, labels ? ";labels=" : "", labels ? labels : "",
+                       pca ? ";pca=" : "", pca ? pca : "");
     return *out ? IMGRET_OK : ir_fail(error, IMGRET_NO_MEMORY, "no memory for a model's name");
 }
 
@@ -252,8 +252,8 @@ static void remember_model(ir_database *database, const char *recorded)
             ir_catalog_rollback(database->catalog);
     }
     if (status)
-        ir_log(IMGRET_LOG_WARNING, "%s: the model's new place is not recorded: %s",
-               database->path, error.message);
+        ir_log(IMGRET_LOG_WARNING, "%s: the model's new place is not recorded: %s", database->path,
+               error.message);
 }
 
 /* Holds what the host asked for against what the settings say. */
@@ -323,9 +323,11 @@ int32_t ir_settings_check_identity(ir_database *database, imgret_error *error)
     char *identity;
     int32_t status = ir_catalog_get_setting(database->catalog, SETTING_IDENTITY, &identity, error);
     if (!status && (!identity || strcmp(identity, database->identity) != 0))
-        status = ir_fail(error, IMGRET_MISMATCH,
-                         "%s was moved to another model while it was open: close it and open it again "
-                         "(%s)", database->path, identity ? identity : "none");
+        status = ir_fail(
+            error, IMGRET_MISMATCH,
+            "%s was moved to another model while it was open: close it and open it again "
+            "(%s)",
+            database->path, identity ? identity : "none");
     ir_free(identity);
     return status;
 }

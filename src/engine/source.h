@@ -44,8 +44,8 @@ void ir_look_set_label(ir_look *look, const ir_extractor *extractor, const ir_la
 typedef struct ir_source_picture {
     uint32_t width; /* pixels, upright, as encoded */
     uint32_t height;
-    const char *format; /* static text */
-    ir_look *look;      /* the caller's, filled while it is decoded; NULL: not wanted */
+    const char *format;     /* static text */
+    ir_look *look;          /* the caller's, filled while it is decoded; NULL: not wanted */
     ir_analyzer **analyzer; /* with `look`: made when NULL, the caller frees it */
     /* Gets the decoded picture once the whole is prepared; its failure is the call's. NULL: none. */
     int32_t (*on_pixels)(void *context, const ir_picture *pixels, imgret_error *error);

@@ -60,8 +60,8 @@ int32_t ir_stages_color(imgret_results *results, ir_database *database, const ir
         status = ir_catalog_records_of_images(database->catalog, ids, count, compare_colors,
                                               &compared, error);
     for (size_t i = 0; i < count && !status; i++)
-        results->hits[i].score =
-            (1 - weight) * results->hits[i].score + weight * compared.likeness[i];
+        results->hits[i].score = (1 - weight) * results->hits[i].score +
+                                 weight * compared.likeness[i];
     ir_free(ids);
     ir_free(compared.likeness);
     ir_stages_sort(results);
@@ -125,10 +125,9 @@ static int32_t fetch_vectors(imgret_results *results, ir_database *database, flo
         imgret_error reason = IMGRET_ERROR_INIT;
         if (ir_call_stopped(call))
             return ir_fail(error, IMGRET_INTERRUPTED, "the query was interrupted");
-        int32_t status = ir_get_region_vector(database, results->hits[i].id,
-                                              results->hits[i].region,
-                                              vectors + (size_t)kept * database->dimension,
-                                              &reason);
+        int32_t status = ir_get_region_vector(
+            database, results->hits[i].id, results->hits[i].region,
+            vectors + (size_t)kept * database->dimension, &reason);
         if (status && status != IMGRET_NOT_FOUND)
             return ir_fail(error, status, "%s", reason.message);
         if (!status)
@@ -189,9 +188,8 @@ int32_t ir_stages_diversify(imgret_results *results, ir_database *database, doub
     if (!status)
         status = fetch_vectors(results, database, vectors, call, error);
     if (!status)
-        status = choose(results, database, diversity,
-                        k < results->count ? k : results->count, vectors, nearest,
-                        vectors + count * database->dimension, call, error);
+        status = choose(results, database, diversity, k < results->count ? k : results->count,
+                        vectors, nearest, vectors + count * database->dimension, call, error);
     ir_free(vectors);
     ir_free(nearest);
     return status;

@@ -17,8 +17,8 @@
 
 /* What may lie in such a folder. Nothing else is ever removed: it would be somebody's. */
 static const char *const names[] = {
-    "catalog.db", "catalog.db-journal", "catalog.db-wal", "catalog.db-shm",
-    "manifest.json", "images.ndjson", "vectors.npy", "pca.imgret-pca",
+    "catalog.db",    "catalog.db-journal", "catalog.db-wal", "catalog.db-shm",
+    "manifest.json", "images.ndjson",      "vectors.npy",    "pca.imgret-pca",
 };
 
 /* Segment files have numbers for names. */
@@ -65,8 +65,8 @@ static int32_t refuse_strangers(const char *path, imgret_error *error)
 static bool is_still_there(const char *path, int fd)
 {
     struct stat by_name, by_fd;
-    return stat(path, &by_name) == 0 && fstat(fd, &by_fd) == 0 &&
-           by_name.st_dev == by_fd.st_dev && by_name.st_ino == by_fd.st_ino;
+    return stat(path, &by_name) == 0 && fstat(fd, &by_fd) == 0 && by_name.st_dev == by_fd.st_dev &&
+           by_name.st_ino == by_fd.st_ino;
 }
 
 /* Makes the folder, or takes one over whose process died: then its lock is free. */

@@ -42,7 +42,7 @@ typedef struct syncer {
     char **roots; /* absolute */
     uint64_t root_count;
     uint64_t *known_counts; /* pictures of the database below each root */
-    gone *gone; /* by size */
+    gone *gone;             /* by size */
     uint64_t gone_count, gone_room;
     int64_t last_id; /* of the listing */
     uint64_t page_count;
@@ -57,8 +57,8 @@ static int32_t check_stopped(const syncer *s, imgret_error *error)
 
 static int32_t tell(syncer *s, int32_t outcome, int64_t id, const char *uri, imgret_error *error)
 {
-    imgret_ingest_item item = {.size = sizeof item, .outcome = outcome, .id = id, .uri = uri,
-                               .format = "", .message = ""};
+    imgret_ingest_item item = {
+        .size = sizeof item, .outcome = outcome, .id = id, .uri = uri, .format = "", .message = ""};
     s->report->moved_count += outcome == IMGRET_MOVED;
     s->report->removed_count += outcome == IMGRET_REMOVED;
     if (s->options->on_item && s->options->on_item(s->options->user, &item) != 0)
@@ -78,8 +78,8 @@ static bool is_below(const syncer *s, const char *root, const char *uri)
         return false;
     if (!uri[bytes])
         return true;
-    return uri[bytes] == '/' && (!(s->options->flags & IMGRET_INGEST_NO_RECURSION) ||
-                                 !strchr(uri + bytes + 1, '/'));
+    return uri[bytes] == '/' &&
+           (!(s->options->flags & IMGRET_INGEST_NO_RECURSION) || !strchr(uri + bytes + 1, '/'));
 }
 
 static int32_t read_roots(syncer *s, imgret_error *error)
@@ -121,8 +121,7 @@ static int32_t check_roots(const syncer *s, imgret_error *error)
             return ir_fail(error, IMGRET_NOT_FOUND,
                            "%s is empty, and %s has %llu pictures from it: is a disk missing? "
                            "Nothing was changed",
-                           s->roots[i], s->database->path,
-                           (unsigned long long)s->known_counts[i]);
+                           s->roots[i], s->database->path, (unsigned long long)s->known_counts[i]);
     return IMGRET_OK;
 }
 
@@ -161,8 +160,8 @@ static int32_t look_at(void *context, uint64_t position, const imgret_record *re
         s->gone_room = room;
     }
     gone *one = &s->gone[s->gone_count];
-    *one = (gone){.id = record->id, .uri = ir_strdup(record->uri),
-                  .file_bytes = record->file_bytes};
+    *one = (gone){
+        .id = record->id, .uri = ir_strdup(record->uri), .file_bytes = record->file_bytes};
     if (!one->uri)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     memcpy(one->content_hash, record->content_hash, sizeof one->content_hash);
@@ -182,8 +181,7 @@ static int32_t list_gone(syncer *s, imgret_error *error)
 {
     int32_t status = IMGRET_OK;
     do {
-        imgret_list_options page = {
-            .size = sizeof page, .after_id = s->last_id, .limit = PAGE};
+        imgret_list_options page = {.size = sizeof page, .after_id = s->last_id, .limit = PAGE};
         s->page_count = 0;
         status = check_stopped(s, error);
         if (!status)

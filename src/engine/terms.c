@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KINDS                                                                                     \
-    (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS |             \
+#define KINDS                                                                         \
+    (1u << IMGRET_INPUT_FILE | 1u << IMGRET_INPUT_BYTES | 1u << IMGRET_INPUT_PIXELS | \
      1u << IMGRET_INPUT_VECTOR | 1u << IMGRET_INPUT_ID)
 
 #define WEIGHT_MAX 1e6
@@ -80,8 +80,12 @@ static int32_t fill_rows(ir_database *database, const imgret_input *const *input
     ir_asked asked[IR_TERMS_MAX + 1];
     for (uint32_t i = 0; i < count; i++)
         asked[i] = (ir_asked){.input = inputs[i], .vector = rows + (size_t)i * database->dimension};
-    ir_query_work work = {.database = database, .options = options, .call = call, .asked = asked,
-                          .count = count, .alone = count == 1};
+    ir_query_work work = {.database = database,
+                          .options = options,
+                          .call = call,
+                          .asked = asked,
+                          .count = count,
+                          .alone = count == 1};
     int32_t status = ir_query_vectors(&work, error);
     for (uint32_t i = 0; i < count && !status; i++)
         if (inputs[i]->kind == IMGRET_INPUT_ID)

@@ -8,8 +8,8 @@
 
 /* What is searched for, and what is not wanted. */
 typedef struct ir_terms {
-    float *vectors; /* `count` rows of the database's dimension */
-    uint32_t count; /* 0: there is no example */
+    float *vectors;    /* `count` rows of the database's dimension */
+    uint32_t count;    /* 0: there is no example */
     int64_t *excluded; /* images, ascending, each once */
     uint64_t excluded_count;
 } ir_terms;

@@ -9,9 +9,9 @@
 
 /* What a transaction did to regions, for the delta. */
 typedef struct ir_region_change {
-    int64_t added;      /* 0: none */
-    int64_t removed;    /* 0: none */
-    const void *vector; /* of `added`, as stored, and behind it those of its objects */
+    int64_t added;          /* 0: none */
+    int64_t removed;        /* 0: none */
+    const void *vector;     /* of `added`, as stored, and behind it those of its objects */
     uint32_t objects_added; /* regions after `added`, and after `removed` */
     uint32_t objects_removed;
 } ir_region_change;

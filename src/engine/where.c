@@ -23,8 +23,7 @@ static int32_t read_param(imgret_param *out, const imgret_param *given, imgret_e
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_param.text of %s is NULL",
                        out->name);
     if (out->kind == IMGRET_PARAM_REAL && isnan(out->real))
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_param.real of %s is NaN",
-                       out->name);
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_param.real of %s is NaN", out->name);
     return IMGRET_OK;
 }
 
@@ -49,10 +48,9 @@ int32_t ir_where_read(ir_catalog_filter *out, const char *where, const imgret_pa
     out->param_count = param_count;
     int32_t status = IMGRET_OK;
     for (uint32_t i = 0; i < param_count && !status; i++)
-        status = read_param(&copies[i],
-                            (const imgret_param *)(const void *)((const char *)params +
-                                                                 (size_t)i * stride),
-                            error);
+        status = read_param(
+            &copies[i],
+            (const imgret_param *)(const void *)((const char *)params + (size_t)i * stride), error);
     return status;
 }
 

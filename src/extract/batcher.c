@@ -67,10 +67,10 @@ struct ir_batcher {
     request *first;
     request *last_foreground; /* NULL: none is queued */
     request *last;
-    uint32_t queued_count;    /* requests, of both classes */
+    uint32_t queued_count; /* requests, of both classes */
     uint32_t foreground_count;
     uint32_t queued_pictures;
-    uint32_t present_count;   /* requests whose callers are inside */
+    uint32_t present_count; /* requests whose callers are inside */
     uint32_t crowd;
     uint32_t free_count;
     request *gathering; /* the leader's own request while he waits for more; NULL: nobody does */
@@ -428,8 +428,8 @@ void ir_batcher_get_counts(ir_batcher *batcher, ir_extract_counts *out)
 int32_t ir_batcher_create(ir_batcher **out, const ir_batch_model *model, imgret_error *error)
 {
     *out = NULL;
-    ir_batcher *batcher =
-        ir_calloc(1, sizeof *batcher + model->instance_count * sizeof batcher->instances[0]);
+    ir_batcher *batcher = ir_calloc(1, sizeof *batcher +
+                                           model->instance_count * sizeof batcher->instances[0]);
     if (!batcher)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a model's queue");
     batcher->model = *model;

@@ -36,8 +36,12 @@ void ir_box_centre(ir_box *out, uint32_t width, uint32_t height, double share)
     uint32_t inner_height = (uint32_t)(height * share + 0.5);
     inner_width = inner_width ? inner_width : 1;
     inner_height = inner_height ? inner_height : 1;
-    *out = (ir_box){(width - inner_width) / 2, (height - inner_height) / 2, inner_width,
-                    inner_height, IR_BOX_UNLABELLED, 1.0};
+    *out = (ir_box){(width - inner_width) / 2,
+                    (height - inner_height) / 2,
+                    inner_width,
+                    inner_height,
+                    IR_BOX_UNLABELLED,
+                    1.0};
 }
 
 static uint32_t cut(uint32_t length, uint32_t part, uint32_t parts)
@@ -45,15 +49,18 @@ static uint32_t cut(uint32_t length, uint32_t part, uint32_t parts)
     return (uint32_t)((uint64_t)length * part / parts);
 }
 
-uint32_t ir_box_grid(ir_box *out, uint32_t width, uint32_t height, uint32_t columns,
-                     uint32_t rows)
+uint32_t ir_box_grid(ir_box *out, uint32_t width, uint32_t height, uint32_t columns, uint32_t rows)
 {
     uint32_t count = 0;
     for (uint32_t row = 0; row < rows; row++)
         for (uint32_t column = 0; column < columns; column++) {
             uint32_t x = cut(width, column, columns), y = cut(height, row, rows);
-            ir_box box = {x, y, cut(width, column + 1, columns) - x,
-                          cut(height, row + 1, rows) - y, IR_BOX_UNLABELLED, 1.0};
+            ir_box box = {x,
+                          y,
+                          cut(width, column + 1, columns) - x,
+                          cut(height, row + 1, rows) - y,
+                          IR_BOX_UNLABELLED,
+                          1.0};
             if (box.width > 0 && box.height > 0)
                 out[count++] = box;
         }
@@ -77,9 +84,8 @@ uint32_t ir_box_main(const ir_box *boxes, uint32_t count, uint32_t width, uint32
     uint32_t best = 0;
     for (uint32_t i = 1; i < count; i++) {
         double weight = weight_of(&boxes[i]), most = weight_of(&boxes[best]);
-        if (weight > most ||
-            (weight == most && distance_of(&boxes[i], width, height) <
-                                   distance_of(&boxes[best], width, height)))
+        if (weight > most || (weight == most && distance_of(&boxes[i], width, height) <
+                                                    distance_of(&boxes[best], width, height)))
             best = i;
     }
     return best;

@@ -29,8 +29,7 @@ void ir_box_centre(ir_box *out, uint32_t width, uint32_t height, double share);
 
 /* The parts of a grid, row by row, into `out` (room for columns * rows); parts of no pixel, of a
  * picture smaller than the grid, are left out. Returns how many there are. */
-uint32_t ir_box_grid(ir_box *out, uint32_t width, uint32_t height, uint32_t columns,
-                     uint32_t rows);
+uint32_t ir_box_grid(ir_box *out, uint32_t width, uint32_t height, uint32_t columns, uint32_t rows);
 
 /* The main one: the greatest product of score and area; of several, the one whose middle is nearest
  * to the picture's. `count` is at least 1. */

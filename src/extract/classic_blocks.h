@@ -19,10 +19,10 @@
 
 /* Lookup tables; made with + - * / alone, so that every machine makes the same. */
 typedef struct ir_classic_tables {
-    uint16_t linear[256];                /* sRGB byte -> linear light, 0..32,768 */
-    float root[IR_CLASSIC_ROOT_COUNT];   /* the cube root of CIELAB with its linear foot */
+    uint16_t linear[256];              /* sRGB byte -> linear light, 0..32,768 */
+    float root[IR_CLASSIC_ROOT_COUNT]; /* the cube root of CIELAB with its linear foot */
     int16_t light[IR_CLASSIC_ROOT_COUNT];
-    uint8_t pattern_bin[256];            /* local binary pattern -> bin, mirror images as one */
+    uint8_t pattern_bin[256]; /* local binary pattern -> bin, mirror images as one */
 } ir_classic_tables;
 
 /* One picture in CIELAB (D65). */

@@ -10,7 +10,7 @@
  * strengths of chroma. */
 enum { BUSY_BINS = 4, LIGHT_BINS = 4, CHROMA_BINS = 3, HUE_BINS = 6 };
 enum { COLOUR_BINS = 1 + (CHROMA_BINS - 1) * HUE_BINS };
-_Static_assert(BUSY_BINS * LIGHT_BINS * COLOUR_BINS == IR_CLASSIC_COLOUR_BINS, "colour block");
+_Static_assert(BUSY_BINS *LIGHT_BINS *COLOUR_BINS == IR_CLASSIC_COLOUR_BINS, "colour block");
 
 /* Where the soft scales x / (x + HALF) reach one half: most pixels of photographs are pale and
  * smooth, and a linear scale would leave them all in one bin. */
@@ -49,8 +49,8 @@ static colour_shares share_colour(float a, float b)
     float chroma = sqrtf(a * a + b * b);
     float strength = chroma / (chroma + CHROMA_HALF) * (1.0f / CHROMA_FULL);
     ir_classic_share level = ir_classic_share_out(strength * (CHROMA_BINS - 1), CHROMA_BINS);
-    ir_classic_share hue =
-        ir_classic_share_round(ir_classic_direction(a, b) * (HUE_BINS / 4.0f), HUE_BINS);
+    ir_classic_share hue = ir_classic_share_round(ir_classic_direction(a, b) * (HUE_BINS / 4.0f),
+                                                  HUE_BINS);
     int low = 1 + (level.low - 1) * HUE_BINS, high = 1 + (level.high - 1) * HUE_BINS;
     return (colour_shares){
         /* chroma level 0 has no hue: all of it is the one neutral bin */
@@ -77,8 +77,8 @@ void ir_classic_colour(const ir_classic_planes *planes, float out[IR_CLASSIC_COL
             float busy = busyness(planes->half_light, x, y);
             busy = busy / (busy + BUSY_HALF) * (BUSY_BINS - 1);
             ir_classic_share ground = ir_classic_share_out(busy, BUSY_BINS);
-            ir_classic_share light =
-                ir_classic_share_out((float)planes->half_light[at] * light_scale, LIGHT_BINS);
+            ir_classic_share light = ir_classic_share_out(
+                (float)planes->half_light[at] * light_scale, LIGHT_BINS);
             colour_shares colour = share_colour(planes->half_a[at], planes->half_b[at]);
             float *smooth = out + ground.low * LIGHT_BINS * COLOUR_BINS;
             float *rough = out + ground.high * LIGHT_BINS * COLOUR_BINS;
@@ -93,7 +93,7 @@ void ir_classic_colour(const ir_classic_planes *planes, float out[IR_CLASSIC_COL
 }
 
 enum { LAYOUT_CELLS = 4, CELL_PX = SIDE / LAYOUT_CELLS };
-_Static_assert(LAYOUT_CELLS * LAYOUT_CELLS * 3 == IR_CLASSIC_LAYOUT_BINS, "layout block");
+_Static_assert(LAYOUT_CELLS *LAYOUT_CELLS * 3 == IR_CLASSIC_LAYOUT_BINS, "layout block");
 
 void ir_classic_layout(const ir_classic_planes *planes, float out[IR_CLASSIC_LAYOUT_BINS])
 {

@@ -7,7 +7,7 @@
 #define SIDE IR_CLASSIC_HALF_PX
 
 enum { CELLS = 4, ORIENTATIONS = 6 };
-_Static_assert(CELLS * CELLS * ORIENTATIONS == IR_CLASSIC_GRADIENT_BINS, "gradient block");
+_Static_assert(CELLS *CELLS *ORIENTATIONS == IR_CLASSIC_GRADIENT_BINS, "gradient block");
 
 /* The two cells that a row or column counts for, by its distance to their centres. */
 static ir_classic_share cell_share(int at)
@@ -31,8 +31,8 @@ static void count_pixel(float *out, const ir_classic_share *row, const ir_classi
     /* An edge and its negative run the same way: half the circle, 2 of its 4 units. */
     float direction = ir_classic_direction(dx, dy);
     direction = direction >= 2.0f ? direction - 2.0f : direction;
-    ir_classic_share orientation =
-        ir_classic_share_round(direction * (ORIENTATIONS / 2.0f), ORIENTATIONS);
+    ir_classic_share orientation = ir_classic_share_round(direction * (ORIENTATIONS / 2.0f),
+                                                          ORIENTATIONS);
     float *above = out + row->low * CELLS * ORIENTATIONS;
     float *below = out + row->high * CELLS * ORIENTATIONS;
     int left = column->low * ORIENTATIONS, right = column->high * ORIENTATIONS;

@@ -48,8 +48,8 @@ void ir_classic_tables_fill(ir_classic_tables *tables)
     ir_classic_patterns_fill(tables->pattern_bin);
 }
 
-static uint32_t root_index(uint32_t r, uint32_t g, uint32_t b, uint32_t weight_r,
-                           uint32_t weight_g, uint32_t weight_b)
+static uint32_t root_index(uint32_t r, uint32_t g, uint32_t b, uint32_t weight_r, uint32_t weight_g,
+                           uint32_t weight_b)
 {
     uint32_t mix = (r * weight_r + g * weight_g + b * weight_b) / LINEAR_ONE;
     return (mix + (1u << (ROOT_SHIFT - 1))) >> ROOT_SHIFT;

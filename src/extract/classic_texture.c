@@ -80,8 +80,8 @@ static void pad(const int16_t *plane, int side, int16_t *out)
 }
 
 /* Two histograms of a plane: patterns of the brighter neighbours, then of the darker. */
-static void count_patterns(const int16_t *plane, int side, int16_t step,
-                           const uint8_t *pattern_bin, float *out)
+static void count_patterns(const int16_t *plane, int side, int16_t step, const uint8_t *pattern_bin,
+                           float *out)
 {
     int16_t padded[(IR_CLASSIC_PX + 2 * REACH) * (IR_CLASSIC_PX + 2 * REACH)];
     int16_t brighter[STRIP_PX], darker[STRIP_PX];

@@ -24,13 +24,13 @@ struct ir_detector {
     imgret_backend_info info; /* checked; its strings are the backend's */
     ir_detector_options options;
     char *identity;
-    ir_labels *labels;  /* of the classes; NULL: nobody names them */
-    char *numbers;      /* then "class 0\0class 1\0...", NUMBER_BYTES each */
-    pthread_mutex_t lock;  /* one run at a time; what follows is the running thread's */
-    float *rows;           /* of one picture */
-    ir_detection *found;   /* anchor_count */
-    uint8_t *prepared;     /* input_height x input_width x 3 */
-    uint8_t *fitted;       /* the same room: the picture before it is placed */
+    ir_labels *labels;    /* of the classes; NULL: nobody names them */
+    char *numbers;        /* then "class 0\0class 1\0...", NUMBER_BYTES each */
+    pthread_mutex_t lock; /* one run at a time; what follows is the running thread's */
+    float *rows;          /* of one picture */
+    ir_detection *found;  /* anchor_count */
+    uint8_t *prepared;    /* input_height x input_width x 3 */
+    uint8_t *fitted;      /* the same room: the picture before it is placed */
 };
 
 enum { NUMBER_BYTES = 24 };
@@ -60,19 +60,17 @@ static int32_t check_info(const ir_detector *detector, imgret_error *error)
                        detector->backend->name, info->architecture ? info->architecture : "this");
     bool has_size = info->input_width > 0 && info->input_width <= INPUT_PX_MAX &&
                     info->input_height > 0 && info->input_height <= INPUT_PX_MAX;
-    bool has_filter =
-        info->filter == IMGRET_FILTER_BILINEAR || info->filter == IMGRET_FILTER_BICUBIC;
-    bool has_resize =
-        info->resize == IMGRET_RESIZE_SQUASH || info->resize == IMGRET_RESIZE_LETTERBOX;
-    if (!has_size || !has_filter || !has_resize ||
-        info->letterbox_place > IMGRET_PLACE_TOP_LEFT || !info->architecture ||
-        !info->identity || !info->identity[0])
+    bool has_filter = info->filter == IMGRET_FILTER_BILINEAR ||
+                      info->filter == IMGRET_FILTER_BICUBIC;
+    bool has_resize = info->resize == IMGRET_RESIZE_SQUASH ||
+                      info->resize == IMGRET_RESIZE_LETTERBOX;
+    if (!has_size || !has_filter || !has_resize || info->letterbox_place > IMGRET_PLACE_TOP_LEFT ||
+        !info->architecture || !info->identity || !info->identity[0])
         return ir_fail(error, IMGRET_BAD_MODEL,
                        "backend \"%s\" describes a detector of %u x %u pixels, resize %u, filter "
                        "%u, place %u, identity \"%.40s\"",
-                       detector->backend->name, info->input_width, info->input_height,
-                       info->resize, info->filter, info->letterbox_place,
-                       info->identity ? info->identity : "");
+                       detector->backend->name, info->input_width, info->input_height, info->resize,
+                       info->filter, info->letterbox_place, info->identity ? info->identity : "");
     return ir_detection_check(info, error);
 }
 
@@ -115,8 +113,8 @@ static int32_t name_classes(ir_detector *detector, const char *path, imgret_erro
                                             strlen(info->class_names), error);
     if (!status && detector->labels->count != info->box_class_count)
         status = ir_fail(error, IMGRET_MISMATCH, "%s has %u labels for the %u classes of %s",
-                         path ? path : "the model", detector->labels->count,
-                         info->box_class_count, info->architecture);
+                         path ? path : "the model", detector->labels->count, info->box_class_count,
+                         info->architecture);
     return status;
 }
 

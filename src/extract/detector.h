@@ -13,7 +13,8 @@ typedef struct ir_detector_options {
     double score_min;        /* 0..1 */
     double overlap_max;      /* 0..1: intersection over union up to which two of a class are two */
     uint32_t box_max;        /* at least 1 */
-    const char *labels_path; /* a file that names the classes, one a line; NULL: as the model does */
+    const char
+        *labels_path; /* a file that names the classes, one a line; NULL: as the model does */
 } ir_detector_options;
 
 /* Loads the detector `spec`, written as an extractor's. Errors: as ir_extractor_open, BAD_MODEL for a

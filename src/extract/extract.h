@@ -19,8 +19,7 @@ typedef struct ir_model_spec {
 } ir_model_spec;
 
 /* Takes option `key` out of spec->options; *value is fresh memory, NULL when it is not there. */
-int32_t ir_model_spec_take(ir_model_spec *spec, const char *key, char **value,
-                           imgret_error *error);
+int32_t ir_model_spec_take(ir_model_spec *spec, const char *key, char **value, imgret_error *error);
 
 int32_t ir_model_spec_parse(ir_model_spec *out, const char *text, imgret_error *error);
 void ir_model_spec_free(ir_model_spec *spec);
@@ -42,7 +41,8 @@ typedef struct ir_extractor_info {
     const char *identity; /* backend's identity and the host's preprocessing, "key=value;..." */
     bool has_labels;      /* the specification names the classes of the head */
     bool cleans;          /* ir_extractor_clean has something to do */
-    uint32_t reencode_quality; /* 1..100: the picture goes through a JPEG after that; 0: it does not */
+    uint32_t
+        reencode_quality; /* 1..100: the picture goes through a JPEG after that; 0: it does not */
 } ir_extractor_info;
 
 typedef struct ir_extractor_options {
@@ -78,12 +78,11 @@ const ir_extractor_info *ir_extractor_get_info(const ir_extractor *extractor);
 size_t ir_extractor_input_bytes(const ir_extractor *extractor);
 
 /* The clean-ups that the specification asks for, on a picture at its full size, in place. Any thread. */
-int32_t ir_extractor_clean(const ir_extractor *extractor, ir_picture *picture,
-                           imgret_error *error);
+int32_t ir_extractor_clean(const ir_extractor *extractor, ir_picture *picture, imgret_error *error);
 
 /* Resizes and crops a (clean) picture to what the model sees. Any number of threads at once. */
-int32_t ir_extractor_prepare(const ir_extractor *extractor, const ir_picture *picture,
-                             uint8_t *out, imgret_error *error);
+int32_t ir_extractor_prepare(const ir_extractor *extractor, const ir_picture *picture, uint8_t *out,
+                             imgret_error *error);
 
 #define IR_LABEL_BYTES_MAX 1024u /* of a class's name, without its NUL */
 
@@ -102,10 +101,10 @@ typedef struct ir_extract_job {
     const uint8_t *prepared;        /* pictures side by side, when `pictures` is NULL */
     const uint8_t *const *pictures; /* or one pointer for each */
     uint32_t count;
-    float *out;      /* count x dimension; NULL: not wanted, as the two that follow */
+    float *out;       /* count x dimension; NULL: not wanted, as the two that follow */
     float *logits;    /* count x class_count, as the head gives them */
     ir_label *labels; /* count */
-    bool background; /* lets others pass, and is never refused: for long runs that nobody awaits */
+    bool background;  /* lets others pass, and is never refused: for long runs that nobody awaits */
     bool (*stop)(void *context); /* asked now and then while the request waits; NULL: never */
     void *stop_context;
 } ir_extract_job;

@@ -26,10 +26,10 @@
 struct ir_extractor {
     const imgret_backend *backend;
     imgret_backend_model *models[IR_INSTANCE_MAX]; /* one an instance */
-    imgret_backend_info model_info; /* its strings are the backend's; checked */
+    imgret_backend_info model_info;                /* its strings are the backend's; checked */
     ir_extractor_info info;
-    char *identity; /* the one of `info`, owned */
-    ir_pca *pca;    /* NULL: vectors stay as the model makes them */
+    char *identity;    /* the one of `info`, owned */
+    ir_pca *pca;       /* NULL: vectors stay as the model makes them */
     ir_labels *labels; /* one a class; NULL: nobody named them */
     ir_steps steps;
     ir_batcher *batcher;
@@ -111,7 +111,8 @@ static int32_t check_labels(const ir_extractor *extractor, imgret_error *error)
     if (!labels || labels->count == class_count)
         return IMGRET_OK;
     if (class_count == 0)
-        return ir_fail(error, IMGRET_MISMATCH, "%s has no classification head that labels could name",
+        return ir_fail(error, IMGRET_MISMATCH,
+                       "%s has no classification head that labels could name",
                        extractor->model_info.architecture);
     return ir_fail(error, IMGRET_MISMATCH, "there are %u labels for the %u classes of %s",
                    labels->count, class_count, extractor->model_info.architecture);
@@ -146,9 +147,9 @@ static void take_class_names(ir_extractor *extractor)
     if (extractor->labels || !info->class_names || info->class_count == 0)
         return;
     imgret_error error = IMGRET_ERROR_INIT;
-    int32_t status =
-        ir_labels_parse(&extractor->labels, info->architecture,
-                        (const uint8_t *)info->class_names, strlen(info->class_names), &error);
+    int32_t status = ir_labels_parse(&extractor->labels, info->architecture,
+                                     (const uint8_t *)info->class_names, strlen(info->class_names),
+                                     &error);
     if (!status)
         status = check_labels(extractor, &error);
     if (!status)
@@ -186,10 +187,9 @@ static int32_t fill_info(ir_extractor *extractor, const ir_extractor_options *op
                              options->batch_max ? options->batch_max : BATCH_MAX),
         .instance_count = options->instances,
         .class_count = model->class_count,
-        .decode_width_min =
-            decode_min(extractor, to_input ? model->input_width : model->resize_px),
-        .decode_height_min =
-            decode_min(extractor, to_input ? model->input_height : model->resize_px),
+        .decode_width_min = decode_min(extractor, to_input ? model->input_width : model->resize_px),
+        .decode_height_min = decode_min(extractor,
+                                        to_input ? model->input_height : model->resize_px),
         .backend = extractor->backend->name,
         .architecture = model->architecture,
         .identity = extractor->identity,
@@ -215,8 +215,8 @@ static int32_t load_instance(ir_extractor *extractor, uint32_t number, const ir_
 {
     imgret_backend_model **model = &extractor->models[number];
     imgret_error reason = IMGRET_ERROR_INIT;
-    int32_t status =
-        extractor->backend->load(model, spec->weights, spec->options, threads, &reason);
+    int32_t status = extractor->backend->load(model, spec->weights, spec->options, threads,
+                                              &reason);
     if (status) {
         *model = NULL; /* whatever a failing load left there is not ours to unload */
         return fail_step(extractor, "load the model", status, &reason, error);
@@ -250,8 +250,7 @@ static int32_t load_model(ir_extractor *extractor, const ir_model_spec *spec,
 {
     uint32_t threads = options->threads / options->instances;
     threads = threads ? threads : 1;
-    int32_t status =
-        load_instance(extractor, 0, spec, threads, &extractor->model_info, error);
+    int32_t status = load_instance(extractor, 0, spec, threads, &extractor->model_info, error);
     if (!status)
         status = check_info(extractor, error);
     if (!status)
@@ -441,8 +440,7 @@ size_t ir_extractor_input_bytes(const ir_extractor *extractor)
     return 3 * (size_t)extractor->info.input_width * extractor->info.input_height;
 }
 
-int32_t ir_extractor_clean(const ir_extractor *extractor, ir_picture *picture,
-                           imgret_error *error)
+int32_t ir_extractor_clean(const ir_extractor *extractor, ir_picture *picture, imgret_error *error)
 {
     return ir_steps_clean(&extractor->steps, picture, error);
 }
@@ -453,12 +451,14 @@ const char *ir_extractor_label(const ir_extractor *extractor, uint32_t index)
     return labels && index < labels->count ? labels->texts[index] : NULL;
 }
 
-int32_t ir_extractor_prepare(const ir_extractor *extractor, const ir_picture *picture,
-                             uint8_t *out, imgret_error *error)
+int32_t ir_extractor_prepare(const ir_extractor *extractor, const ir_picture *picture, uint8_t *out,
+                             imgret_error *error)
 {
     if (!picture->rgb || picture->width == 0 || picture->height == 0)
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "a picture of %u x %u pixels has nothing "
-                       "to extract", picture->width, picture->height);
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "a picture of %u x %u pixels has nothing "
+                       "to extract",
+                       picture->width, picture->height);
     return ir_preprocess_run(&extractor->model_info, &extractor->steps, picture, out, error);
 }
 

@@ -153,8 +153,11 @@ static double overlap(const ir_detection *a, const ir_detection *b)
 static int compare(const void *left, const void *right)
 {
     const ir_detection *a = left, *b = right;
-    const float keys[][2] = {{b->score, a->score}, {a->top, b->top},       {a->left, b->left},
-                             {a->right, b->right}, {a->bottom, b->bottom}};
+    const float keys[][2] = {{b->score, a->score},
+                             {a->top, b->top},
+                             {a->left, b->left},
+                             {a->right, b->right},
+                             {a->bottom, b->bottom}};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (keys[i][0] != keys[i][1])
             return keys[i][0] < keys[i][1] ? -1 : 1;

@@ -128,8 +128,8 @@ int32_t ir_pca_parse(ir_pca **out, const char *name, const uint8_t *data, size_t
     if (status)
         return status;
     size_t identity_bytes = read_u32(data + 20);
-    ir_pca *pca = allocate(read_u32(data + 8), read_u32(data + 12),
-                           (const char *)data + HEAD_BYTES, identity_bytes);
+    ir_pca *pca = allocate(read_u32(data + 8), read_u32(data + 12), (const char *)data + HEAD_BYTES,
+                           identity_bytes);
     if (!pca)
         return ir_fail(error, IMGRET_NO_MEMORY, "%s: no memory for its matrix", name);
     pca->flags = read_u32(data + 16);
@@ -139,8 +139,9 @@ int32_t ir_pca_parse(ir_pca **out, const char *name, const uint8_t *data, size_t
     read_floats(pca->mean, &at, pca->input_dimension);
     read_floats(pca->variance, &at, pca->dimension);
     read_floats(pca->matrix, &at, matrix_count);
-    if (!all_finite(pca->mean, pca->input_dimension) || !all_finite(pca->variance, pca->dimension) ||
-        !all_finite(pca->matrix, matrix_count) || !settle_shift(pca)) {
+    if (!all_finite(pca->mean, pca->input_dimension) ||
+        !all_finite(pca->variance, pca->dimension) || !all_finite(pca->matrix, matrix_count) ||
+        !settle_shift(pca)) {
         ir_pca_free(pca);
         return ir_fail(error, IMGRET_CORRUPT, "%s: a value in it is not finite", name);
     }

@@ -142,8 +142,8 @@ static int32_t learn(learning *work, double *kept, imgret_error *error)
     for (uint32_t i = 0; i < work->k; i++) {
         if (!(work->values[i] > VARIANCE_LEAST * work->values[0]))
             return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                           "the sample varies in %u directions only: %u components are too many",
-                           i, work->k);
+                           "the sample varies in %u directions only: %u components are too many", i,
+                           work->k);
         sum += work->values[i];
     }
     if (kept)

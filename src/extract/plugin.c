@@ -97,7 +97,8 @@ int32_t ir_plugin_find(const imgret_backend **out, const char *name, const char 
     if (!status && !present)
         status = ir_fail(error, IMGRET_NOT_FOUND,
                          "no backend \"%s\": plugin " FILE_PREFIX "%s" FILE_SUFFIX
-                         " is in none of %s", name, name, folders);
+                         " is in none of %s",
+                         name, name, folders);
     ir_free(parts);
     ir_free(folders);
     return status;
@@ -178,11 +179,12 @@ int32_t ir_plugin_find_for_file(const imgret_backend **out, const char *weights,
         try_all_in_folder(&search, folder);
     if (!status && !search.found)
         status = search.error.code != IMGRET_OK
-            ? ir_fail(error, search.error.code, "%s: no backend takes it; %s", weights,
-                      search.error.message)
-            : ir_fail(error, IMGRET_NOT_FOUND,
-                      "%s: no backend takes files of this ending; plugins were searched in %s",
-                      weights, folders);
+                     ? ir_fail(error, search.error.code, "%s: no backend takes it; %s", weights,
+                               search.error.message)
+                     : ir_fail(
+                           error, IMGRET_NOT_FOUND,
+                           "%s: no backend takes files of this ending; plugins were searched in %s",
+                           weights, folders);
     *out = search.found;
     ir_free(parts);
     ir_free(folders);

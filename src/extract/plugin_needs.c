@@ -38,8 +38,7 @@ static bool read_at(const elf_file *file, void *out, size_t bytes, uint64_t offs
 static bool read_segments(elf_file *file)
 {
     ElfW(Ehdr) header;
-    if (!read_at(file, &header, sizeof header, 0) ||
-        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+    if (!read_at(file, &header, sizeof header, 0) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
         header.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) ||
         header.e_phentsize != sizeof file->segments[0] || header.e_phnum > SEGMENT_COUNT_MAX)
         return false;
@@ -63,7 +62,7 @@ static bool find_offset(const elf_file *file, uint64_t address, uint64_t *offset
 }
 
 typedef struct needs {
-    ElfW(Dyn) *entries; /* of the dynamic section */
+    ElfW(Dyn) * entries; /* of the dynamic section */
     size_t entry_count;
     char *names; /* its string table, with a NUL behind */
     size_t names_bytes;
@@ -132,7 +131,8 @@ static int32_t check_name(const char *needed, const char *path, imgret_error *er
             return ir_fail(error, IMGRET_UNSUPPORTED,
                            "plugin %s needs %s, but this process has another one loaded, %s, and "
                            "there cannot be two: build the plugin for that one, or use another "
-                           "process", path, needed, r.found);
+                           "process",
+                           path, needed, r.found);
     }
     return IMGRET_OK;
 }

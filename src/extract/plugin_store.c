@@ -16,7 +16,7 @@
 #define PLUGIN_COUNT_MAX 32u
 
 typedef struct plugin {
-    void *handle; /* what tells two files apart: dlopen gives one handle a file */
+    void *handle;         /* what tells two files apart: dlopen gives one handle a file */
     imgret_backend table; /* name NULL: refused, for the reason in `refusal` */
     imgret_error refusal;
 } plugin;
@@ -41,14 +41,15 @@ static int32_t check_table(const imgret_backend *table, const char *path, imgret
     if (table->size < IMGRET_BACKEND_SIZE_MIN)
         return ir_fail(error, IMGRET_BAD_MODEL,
                        "plugin %s (backend ABI %u) has a table of %u bytes, this library (ABI %u) "
-                       "needs %zu", path, table->abi, table->size, IMGRET_BACKEND_ABI,
+                       "needs %zu",
+                       path, table->abi, table->size, IMGRET_BACKEND_ABI,
                        (size_t)IMGRET_BACKEND_SIZE_MIN);
     if (!table->name || !table->version || !table->extensions)
-        return ir_fail(error, IMGRET_BAD_MODEL,
-                       "plugin %s lacks its name, version or extensions", path);
+        return ir_fail(error, IMGRET_BAD_MODEL, "plugin %s lacks its name, version or extensions",
+                       path);
     if (!table->load || !table->describe || !table->run || !table->unload)
-        return ir_fail(error, IMGRET_BAD_MODEL,
-                       "plugin %s lacks load, describe, run or unload", path);
+        return ir_fail(error, IMGRET_BAD_MODEL, "plugin %s lacks load, describe, run or unload",
+                       path);
     return IMGRET_OK;
 }
 

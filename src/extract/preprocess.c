@@ -112,8 +112,7 @@ int32_t ir_preprocess_run(const imgret_backend_info *info, const ir_steps *steps
     if (steps->letterbox)
         return run_letterbox(info, steps, picture, out, error);
     ir_resize resize;
-    int32_t status =
-        ir_preprocess_plan(&resize, info, picture->width, picture->height, error);
+    int32_t status = ir_preprocess_plan(&resize, info, picture->width, picture->height, error);
     return status ? status : ir_resize_rgb(&resize, picture->rgb, out, error);
 }
 
@@ -128,8 +127,8 @@ char *ir_preprocess_describe(const imgret_backend_info *info, const ir_steps *st
                            info->input_height, steps->bars[0], steps->bars[1], steps->bars[2],
                            steps->top_left ? ":top_left" : "", filter, clean);
     else if (info->resize == IMGRET_RESIZE_SQUASH)
-        text = ir_asprintf("resize=squash:%ux%u;filter=%s%s", info->input_width,
-                           info->input_height, filter, clean);
+        text = ir_asprintf("resize=squash:%ux%u;filter=%s%s", info->input_width, info->input_height,
+                           filter, clean);
     else
         text = ir_asprintf("resize=shorter:%u;crop=%ux%u;filter=%s%s", info->resize_px,
                            info->input_width, info->input_height, filter, clean);

@@ -42,8 +42,7 @@ int32_t ir_registry_find(const imgret_backend **out, const ir_model_spec *spec,
     if (!spec->backend) {
         ir_file_info info; /* a mistyped path must not read as a missing plugin */
         int32_t status = ir_file_stat(spec->weights, &info, error);
-        return status ? status
-                      : ir_plugin_find_for_file(out, spec->weights, plugin_path, error);
+        return status ? status : ir_plugin_find_for_file(out, spec->weights, plugin_path, error);
     }
     for (size_t i = 0; i < sizeof built_in / sizeof built_in[0]; i++)
         if (strcmp(built_in[i]->name, spec->backend) == 0) {

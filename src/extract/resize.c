@@ -166,8 +166,8 @@ static void blend_rows(const row_ring *ring, uint32_t first, uint32_t count, con
 }
 
 static void run_passes(const ir_resize *resize, const side_weights *across,
-                       const side_weights *down, const uint8_t *rgb, row_ring *ring,
-                       int32_t *sums, uint8_t *out)
+                       const side_weights *down, const uint8_t *rgb, row_ring *ring, int32_t *sums,
+                       uint8_t *out)
 {
     size_t source_row_bytes = 3 * (size_t)resize->source_width;
     for (uint32_t y = 0; y < resize->height; y++, out += ring->row_bytes) {

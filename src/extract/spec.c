@@ -53,9 +53,8 @@ static int32_t check_options(const char *options, const char *text, imgret_error
     for (const char *at = options;; at++) {
         size_t length = name_length(at);
         if (length == 0 || at[length] != '=')
-            return ir_fail(error, IMGRET_INVALID_ARGUMENT,
-                           "model \"%s\": \"%.*s\" is no key=value", text,
-                           (int)strcspn(at, ";"), at);
+            return ir_fail(error, IMGRET_INVALID_ARGUMENT, "model \"%s\": \"%.*s\" is no key=value",
+                           text, (int)strcspn(at, ";"), at);
         if (key_seen_before(options, at, length))
             return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                            "model \"%s\": option \"%.*s\" is given twice", text, (int)length, at);
@@ -132,8 +131,7 @@ int32_t ir_model_spec_parse(ir_model_spec *out, const char *text, imgret_error *
     return IMGRET_OK;
 }
 
-int32_t ir_model_spec_take(ir_model_spec *spec, const char *key, char **value,
-                           imgret_error *error)
+int32_t ir_model_spec_take(ir_model_spec *spec, const char *key, char **value, imgret_error *error)
 {
     *value = NULL;
     size_t key_length = strlen(key);

@@ -12,10 +12,10 @@ typedef struct ir_steps {
     bool grey;                 /* "grey=yes" */
     uint32_t denoise_px;       /* "denoise=3": side of the window whose median is taken; 0: none */
     uint32_t reencode_quality; /* "reencode=1..100": through a JPEG of that quality; 0: none */
-    bool letterbox;            /* "letterbox=yes" or "letterbox=R,G,B", or the model's own way: all of
+    bool letterbox;  /* "letterbox=yes" or "letterbox=R,G,B", or the model's own way: all of
                                 * the picture, between bars */
-    bool top_left;             /* where it lies; else in the middle */
-    uint8_t bars[3];           /* their colour */
+    bool top_left;   /* where it lies; else in the middle */
+    uint8_t bars[3]; /* their colour */
 } ir_steps;
 
 /* Takes the keys out of the specification. INVALID_ARGUMENT for a value that is none of them,

@@ -13,7 +13,7 @@
 #define IR_BEAM_SLOT 0x7FFFFFFFu
 
 typedef struct ir_beam_entry {
-    float key; /* smaller is nearer */
+    float key;   /* smaller is nearer */
     float error; /* standard deviation of the key, where it is an estimate */
     uint32_t slot;
 } ir_beam_entry;

@@ -17,8 +17,8 @@ enum {
     TRUTH_EFFORTS = 2, /* times the greatest effort that is tried */
 };
 
-static const uint32_t ladder[IR_CURVE_POINTS_MAX] = {12, 16, 24, 32, 48, 64, 96, 128,
-                                                     192, 256, 384, 512, 768, 1024};
+static const uint32_t ladder[IR_CURVE_POINTS_MAX] = {12,  16,  24,  32,  48,  64,  96,
+                                                     128, 192, 256, 384, 512, 768, 1024};
 
 /* Beyond it, more effort is not worth measuring. */
 static const double enough = 0.9995;
@@ -98,8 +98,8 @@ static int32_t run(trial *t, const ir_effort_curve *curve, uint32_t effort, bool
         search->stop = how->stop;
         search->stop_context = how->context;
     }
-    return ir_segment_search_batch(t->segment, t->searches, t->count,
-                                   truth ? t->truth : t->found, how->pool, NULL, error);
+    return ir_segment_search_batch(t->segment, t->searches, t->count, truth ? t->truth : t->found,
+                                   how->pool, NULL, error);
 }
 
 static double recall_of(const trial *t)
@@ -244,7 +244,8 @@ static double recall_on(const ir_effort_curve *curve, double effort)
 uint32_t ir_effort_with_bits(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k,
                              uint32_t effort)
 {
-    const ir_effort_curve *ten = curve_of(curves, 10, false), *hundred = curve_of(curves, 100, false);
+    const ir_effort_curve *ten = curve_of(curves, 10, false),
+                          *hundred = curve_of(curves, 100, false);
     if (!ten || code_bits >= ten->code_bits)
         return effort;
     double recall;
@@ -256,8 +257,8 @@ uint32_t ir_effort_with_bits(const ir_effort_curves *curves, uint32_t code_bits,
     return grown < 1e6 ? (uint32_t)ceil(grown) : 1000000;
 }
 
-uint32_t ir_effort_for(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k,
-                       float target, float *expected)
+uint32_t ir_effort_for(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k, float target,
+                       float *expected)
 {
     *expected = 0;
     const ir_effort_curve *ten = curve_of(curves, 10, false);

@@ -103,9 +103,7 @@ static void write_sign_tail(const ir_code_shape *shape, const ir_code_source *so
     uint8_t *tail = record + shape->dimension / 8;
     /* Grid values of +-1/2: the query's product is taken with the signs themselves. */
     double slope = sums.product > 0 ? -2 * norm_squared / sums.product : 0;
-    double cosine = sums.product > 0
-                        ? sums.product / sqrt(sums.squares * norm_squared)
-                        : 1;
+    double cosine = sums.product > 0 ? sums.product / sqrt(sums.squares * norm_squared) : 1;
     uint16_t slope_half = ir_half_from_float((float)fmax(slope, -(double)IR_HALF_MAX));
     float rounded = ir_half_to_float(slope_half);
     float base = (float)(norm_squared - (double)rounded * centroid_product +
@@ -333,8 +331,8 @@ void ir_code_split_sign(const ir_code_shape *shape, const uint8_t *sign_record, 
 }
 
 void ir_code_estimate_split(const ir_code_shape *shape, const ir_code_query *query,
-                            const uint8_t *bits, const uint64_t *tails, uint32_t count,
-                            float *keys, float *errors)
+                            const uint8_t *bits, const uint64_t *tails, uint32_t count, float *keys,
+                            float *errors)
 {
     const ir_code_kernels *kernels = ir_code_kernels_get();
     ir_code_terms terms = terms_of(shape, query);

@@ -97,8 +97,8 @@ void ir_code_estimate_signs(const ir_code_shape *shape, const ir_code_query *que
 void ir_code_split_sign(const ir_code_shape *shape, const uint8_t *sign_record, uint8_t *bits,
                         uint64_t *tail);
 void ir_code_estimate_split(const ir_code_shape *shape, const ir_code_query *query,
-                            const uint8_t *bits, const uint64_t *tails, uint32_t count,
-                            float *keys, float *errors);
+                            const uint8_t *bits, const uint64_t *tails, uint32_t count, float *keys,
+                            float *errors);
 
 /* Keys from both records, ids as in `signs`; errors may be NULL. */
 void ir_code_estimate(const ir_code_shape *shape, const ir_code_query *query,

@@ -74,8 +74,7 @@ int32_t ir_delta_create(ir_delta **out, uint32_t dimension, uint32_t metric, uin
         ir_delta_free(delta);
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for the vectors");
     }
-    atomic_store(&delta->ram_bytes,
-                 sizeof *delta + delta->row_floats * sizeof delta->scratch[0]);
+    atomic_store(&delta->ram_bytes, sizeof *delta + delta->row_floats * sizeof delta->scratch[0]);
     *out = delta;
     return IMGRET_OK;
 }
@@ -117,15 +116,14 @@ static int32_t encode_halves(const ir_delta *delta, const float *vector, unsigne
             if ((block[i] & 0x7C00u) == 0x7C00u)
                 return ir_fail(error, IMGRET_INVALID_ARGUMENT,
                                "component %" PRIu32 " of the vector is %g, half precision ends "
-                               "at 65504: use IMGRET_VECTOR_F32 or scale it", at + i,
-                               (double)vector[at + i]);
+                               "at 65504: use IMGRET_VECTOR_F32 or scale it",
+                               at + i, (double)vector[at + i]);
         memcpy(out + at * sizeof block[0], block, count * sizeof block[0]);
     }
     return IMGRET_OK;
 }
 
-int32_t ir_delta_encode(const ir_delta *delta, const float *vector, void *out,
-                        imgret_error *error)
+int32_t ir_delta_encode(const ir_delta *delta, const float *vector, void *out, imgret_error *error)
 {
     for (uint32_t i = 0; i < delta->dimension; i++)
         if (!isfinite(vector[i]))
@@ -300,8 +298,7 @@ int64_t ir_delta_last_id(const ir_delta *delta)
 /* ---- Dropping what is in a segment now ---- */
 
 /* Copies the rows above `id` that are not removed into a fresh delta. */
-static int32_t copy_rows_above(const ir_delta *from, int64_t id, ir_delta *to,
-                               imgret_error *error)
+static int32_t copy_rows_above(const ir_delta *from, int64_t id, ir_delta *to, imgret_error *error)
 {
     uint64_t count = atomic_load(&from->row_count);
     int32_t status = IMGRET_OK;
@@ -340,8 +337,8 @@ static void swap_contents(ir_delta *a, ir_delta *b)
 int32_t ir_delta_drop(ir_delta *delta, int64_t id, imgret_error *error)
 {
     ir_delta *rest;
-    int32_t status =
-        ir_delta_create(&rest, delta->dimension, delta->metric, delta->vector_type, error);
+    int32_t status = ir_delta_create(&rest, delta->dimension, delta->metric, delta->vector_type,
+                                     error);
     if (status)
         return status;
     atomic_store(&rest->floor_id, id);

@@ -46,8 +46,7 @@ size_t ir_delta_vector_bytes(const ir_delta *delta);
 
 /* Checks that `vector` is finite and within the stored type's range, and writes it in that type to
  * `out`, at any address. INVALID_ARGUMENT names the component at fault. Any thread. */
-int32_t ir_delta_encode(const ir_delta *delta, const float *vector, void *out,
-                        imgret_error *error);
+int32_t ir_delta_encode(const ir_delta *delta, const float *vector, void *out, imgret_error *error);
 void ir_delta_decode(const ir_delta *delta, const void *stored, float *out);
 
 /* Appends one stored vector, which may lie at any address; ids must ascend strictly, from 1. One
@@ -84,7 +83,7 @@ typedef struct ir_delta_result {
     uint32_t count;
     uint64_t scanned;   /* vectors compared */
     uint64_t estimated; /* vectors looked at by their codes first */
-    bool partial;     /* it was stopped, and the query allows that */
+    bool partial;       /* it was stopped, and the query allows that */
 } ir_delta_result;
 
 /* The same for `count` queries that go over the vectors together, so that each is fetched once; pool,

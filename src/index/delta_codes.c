@@ -84,7 +84,7 @@ uint64_t ir_delta_coder_ram_bytes(const ir_delta_coder *coder)
 
 /* Room to code a chunk in. */
 typedef struct work {
-    float *mean;    /* of the loaded rows, not rotated */
+    float *mean; /* of the loaded rows, not rotated */
     float *loaded;
     float *rotated;
     float *floats; /* all of them */
@@ -206,8 +206,7 @@ void ir_delta_code_chunk(const ir_delta *delta, ir_delta_chunk *chunk)
         return;
     size_t bytes = tails_at(delta) + delta->chunk_rows * sizeof(uint64_t);
     uint8_t *codes = NULL;
-    if (get_room(delta, &w) && look_over(delta, chunk, &w) &&
-        choose_centroid(coder, &w, &centroid))
+    if (get_room(delta, &w) && look_over(delta, chunk, &w) && choose_centroid(coder, &w, &centroid))
         codes = ir_malloc_aligned(64, bytes + IR_CODE_SLACK_BYTES);
     if (codes) {
         encode_rows(delta, chunk, centroid, &w, codes);
@@ -228,9 +227,8 @@ const uint8_t *ir_delta_codes(const ir_delta_chunk *chunk, uint32_t centroid_cou
 
 uint32_t ir_delta_centroid_count(const ir_delta *delta)
 {
-    return delta->coder
-               ? atomic_load_explicit(&delta->coder->centroid_count, memory_order_acquire)
-               : 0;
+    return delta->coder ? atomic_load_explicit(&delta->coder->centroid_count, memory_order_acquire)
+                        : 0;
 }
 
 static size_t floats_bytes(const ir_delta *delta)
@@ -263,8 +261,8 @@ bool ir_delta_prepare_coded(const ir_delta *delta, const float *vector, uint32_t
 }
 
 uint32_t ir_delta_may_score(const ir_delta *delta, const ir_delta_coded_query *query,
-                            const uint8_t *codes, uint32_t first, uint32_t count,
-                            double score_min, uint32_t *out)
+                            const uint8_t *codes, uint32_t first, uint32_t count, double score_min,
+                            uint32_t *out)
 {
     const ir_delta_coder *coder = delta->coder;
     const uint64_t *tails = (const uint64_t *)(const void *)(codes + tails_at(delta));

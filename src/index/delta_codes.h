@@ -40,7 +40,7 @@ bool ir_delta_prepare_coded(const ir_delta *delta, const float *vector, uint32_t
 /* For `count` rows of a chunk from `first` on, whether a row may have a score of at least `score_min`:
  * `out` (room for count + 1) gets those that may, and their number is returned. */
 uint32_t ir_delta_may_score(const ir_delta *delta, const ir_delta_coded_query *query,
-                            const uint8_t *codes, uint32_t first, uint32_t count,
-                            double score_min, uint32_t *out);
+                            const uint8_t *codes, uint32_t first, uint32_t count, double score_min,
+                            uint32_t *out);
 
 #endif

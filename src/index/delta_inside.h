@@ -44,7 +44,7 @@ struct ir_delta {
     _Atomic uint64_t row_count;
     _Atomic uint64_t removed_count;
     _Atomic uint64_t ram_bytes;
-    ir_delta_coder *coder; /* NULL: too few or too many dimensions for codes */
+    ir_delta_coder *coder;    /* NULL: too few or too many dimensions for codes */
     _Atomic int64_t floor_id; /* ids up to it were dropped: they will not come back */
     ir_delta_chunk **shelves[IR_DELTA_SHELVES_MAX];
 };

@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-#define RAWS 256u            /* rows compared before their scores are looked at */
+#define RAWS 256u /* rows compared before their scores are looked at */
 /* Many: a thread that the system holds up delays little. Of many queries, fewer: each part has room
  * for the best of all. */
 #define PARTS_PER_THREAD 16u
@@ -31,10 +31,10 @@ typedef struct delta_seeker {
     double factor; /* what makes a score of an inner product with `vector` */
     _Atomic uint64_t scanned;
     /* By codes: */
-    atomic_bool coded;         /* while it pays */
+    atomic_bool coded; /* while it pays */
     ir_delta_coded_query code;
     _Atomic uint64_t estimated;
-    _Atomic uint64_t passed;   /* of them, rows that had to be compared */
+    _Atomic uint64_t passed;    /* of them, rows that had to be compared */
     _Atomic double score_bound; /* k rows are known to score at least this */
 } delta_seeker;
 
@@ -49,7 +49,7 @@ typedef struct delta_scan {
     _Atomic int32_t codable; /* chunks that this search still may code */
     uint64_t row_count;
     uint32_t part_count;
-    ir_best *parts; /* part_count x seeker_count */
+    ir_best *parts;     /* part_count x seeker_count */
     ir_neighbor *items; /* of all parts; NULL when the only part fills the results themselves */
     atomic_bool stopped;
 } delta_scan;
@@ -363,8 +363,7 @@ static void scan_group(delta_scan *scan, uint32_t part, row_group *group)
 static void take_row(delta_scan *scan, uint32_t part, row_group *group, uint64_t row)
 {
     uint64_t end = group->first + group->count;
-    bool fits = group->allowed_count > 0 && row - end <= GAP_ROWS &&
-                row - group->first < RAWS &&
+    bool fits = group->allowed_count > 0 && row - end <= GAP_ROWS && row - group->first < RAWS &&
                 row / scan->delta->chunk_rows == group->first / scan->delta->chunk_rows;
     if (!fits) {
         scan_group(scan, part, group);
@@ -398,8 +397,7 @@ static void scan_allowed(void *context, uint32_t part)
 
 /* ---- Preparing and gathering ---- */
 
-static int32_t check_query(const ir_delta *delta, const ir_delta_query *query,
-                           imgret_error *error)
+static int32_t check_query(const ir_delta *delta, const ir_delta_query *query, imgret_error *error)
 {
     if (query->k < 1)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "k is 0, a query wants at least 1 result");

@@ -24,11 +24,11 @@ enum { PART_NODES = 16, BATCH_MAX = 16384, LINK_NODES = 65536, ROUNDS = 6 };
 
 typedef struct builder {
     ir_graph_draft draft;
-    uint32_t *order;       /* nodes in order of insertion */
-    uint32_t *starts;      /* of each group: its first node, when inserted */
-    uint32_t inserted;     /* of the nodes in `order` */
+    uint32_t *order;        /* nodes in order of insertion */
+    uint32_t *starts;       /* of each group: its first node, when inserted */
+    uint32_t inserted;      /* of the nodes in `order` */
     uint32_t first_settled; /* the first node that was in the graph before */
-    uint32_t linked;       /* of all nodes, while they are linked at once */
+    uint32_t linked;        /* of all nodes, while they are linked at once */
     ir_graph_scratch *scratches;
     atomic_uchar *scratch_used;
     uint32_t scratch_count;
@@ -207,8 +207,7 @@ static void link_part(void *context, uint32_t part)
             scratch->candidates[count] = (ir_beam_entry){ir_graph_key_distance(keys[count]), 0,
                                                          (uint32_t)keys[count]};
         scratch->candidate_count = count;
-        b->draft.degrees[slot] =
-            (uint8_t)ir_graph_prune(scratch, b->draft.spec, edges_of(b, slot));
+        b->draft.degrees[slot] = (uint8_t)ir_graph_prune(scratch, b->draft.spec, edges_of(b, slot));
     }
     give_scratch(b, scratch);
 }

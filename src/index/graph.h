@@ -35,8 +35,9 @@ typedef struct ir_graph_spec {
     uint32_t beam;   /* near rows that edges are chosen from */
     float alpha;     /* at least 1: how much nearer a detour must be to save an edge */
     uint64_t seed;
-    const uint32_t *group_of; /* a group of each row, or NULL: searches start at their group's first */
-    uint32_t group_count;     /* at least 1 */
+    const uint32_t
+        *group_of;        /* a group of each row, or NULL: searches start at their group's first */
+    uint32_t group_count; /* at least 1 */
     ir_pool *pool;
     /* Called now and then by the building thread with the share that is done; true stops. */
     bool (*stop)(void *context, double done);
@@ -46,7 +47,7 @@ typedef struct ir_graph_spec {
 typedef struct ir_graph {
     uint32_t count;
     uint32_t degree;
-    uint32_t *edges; /* count x degree; a row is filled up with the node itself */
+    uint32_t *edges;   /* count x degree; a row is filled up with the node itself */
     uint32_t *entries; /* every node can be reached from these */
     uint32_t entry_count;
 } ir_graph;

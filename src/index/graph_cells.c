@@ -91,8 +91,7 @@ static uint16_t nearest_leader(const cutter *c, const range *now, uint32_t slot,
     for (uint32_t i = 0; i < now->leader_count; i++) {
         if (c->sizes[now->leader_first + i] == DISSOLVED)
             continue;
-        ir_graph_tail tail =
-            ir_graph_tail_of(c->rows, c->leaders[now->leader_first + i]);
+        ir_graph_tail tail = ir_graph_tail_of(c->rows, c->leaders[now->leader_first + i]);
         float distance = ir_graph_distance(&mine, &tail, products[i]);
         if (distance < best) {
             best = distance;
@@ -123,8 +122,8 @@ static void assign_part(void *context, uint32_t part)
                           now->leader_count};
     ir_code_kernels_get()->bytes_gram(&left, &right, c->rows->dimension, products);
     for (uint32_t i = 0; i < count; i++)
-        c->leader_of[places[i]] =
-            nearest_leader(c, now, slots[i], products + (size_t)i * now->leader_count);
+        c->leader_of[places[i]] = nearest_leader(c, now, slots[i],
+                                                 products + (size_t)i * now->leader_count);
 }
 
 static void count_sizes(cutter *c)

@@ -13,8 +13,14 @@
 
 #include <stdatomic.h>
 
-enum { CELL_ROWS = 512, CELL_BYTES = 1 << 20, CELL_ROWS_MIN = 256, ROUND_NEAR = 32,
-       LEFT_ROWS = 16, RIGHT_ROWS = 64 };
+enum {
+    CELL_ROWS = 512,
+    CELL_BYTES = 1 << 20,
+    CELL_ROWS_MIN = 256,
+    ROUND_NEAR = 32,
+    LEFT_ROWS = 16,
+    RIGHT_ROWS = 64
+};
 
 /* One thread's room for a cell. */
 typedef struct cell_scratch {
@@ -117,8 +123,7 @@ static void offer_block(cell_scratch *scratch, uint32_t first_left, uint32_t lef
                              2 * (tail.scale * right.scale[j]) * product + extra * extra;
             distances[j] = distance > 0 ? distance : 0;
         }
-        offer_row(scratch, left, first_right + first, first_right + right_count,
-                  distances + first);
+        offer_row(scratch, left, first_right + first, first_right + right_count, distances + first);
     }
 }
 

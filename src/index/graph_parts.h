@@ -57,7 +57,7 @@ static inline float ir_graph_key_distance(uint64_t key)
 typedef struct ir_graph_draft {
     const ir_graph_spec *spec;
     uint32_t room;
-    uint32_t *edges;  /* count x room */
+    uint32_t *edges; /* count x room */
     uint8_t *degrees;
     const uint32_t *entries; /* where searches start, inserted already */
     uint32_t entry_count;

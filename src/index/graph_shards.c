@@ -57,8 +57,10 @@ static int32_t plan_shards(sharder *s, imgret_error *error)
         largest = sizes[g] > largest ? sizes[g] : largest;
     uint64_t budget = s->in->memory_bytes_max, fixed = fixed_bytes(s), each = row_bytes(s);
     if (budget < fixed || (budget - fixed) / each < largest)
-        return ir_fail(error, IMGRET_LIMIT, "indexing %u vectors takes at least %llu bytes of "
-                       "memory, the limit is %llu", spec->rows->count,
+        return ir_fail(error, IMGRET_LIMIT,
+                       "indexing %u vectors takes at least %llu bytes of "
+                       "memory, the limit is %llu",
+                       spec->rows->count,
                        (unsigned long long)(s->in->held_bytes + fixed + largest * each),
                        (unsigned long long)(s->in->held_bytes + budget));
     uint64_t fit = (budget - fixed) / each;
@@ -91,8 +93,8 @@ static int32_t load_rows(sharder *s, uint8_t *buffer, imgret_error *error)
         if (status)
             return status;
         for (; at < wanted; at++)
-            memcpy(s->rows.base + at * all->stride,
-                   buffer + (s->members[at] - first) * all->stride, all->stride);
+            memcpy(s->rows.base + at * all->stride, buffer + (s->members[at] - first) * all->stride,
+                   all->stride);
     }
     return IMGRET_OK;
 }
@@ -103,8 +105,8 @@ static int32_t load_shard(sharder *s, imgret_error *error)
     s->member_count = 0;
     for (uint32_t slot = 0; slot < all->count; slot++)
         s->member_count += is_member(s, slot);
-    s->rows = (ir_graph_rows){.stride = all->stride, .count = s->member_count,
-                              .dimension = all->dimension};
+    s->rows = (ir_graph_rows){
+        .stride = all->stride, .count = s->member_count, .dimension = all->dimension};
     s->rows.base = ir_malloc_array(s->member_count, all->stride);
     s->members = ir_malloc_array(s->member_count, sizeof s->members[0]);
     uint8_t *buffer = ir_malloc(READ_BYTES + all->stride);

@@ -65,8 +65,8 @@ void ir_graph_measure(ir_graph_scratch *scratch, const ir_graph_rows *rows, cons
     ir_code_kernels_get()->bytes_dot(scratch->query, rows->dimension, &codes, scratch->products);
     for (uint32_t i = 0; i < count; i++) {
         ir_graph_tail tail = ir_graph_tail_of(rows, ids[i]);
-        scratch->distances[i] =
-            ir_graph_distance(&tail, &scratch->query_tail, scratch->products[i]);
+        scratch->distances[i] = ir_graph_distance(&tail, &scratch->query_tail,
+                                                  scratch->products[i]);
     }
 }
 
@@ -130,7 +130,7 @@ typedef struct pruning {
     float alpha_squared;
     uint32_t *chosen;
     uint32_t chosen_count;
-    ir_graph_tail tails[128]; /* of the chosen */
+    ir_graph_tail tails[128];                /* of the chosen */
     const ir_beam_entry *block[PRUNE_BLOCK]; /* candidates that may yet be chosen */
     uint32_t block_count;
     int32_t *products;
@@ -209,7 +209,9 @@ static void fill_half(const ir_graph_scratch *scratch, pruning *p, uint32_t degr
 
 uint32_t ir_graph_prune(ir_graph_scratch *scratch, const ir_graph_spec *spec, uint32_t *out)
 {
-    pruning p = {.rows = spec->rows, .alpha_squared = spec->alpha * spec->alpha, .chosen = out,
+    pruning p = {.rows = spec->rows,
+                 .alpha_squared = spec->alpha * spec->alpha,
+                 .chosen = out,
                  .products = scratch->products};
     for (uint32_t first = 0; first < scratch->candidate_count && p.chosen_count < spec->degree;
          first += PRUNE_BLOCK) {

@@ -340,8 +340,7 @@ static int32_t begin_walk(ir_query *query, const ir_segment *segment, imgret_err
 }
 
 /* What was reached does not fill the beam: the rest is reached from the other entries. */
-static int32_t offer_other_entries(ir_query *query, const ir_segment *segment,
-                                   imgret_error *error)
+static int32_t offer_other_entries(ir_query *query, const ir_segment *segment, imgret_error *error)
 {
     query->others_offered = true;
     if (!ir_visited_reserve(&query->visited, segment->header.entry_count))
@@ -469,8 +468,10 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
     float length = ir_code_kernels_get()->dot(query->rotated, query->rotated,
                                               segment->shape.dimension);
     if (!isfinite(length))
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "%s: the query vector is not finite, or too "
-                       "long beside the vectors stored", segment->path);
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT,
+                       "%s: the query vector is not finite, or too "
+                       "long beside the vectors stored",
+                       segment->path);
     query->code.plain = segment->header.metric != IMGRET_METRIC_INNER_PRODUCT;
     ir_code_centroids centroids = {segment->centroids, tools->centroid_squares,
                                    segment->header.centroid_count};

@@ -21,9 +21,9 @@ typedef struct ir_candidate {
 
 /* What the next step of a walk does. */
 enum {
-    IR_STAGE_NEXT,  /* takes up the nearest open node */
-    IR_STAGE_SIGNS, /* coarse keys of `fresh` */
-    IR_STAGE_RANKS, /* full keys of `passed` */
+    IR_STAGE_NEXT,   /* takes up the nearest open node */
+    IR_STAGE_SIGNS,  /* coarse keys of `fresh` */
+    IR_STAGE_RANKS,  /* full keys of `passed` */
     IR_STAGE_CLOSER, /* the walk is over: full keys of candidates */
 };
 
@@ -51,10 +51,10 @@ typedef struct ir_query {
     ir_beam beam;
     uint32_t beam_room;
     ir_visited visited;
-    uint32_t stage;      /* IR_STAGE_* */
-    uint32_t *fresh;     /* slots met for the first time: room for the degree and all entries */
+    uint32_t stage;  /* IR_STAGE_* */
+    uint32_t *fresh; /* slots met for the first time: room for the degree and all entries */
     uint32_t fresh_count;
-    uint32_t *passed;    /* those of them that could enter the beam; as much room */
+    uint32_t *passed; /* those of them that could enter the beam; as much room */
     uint32_t passed_count;
     uint64_t width;      /* of the beam as wished; at most the number of vectors is used */
     uint32_t border;     /* place in the beam of what the walk measures by; 0: none */
@@ -72,9 +72,9 @@ typedef struct ir_query {
     ir_candidate *candidates;
     uint32_t candidate_count, candidate_room;
     uint32_t closer_count, closer_at; /* candidates that get full keys, and those that have them */
-    uint32_t next_wanted; /* candidates before it are queued or need no read */
-    uint32_t pending;     /* reads in flight, of rows and vectors */
-    uint64_t waiting_since_us; /* with reads in flight */
+    uint32_t next_wanted;             /* candidates before it are queued or need no read */
+    uint32_t pending;                 /* reads in flight, of rows and vectors */
+    uint64_t waiting_since_us;        /* with reads in flight */
     int32_t status;
     ir_search_stats stats;
 } ir_query;

@@ -16,7 +16,7 @@
 enum {
     PLACES = 32,
     READS_MAX = 128,
-    WALKING_MAX = 3,   /* queries that take steps in turn */
+    WALKING_MAX = 3, /* queries that take steps in turn */
     ROUNDS_MAX = 256,
     READS_A_TURN = 12, /* worth a call of the kernel while there is something else to do */
 };
@@ -252,8 +252,8 @@ static void complete(ir_searcher *searcher, batch *work, const ir_io_done *done)
     query->nodes_pending -= is_row;
     if (!status && is_row && query->walking) {
         bool was_blocked = query->blocked;
-        status = ir_query_take_row(query, segment, &searcher->tools, owner.slot,
-                                   pages + at.offset, &error);
+        status = ir_query_take_row(query, segment, &searcher->tools, owner.slot, pages + at.offset,
+                                   &error);
         if (was_blocked && !status)
             searcher->ready[searcher->ready_count++] = owner.place;
     } else if (!status && !is_row) {
@@ -413,8 +413,12 @@ int32_t ir_segment_search_batch(ir_segment *segment, const ir_search *searches, 
         }
         return refused;
     }
-    batch work = {.segment = segment, .searches = searches, .results = results, .count = count,
-                  .failed_first = count, .error = IMGRET_ERROR_INIT};
+    batch work = {.segment = segment,
+                  .searches = searches,
+                  .results = results,
+                  .count = count,
+                  .failed_first = count,
+                  .error = IMGRET_ERROR_INIT};
     pthread_mutex_init(&work.lock, NULL);
     for (uint32_t i = 0; i < count; i++) {
         results[i].count = 0;

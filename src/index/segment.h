@@ -70,7 +70,8 @@ typedef struct ir_segment_open_options {
     uint32_t io_kind;       /* IR_IO_* */
     ir_io_fault_fn fault;   /* with IR_IO_FAULTY */
     void *fault_context;
-    bool vectors_only; /* loads what ir_segment_get needs: for a segment whose other parts are damaged;
+    bool
+        vectors_only; /* loads what ir_segment_get needs: for a segment whose other parts are damaged;
                         * it cannot be searched */
 } ir_segment_open_options;
 
@@ -92,8 +93,8 @@ typedef struct ir_segment_info {
     uint64_t sign_bytes, rank_bytes, graph_bytes, id_bytes, check_bytes, other_bytes; /* RAM */
     uint64_t graph_bytes_on_disk; /* read while searching */
     uint32_t code_bits_in_ram;
-    uint32_t io_kind; /* IR_IO_* in use, 0 before the first search */
-    bool direct;      /* reads pass by the page cache */
+    uint32_t io_kind;  /* IR_IO_* in use, 0 before the first search */
+    bool direct;       /* reads pass by the page cache */
     uint64_t identity; /* of the content; the catalogue may compare it */
 } ir_segment_info;
 
@@ -126,16 +127,17 @@ int32_t ir_segment_check(const char *path, bool (*problem)(void *context, const 
 /* ---- Searching ------------------------------------------------------------------------------ */
 
 /* Flags of a search. */
-#define IR_SEARCH_ESTIMATED 1u /* results certain to be in are not read: their scores are estimates */
+#define IR_SEARCH_ESTIMATED \
+    1u /* results certain to be in are not read: their scores are estimates */
 #define IR_SEARCH_SIGNS_ONLY 4u /* as if no more than one bit a dimension was in RAM */
-#define IR_SEARCH_PARTIAL 2u   /* when stopped: the best so far, some scores estimated, no error */
+#define IR_SEARCH_PARTIAL 2u    /* when stopped: the best so far, some scores estimated, no error */
 
 typedef struct ir_search {
     const float *vector; /* `dimension` finite floats */
     uint32_t k;          /* at least 1 */
     uint32_t flags;      /* IR_SEARCH_* */
     uint32_t effort;     /* width of the beam; 0: a default; never less than k */
-    float certainty;     /* standard deviations that settle a candidate unread; 0: 2, and the more the
+    float certainty; /* standard deviations that settle a candidate unread; 0: 2, and the more the
                           * greater the effort */
     int64_t excluded_id; /* not among the results; 0: none */
     /* Whether an id may be a result: tombstones and filters. NULL: every id. Any thread. */
@@ -155,19 +157,19 @@ typedef struct ir_search {
 typedef struct ir_search_stats {
     uint64_t reads, read_bytes; /* of the graph included */
     uint64_t graph_reads;
-    uint64_t hops;            /* nodes expanded */
-    uint64_t sign_estimates;  /* coarse keys */
-    uint64_t rank_estimates;  /* keys from all code bits in RAM */
-    uint64_t reranks;         /* exact distances */
-    uint64_t wait_us;         /* the query could not go on before reads had come */
+    uint64_t hops;           /* nodes expanded */
+    uint64_t sign_estimates; /* coarse keys */
+    uint64_t rank_estimates; /* keys from all code bits in RAM */
+    uint64_t reranks;        /* exact distances */
+    uint64_t wait_us;        /* the query could not go on before reads had come */
 } ir_search_stats;
 
 typedef struct ir_search_result {
     ir_neighbor *neighbors; /* room for k, given by the caller */
     uint32_t count;
-    int32_t status; /* of this query; in a batch the others go on */
-    bool partial;   /* with IR_SEARCH_PARTIAL: it was stopped */
-    bool estimated; /* some scores are estimates */
+    int32_t status;        /* of this query; in a batch the others go on */
+    bool partial;          /* with IR_SEARCH_PARTIAL: it was stopped */
+    bool estimated;        /* some scores are estimates */
     ir_search_stats stats; /* of this query, filled */
 } ir_search_result;
 
@@ -223,8 +225,8 @@ int32_t ir_segment_calibrate(ir_segment *segment, const ir_calibration *how, ir_
 /* The effort that finds `target` (0.5 to 0.9999) of the k nearest where `code_bits` bits are in RAM;
  * *expected is the recall that was measured for it, below the target where that was never reached.
  * 0, and 0 expected, when nothing was measured. */
-uint32_t ir_effort_for(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k,
-                       float target, float *expected);
+uint32_t ir_effort_for(const ir_effort_curves *curves, uint32_t code_bits, uint32_t k, float target,
+                       float *expected);
 
 /* What a caller's effort has to become where only `code_bits` bits are in RAM, so that the recall
  * measured for it with all bits is kept; the same effort when nothing was measured. */

@@ -21,8 +21,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { BLOCK_VECTORS = 2048, SAMPLE_FLOATS_MAX = 1 << 23, STOP_EVERY = 4096,
-       WRITER_BYTES = 5 << 18 };
+enum {
+    BLOCK_VECTORS = 2048,
+    SAMPLE_FLOATS_MAX = 1 << 23,
+    STOP_EVERY = 4096,
+    WRITER_BYTES = 5 << 18
+};
 
 static uint64_t now_us(void)
 {
@@ -230,8 +234,8 @@ static int32_t build_graph(ir_builder *b, imgret_error *error)
     };
     if (b->spilled) {
         uint64_t held = spilled_bytes(b, false);
-        ir_graph_shards shards = {.spec = &spec, .rows = b->row_spill, .second_of = b->second_of,
-                                  .held_bytes = held};
+        ir_graph_shards shards = {
+            .spec = &spec, .rows = b->row_spill, .second_of = b->second_of, .held_bytes = held};
         if (held < b->spec.memory_bytes_max)
             shards.memory_bytes_max = b->spec.memory_bytes_max - held;
         return ir_graph_build_shards(&b->graph, &shards, error);
@@ -270,10 +274,9 @@ static uint64_t memory_needed(const ir_builder *b)
     uint64_t codes = b->shape.sign_stride + b->shape.rank_stride + 2 * sizeof b->ids[0] + 4;
     uint64_t fixed = SAMPLE_FLOATS_MAX * 4ull + BLOCK_VECTORS * b->header.record_stride +
                      IR_CENTROIDS_MAX * 4ull * b->shape.dimension + (4u << 20);
-    ir_graph_spec graph = {
-        .degree = b->spec.degree, .beam = b->spec.beam, .pool = b->spec.pool};
-    return fixed + count * codes +
-           ir_graph_build_bytes(&graph, count, b->shape.dimension) + base_bytes(b);
+    ir_graph_spec graph = {.degree = b->spec.degree, .beam = b->spec.beam, .pool = b->spec.pool};
+    return fixed + count * codes + ir_graph_build_bytes(&graph, count, b->shape.dimension) +
+           base_bytes(b);
 }
 
 /* Decides whether all fits into memory, and else how large the sample and the blocks may be. */
@@ -289,9 +292,11 @@ static int32_t plan_memory(ir_builder *b, ir_segment_report *report, imgret_erro
     uint64_t each = block_bytes(b), held = spilled_bytes(b, true);
     uint64_t least = held + 64 * each + 1024ull * b->shape.dimension * 4;
     if (limit < least)
-        return ir_fail(error, IMGRET_LIMIT, "indexing %llu vectors takes at least %llu bytes of "
-                       "memory, the limit is %llu", (unsigned long long)count,
-                       (unsigned long long)least, (unsigned long long)limit);
+        return ir_fail(error, IMGRET_LIMIT,
+                       "indexing %llu vectors takes at least %llu bytes of "
+                       "memory, the limit is %llu",
+                       (unsigned long long)count, (unsigned long long)least,
+                       (unsigned long long)limit);
     uint64_t blocks = (limit - held) / each, floats = (limit - held) / sizeof(float);
     if (blocks < b->block_vectors)
         b->block_vectors = (uint32_t)blocks;
@@ -345,7 +350,8 @@ static int32_t run(ir_builder *b, const char *path, ir_segment_next_fn next, voi
         return status;
     b->takes_over = !b->spilled && can_take_over(b);
     report->taken_count = b->takes_over ? b->merge.taken_count : 0;
-    status = b->takes_over ? ir_builder_take_centroids(b, error) : ir_builder_find_centroids(b, error);
+    status = b->takes_over ? ir_builder_take_centroids(b, error)
+                           : ir_builder_find_centroids(b, error);
     if (!status)
         status = ir_builder_write_first(b, error);
     ir_free(b->ids);

@@ -26,15 +26,15 @@ typedef struct ir_builder {
     float *centroid_squares;
     uint8_t *signs, *ranks; /* of all vectors, or of the block where `spilled` */
     uint32_t *group_of;
-    bool spilled;           /* memory is short: codes and rows go to files block by block */
-    uint8_t *second_of;     /* where spilled: the second nearest centroid */
+    bool spilled;       /* memory is short: codes and rows go to files block by block */
+    uint8_t *second_of; /* where spilled: the second nearest centroid */
     ir_spill *rank_spill, *row_spill;
     uint32_t sample_floats_max, block_vectors;
     ir_graph_rows rows;
     ir_graph graph;
     ir_segment_merge merge; /* used with spec.base */
     bool takes_over;        /* codes and graph of spec.base */
-    uint8_t *block; /* stored vectors being coded */
+    uint8_t *block;         /* stored vectors being coded */
     uint32_t block_first, block_count;
 } ir_builder;
 

@@ -24,8 +24,8 @@ static int32_t take_sample(ir_builder *b, float **out, uint32_t *out_count, imgr
     double squares = 0;
     for (uint32_t i = 0; i < taken; i++) {
         uint64_t slot = (uint64_t)((unsigned __int128)i * count / taken);
-        int32_t status = ir_page_read_back(b->writer, ir_builder_record_offset(&b->header, slot), stored,
-                                           ir_space_stored_bytes(&b->space), error);
+        int32_t status = ir_page_read_back(b->writer, ir_builder_record_offset(&b->header, slot),
+                                           stored, ir_space_stored_bytes(&b->space), error);
         if (status) {
             ir_free(sample);
             return status;
@@ -149,7 +149,8 @@ static void code_part(void *context, uint32_t part)
     uint32_t end = (part + 1) * PART_VECTORS;
     for (uint32_t i = part * PART_VECTORS; i < end && i < b->block_count; i++) {
         uint32_t slot = b->block_first + i;
-        code_vector(b, slot, b->block + (ir_builder_record_offset(&b->header, slot) - first_offset));
+        code_vector(b, slot,
+                    b->block + (ir_builder_record_offset(&b->header, slot) - first_offset));
     }
 }
 
@@ -176,8 +177,7 @@ static int32_t allocate_codes(ir_builder *b, imgret_error *error)
 static int32_t spill_block(ir_builder *b, imgret_error *error)
 {
     size_t count = b->block_count;
-    int32_t status =
-        ir_page_write(b->writer, b->signs, count * b->shape.sign_stride, error);
+    int32_t status = ir_page_write(b->writer, b->signs, count * b->shape.sign_stride, error);
     if (!status)
         status = ir_spill_write(b->rank_spill, b->ranks, count * b->shape.rank_stride, error);
     if (!status)

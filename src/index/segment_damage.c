@@ -28,7 +28,7 @@ int32_t ir_segment_open_damaged(ir_segment **out, const char *path, const char *
 
 int32_t ir_segment_refuse_damaged(const ir_segment *segment, imgret_error *error)
 {
-    return segment->damage ? ir_fail(error, IMGRET_CORRUPT, "%s (imgret_repair makes it anew)",
-                                     segment->damage)
-                           : IMGRET_OK;
+    return segment->damage
+               ? ir_fail(error, IMGRET_CORRUPT, "%s (imgret_repair makes it anew)", segment->damage)
+               : IMGRET_OK;
 }

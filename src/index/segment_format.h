@@ -51,7 +51,7 @@ typedef struct ir_segment_header {
     uint32_t centroid_count;
     uint32_t entry_count;
     uint32_t id_bits;
-    int64_t id_base; /* id of slot s = id_base + s + the s-th number of IR_SECTION_IDS */
+    int64_t id_base;           /* id of slot s = id_base + s + the s-th number of IR_SECTION_IDS */
     uint64_t record_stride;    /* bytes from one vector to the next */
     uint32_t records_per_page; /* 0: records cross pages; else none does */
     float unit;                /* codes are of vectors divided by this */

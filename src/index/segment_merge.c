@@ -12,8 +12,11 @@ enum { ASK = 2 };
 int32_t ir_segment_merge_start(ir_segment_merge *out, const ir_segment_spec *spec,
                                ir_segment_next_fn next, void *next_context, imgret_error *error)
 {
-    *out = (ir_segment_merge){.spec = spec, .next = next, .next_context = next_context,
-                              .base_state = ASK, .next_state = ASK};
+    *out = (ir_segment_merge){.spec = spec,
+                              .next = next,
+                              .next_context = next_context,
+                              .base_state = ASK,
+                              .next_state = ASK};
     uint64_t count = spec->base->header.vector_count;
     out->slot_of = ir_malloc_array(count, sizeof out->slot_of[0]);
     if (!out->slot_of)
@@ -35,8 +38,8 @@ static int32_t ask_base(ir_segment_merge *merge, imgret_error *error)
 {
     const ir_segment_spec *spec = merge->spec;
     while (merge->base_state == ASK) {
-        int32_t status =
-            ir_segment_scan_next(merge->scan, &merge->base_id, &merge->base_stored, error);
+        int32_t status = ir_segment_scan_next(merge->scan, &merge->base_id, &merge->base_stored,
+                                              error);
         if (status < 0)
             return status;
         merge->base_slot += status > 0;
@@ -85,8 +88,7 @@ int32_t ir_segment_merge_next(void *context, int64_t *id, const void **stored, i
         return status;
     if (merge->count == IR_SLOTS_MAX)
         return ir_fail(error, IMGRET_LIMIT, "a segment takes %u vectors", IR_SLOTS_MAX);
-    bool from_base =
-        merge->base_state && (!merge->next_state || merge->base_id <= merge->next_id);
+    bool from_base = merge->base_state && (!merge->next_state || merge->base_id <= merge->next_id);
     *id = from_base ? merge->base_id : merge->next_id;
     *stored = from_base ? merge->base_stored : merge->next_stored;
     *(from_base ? &merge->base_state : &merge->next_state) = ASK;
@@ -101,10 +103,11 @@ static uint32_t lead_on(const ir_segment_merge *merge, uint32_t old, uint32_t no
         return merge->slot_of[old];
     uint32_t neighbors[128];
     bool damaged = false;
-    uint32_t count =
-        ir_segment_neighbors(base, ir_segment_row(base, old), old, neighbors, &damaged);
+    uint32_t count = ir_segment_neighbors(base, ir_segment_row(base, old), old, neighbors,
+                                          &damaged);
     for (uint32_t i = 0; i < count; i++)
-        if (merge->slot_of[neighbors[i]] != IR_MERGE_NONE && merge->slot_of[neighbors[i]] != not_this)
+        if (merge->slot_of[neighbors[i]] != IR_MERGE_NONE &&
+            merge->slot_of[neighbors[i]] != not_this)
             return merge->slot_of[neighbors[i]];
     return not_this;
 }

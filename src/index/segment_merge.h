@@ -15,9 +15,9 @@ typedef struct ir_segment_merge {
     int32_t base_state, next_state; /* 1: one waits, 0: no more, ASK: not known */
     int64_t base_id, next_id;
     const void *base_stored, *next_stored;
-    uint32_t base_slot;  /* of the one after that which waits */
-    uint32_t *slot_of;   /* of each vector of base: its new slot, or IR_MERGE_NONE */
-    uint32_t *base_of;   /* of each new slot: that in base, or IR_MERGE_NONE */
+    uint32_t base_slot; /* of the one after that which waits */
+    uint32_t *slot_of;  /* of each vector of base: its new slot, or IR_MERGE_NONE */
+    uint32_t *base_of;  /* of each new slot: that in base, or IR_MERGE_NONE */
     uint32_t room;
     uint32_t count;       /* of vectors given */
     uint32_t taken_count; /* of those, from base */

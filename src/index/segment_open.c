@@ -29,8 +29,8 @@ static int32_t read_pages(const ir_segment *segment, uint64_t first, uint64_t co
         if (got < 0)
             return ir_fail_errno(error, errno, "read", segment->path);
         if (got == 0 || got % IR_PAGE_BYTES != 0)
-            return ir_fail(error, IMGRET_IO, "%s: page %llu: the read stopped short",
-                           segment->path, (unsigned long long)(first + done / IR_PAGE_BYTES));
+            return ir_fail(error, IMGRET_IO, "%s: page %llu: the read stopped short", segment->path,
+                           (unsigned long long)(first + done / IR_PAGE_BYTES));
         done += (size_t)got;
     }
     return IMGRET_OK;
@@ -76,8 +76,7 @@ static bool lengths_agree(const ir_segment_header *header)
     uint64_t ids = header->id_bits ? (count * header->id_bits + 7) / 8 + 8 : 0;
     uint64_t rows = ir_graph_rows_per_page(header);
     const ir_segment_section *sections = header->sections;
-    return sections[IR_SECTION_VECTORS].bytes == vectors &&
-           sections[IR_SECTION_IDS].bytes == ids &&
+    return sections[IR_SECTION_VECTORS].bytes == vectors && sections[IR_SECTION_IDS].bytes == ids &&
            sections[IR_SECTION_MEAN].bytes == header->dimension * 4ull &&
            sections[IR_SECTION_CENTROIDS].bytes == header->centroid_count * n * 4 &&
            sections[IR_SECTION_SIGNS].bytes == count * shape.sign_stride &&
@@ -91,8 +90,8 @@ static bool lengths_agree(const ir_segment_header *header)
 static bool fields_make_sense(const ir_segment_header *h)
 {
     return h->dimension >= IR_DIMENSION_MIN && h->dimension <= IR_DIMENSION_MAX &&
-           h->code_dimension == (h->dimension + 7) / 8 * 8 &&
-           h->metric >= IMGRET_METRIC_COSINE && h->metric <= IMGRET_METRIC_L2 &&
+           h->code_dimension == (h->dimension + 7) / 8 * 8 && h->metric >= IMGRET_METRIC_COSINE &&
+           h->metric <= IMGRET_METRIC_L2 &&
            (h->vector_type == IMGRET_VECTOR_F16 || h->vector_type == IMGRET_VECTOR_F32) &&
            h->code_bits >= 1 && h->code_bits <= IR_CODE_BITS_MAX && h->degree >= 4 &&
            h->degree <= 128 && h->vector_count <= IR_BEAM_SLOT &&
@@ -134,19 +133,21 @@ static int32_t read_header(ir_segment *segment, imgret_error *error)
         return damaged(segment, "this is no segment file", error);
     if (header->endian != IR_SEGMENT_ENDIAN)
         return damaged(segment, "written with another byte order", error);
-    bool sound = padded &&
-                 header->header_hash ==
-                     ir_hash64(header, offsetof(ir_segment_header, header_hash), 0);
+    bool sound = padded && header->header_hash ==
+                               ir_hash64(header, offsetof(ir_segment_header, header_hash), 0);
     if (header->version > IR_SEGMENT_VERSION && sound) /* else it is the number that is damaged */
-        return ir_fail(error, IMGRET_VERSION_TOO_NEW, "%s: format version %u, this library reads "
-                       "up to %u", segment->path, header->version, IR_SEGMENT_VERSION);
+        return ir_fail(error, IMGRET_VERSION_TOO_NEW,
+                       "%s: format version %u, this library reads "
+                       "up to %u",
+                       segment->path, header->version, IR_SEGMENT_VERSION);
     if (!sound)
         return damaged(segment, "the header is damaged", error);
     if (header->page_count != (uint64_t)info.st_size / IR_PAGE_BYTES ||
         info.st_size % IR_PAGE_BYTES != 0)
-        return ir_fail(error, IMGRET_CORRUPT, "%s: page 0: %llu pages of %u bytes are announced, "
-                       "the file has %lld bytes", segment->path,
-                       (unsigned long long)header->page_count, IR_PAGE_BYTES,
+        return ir_fail(error, IMGRET_CORRUPT,
+                       "%s: page 0: %llu pages of %u bytes are announced, "
+                       "the file has %lld bytes",
+                       segment->path, (unsigned long long)header->page_count, IR_PAGE_BYTES,
                        (long long)info.st_size);
     if (!fields_make_sense(header) || !sections_fit(header) || !lengths_agree(header))
         return damaged(segment, "the header contradicts itself", error);
@@ -254,9 +255,10 @@ static int32_t plan_ram(ir_segment *segment, uint32_t *bits, imgret_error *error
     if (!budget)
         return IMGRET_OK;
     if (budget < least)
-        return ir_fail(error, IMGRET_LIMIT, "%s: %llu bytes of RAM are allowed, at least %llu are "
-                       "needed", segment->path, (unsigned long long)budget,
-                       (unsigned long long)least);
+        return ir_fail(error, IMGRET_LIMIT,
+                       "%s: %llu bytes of RAM are allowed, at least %llu are "
+                       "needed",
+                       segment->path, (unsigned long long)budget, (unsigned long long)least);
     if (budget < whole) {
         uint64_t pages = (budget - least) / IR_PAGE_BYTES;
         if (pages < segment->graph_ram_pages)
@@ -446,8 +448,8 @@ void ir_segment_get_info(const ir_segment *segment, ir_segment_info *out)
         .sign_bytes = sections[IR_SECTION_SIGNS].bytes,
         .rank_bytes = header->vector_count * segment->shape.rank_stride,
         .graph_bytes = segment->graph_ram_pages * IR_PAGE_BYTES,
-        .graph_bytes_on_disk =
-            sections[IR_SECTION_GRAPH].bytes - segment->graph_ram_pages * IR_PAGE_BYTES,
+        .graph_bytes_on_disk = sections[IR_SECTION_GRAPH].bytes -
+                               segment->graph_ram_pages * IR_PAGE_BYTES,
         .id_bytes = sections[IR_SECTION_IDS].bytes,
         .check_bytes = segment->check_count * 4,
         .other_bytes = sections[IR_SECTION_MEAN].bytes + sections[IR_SECTION_CENTROIDS].bytes +

@@ -20,10 +20,10 @@ struct ir_page_writer {
     char *temporary;
     int fd;
     bool committed;
-    uint8_t *buffer;     /* BUFFER_PAGES pages */
-    size_t filled;       /* bytes of it */
-    uint64_t flushed;    /* bytes of the file before it */
-    uint32_t *checks;    /* of the flushed pages */
+    uint8_t *buffer;  /* BUFFER_PAGES pages */
+    size_t filled;    /* bytes of it */
+    uint64_t flushed; /* bytes of the file before it */
+    uint32_t *checks; /* of the flushed pages */
     uint64_t check_room;
 };
 
@@ -103,8 +103,7 @@ static int32_t flush(ir_page_writer *writer, imgret_error *error)
         writer->check_room = room;
     }
     for (uint64_t i = 0; i < pages; i++)
-        writer->checks[first + i] =
-            ir_page_check(writer->buffer + i * IR_PAGE_BYTES, first + i);
+        writer->checks[first + i] = ir_page_check(writer->buffer + i * IR_PAGE_BYTES, first + i);
     size_t bytes = pages * IR_PAGE_BYTES;
     int32_t status = write_at(writer, writer->buffer, bytes, writer->flushed, error);
     writer->flushed += bytes;

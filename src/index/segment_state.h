@@ -26,7 +26,7 @@ struct ir_segment {
     float *centroids;
     uint8_t *signs;
     uint8_t *ranks; /* NULL: not in RAM */
-    uint8_t *graph;          /* its first pages */
+    uint8_t *graph; /* its first pages */
     uint64_t graph_ram_pages;
     uint32_t graph_stride, graph_rows_per_page;
     uint8_t *ids;

@@ -73,21 +73,20 @@ int32_t ir_builder_write_first(ir_builder *b, imgret_error *error)
 {
     int32_t status = write_ids(b, error);
     if (!status)
-        status = write_section(b, IR_SECTION_MEAN, b->mean,
-                               b->space.dimension * sizeof b->mean[0], error);
-    if (!status)
-        status = write_section(b, IR_SECTION_CENTROIDS, b->centroids,
-                               (size_t)b->header.centroid_count * b->shape.dimension *
-                                   sizeof b->centroids[0],
+        status = write_section(b, IR_SECTION_MEAN, b->mean, b->space.dimension * sizeof b->mean[0],
                                error);
+    if (!status)
+        status = write_section(
+            b, IR_SECTION_CENTROIDS, b->centroids,
+            (size_t)b->header.centroid_count * b->shape.dimension * sizeof b->centroids[0], error);
     return status;
 }
 
 int32_t ir_builder_write_codes(ir_builder *b, imgret_error *error)
 {
     size_t count = b->header.vector_count;
-    int32_t status =
-        write_section(b, IR_SECTION_SIGNS, b->signs, count * b->shape.sign_stride, error);
+    int32_t status = write_section(b, IR_SECTION_SIGNS, b->signs, count * b->shape.sign_stride,
+                                   error);
     if (!status)
         status = write_section(b, IR_SECTION_RANKS, b->ranks, count * b->shape.rank_stride, error);
     return status;

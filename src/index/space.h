@@ -16,8 +16,8 @@
 
 typedef struct ir_space {
     uint32_t dimension, metric, vector_type;
-    const float *mean; /* of what ir_space_load gives; the caller's */
-    float unit;        /* above 0 */
+    const float *mean;     /* of what ir_space_load gives; the caller's */
+    float unit;            /* above 0 */
     ir_rotation *rotation; /* the caller's */
 } ir_space;
 

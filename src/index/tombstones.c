@@ -67,8 +67,7 @@ static page *reach_page(ir_tombstones *tombstones, uint64_t number)
 int32_t ir_tombstones_add(ir_tombstones *tombstones, int64_t id, imgret_error *error)
 {
     if (id < 1 || (uint64_t)id >> (PAGE_BITS + SHELF_BITS + ROOT_BITS) != 0)
-        return ir_fail(error, IMGRET_LIMIT, "id %lld is beyond what can be removed",
-                       (long long)id);
+        return ir_fail(error, IMGRET_LIMIT, "id %lld is beyond what can be removed", (long long)id);
     page *here = reach_page(tombstones, (uint64_t)id >> PAGE_BITS);
     if (!here)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a removed id");
@@ -86,13 +85,13 @@ bool ir_tombstones_has(const ir_tombstones *tombstones, int64_t id)
         return false;
     const shelf *here = atomic_load_explicit(&tombstones->shelves[number >> SHELF_BITS],
                                              memory_order_acquire);
-    const page *found =
-        here ? atomic_load_explicit(&here->pages[number & ((1u << SHELF_BITS) - 1)],
-                                    memory_order_acquire)
-             : NULL;
+    const page *found = here ? atomic_load_explicit(&here->pages[number & ((1u << SHELF_BITS) - 1)],
+                                                    memory_order_acquire)
+                             : NULL;
     uint64_t bit = (uint64_t)id & ((1u << PAGE_BITS) - 1);
-    return found && (atomic_load_explicit(&found->words[bit / 64], memory_order_relaxed) >>
-                     (bit % 64) & 1) != 0;
+    return found &&
+           (atomic_load_explicit(&found->words[bit / 64], memory_order_relaxed) >> (bit % 64) &
+            1) != 0;
 }
 
 uint64_t ir_tombstones_count(const ir_tombstones *tombstones)

@@ -21,8 +21,8 @@ typedef struct ir_io ir_io;
 typedef struct ir_io_read {
     uint64_t offset; /* in the file */
     uint32_t bytes;
-    uint32_t tag;    /* handed back with the completion */
-    void *buffer;    /* inside the registered memory */
+    uint32_t tag; /* handed back with the completion */
+    void *buffer; /* inside the registered memory */
 } ir_io_read;
 
 typedef struct ir_io_done {
@@ -34,10 +34,10 @@ typedef struct ir_io_done {
 typedef int32_t (*ir_io_fault_fn)(void *context, const ir_io_read *read, int32_t result);
 
 typedef struct ir_io_options {
-    uint32_t kind;       /* IR_IO_* */
-    uint32_t depth;      /* reads in flight at most, 1 to 1,024 */
-    int fd;              /* stays the caller's, who closes it after ir_io_free */
-    void *memory;        /* holds every read's buffer; aligned to IR_IO_BLOCK_BYTES */
+    uint32_t kind;  /* IR_IO_* */
+    uint32_t depth; /* reads in flight at most, 1 to 1,024 */
+    int fd;         /* stays the caller's, who closes it after ir_io_free */
+    void *memory;   /* holds every read's buffer; aligned to IR_IO_BLOCK_BYTES */
     size_t memory_bytes;
     ir_io_fault_fn fault; /* with IR_IO_FAULTY */
     void *fault_context;

@@ -61,8 +61,7 @@ static void sign_keys(const ir_code_terms *terms, const uint64_t *tails, const i
             _mm256_loadu_si256((const __m256i *)(const void *)(sums + i)));
         product = _mm256_add_ps(_mm256_mul_ps(product, _mm256_set1_ps(terms->scale)),
                                 _mm256_set1_ps(terms->shift));
-        __m256 key = _mm256_add_ps(_mm256_add_ps(base, to_centroid),
-                                   _mm256_mul_ps(slope, product));
+        __m256 key = _mm256_add_ps(_mm256_add_ps(base, to_centroid), _mm256_mul_ps(slope, product));
         _mm256_storeu_ps(keys + i, key);
         if (!errors)
             continue;
@@ -167,8 +166,8 @@ static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, i
         for (; j + 16 <= n; j += 16) {
             __m128i left = _mm_loadu_si128((const __m128i *)(const void *)(row + j));
             __m128i right = _mm_loadu_si128((const __m128i *)(const void *)(bytes + j));
-            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(left),
-                                                          _mm256_cvtepi8_epi16(right)));
+            sum = _mm256_add_epi32(
+                sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(left), _mm256_cvtepi8_epi16(right)));
         }
         int32_t total = sum_lanes(sum);
         for (; j < n; j++)
@@ -298,8 +297,8 @@ static float planes_from_floats(const float *values, size_t n, float inverse_ste
         squares = _mm256_add_epi32(squares, _mm256_mullo_epi32(number, number));
         for (int plane = 0; plane < 4; plane++) {
             __m256i top = _mm256_slli_epi32(number, 31 - plane);
-            planes[(size_t)plane * plane_stride + k / 8] =
-                (uint8_t)_mm256_movemask_ps(_mm256_castsi256_ps(top));
+            planes[(size_t)plane * plane_stride + k / 8] = (uint8_t)_mm256_movemask_ps(
+                _mm256_castsi256_ps(top));
         }
     }
     sums[0] = sum_lanes(sum);
@@ -311,8 +310,8 @@ static void multiply(float *values, const float *factors, size_t n)
 {
     size_t k = 0;
     for (; k + 8 <= n; k += 8)
-        _mm256_storeu_ps(values + k, _mm256_mul_ps(_mm256_loadu_ps(values + k),
-                                                   _mm256_loadu_ps(factors + k)));
+        _mm256_storeu_ps(values + k,
+                         _mm256_mul_ps(_mm256_loadu_ps(values + k), _mm256_loadu_ps(factors + k)));
     for (; k < n; k++)
         values[k] *= factors[k];
 }

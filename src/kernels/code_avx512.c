@@ -30,8 +30,7 @@ static inline __mmask64 first_bytes(size_t count)
 
 static inline __m512i load_bytes(const uint8_t *from, size_t left)
 {
-    return left >= 64 ? _mm512_loadu_si512(from)
-                      : _mm512_maskz_loadu_epi8(first_bytes(left), from);
+    return left >= 64 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi8(first_bytes(left), from);
 }
 
 /* The four sums of four registers' 16 numbers. */
@@ -40,8 +39,7 @@ static inline __m128i sum_four(__m512i a, __m512i b, __m512i c, __m512i d)
     __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
     __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
     __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-    __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all),
-                                    _mm512_extracti64x4_epi64(all, 1));
+    __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
     return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
@@ -49,9 +47,9 @@ enum { TOGETHER = 4 }; /* rows that share each load of the query, and their last
 
 /* -O2 leaves these short loops rolled, and the sums then live in memory instead of registers. */
 #if defined(__clang__)
-#define UNROLL _Pragma("unroll")
+#define UNROLL_FOR _Pragma("unroll") for
 #else
-#define UNROLL _Pragma("GCC unroll 4")
+#define UNROLL_FOR _Pragma("GCC unroll 4") for
 #endif
 
 /* Row by row 16 numbers whose sum is the product with the query. */
@@ -60,21 +58,21 @@ static inline void count_bits(const ir_code_operand *query, const uint8_t *const
 {
     size_t bytes = query->dimension / 8, step = query->plane_stride;
     __m512i sums[TOGETHER][4];
-    UNROLL for (int r = 0; r < TOGETHER; r++)
-        UNROLL for (int p = 0; p < 4; p++)
+    UNROLL_FOR (int r = 0; r < TOGETHER; r++)
+        UNROLL_FOR (int p = 0; p < 4; p++)
             sums[r][p] = _mm512_setzero_si512();
     for (size_t at = 0; at < bytes; at += 64) {
         __m512i bits[TOGETHER];
-        UNROLL for (int r = 0; r < TOGETHER; r++)
+        UNROLL_FOR (int r = 0; r < TOGETHER; r++)
             bits[r] = load_bytes(rows[r] + at, bytes - at);
-        UNROLL for (int p = 0; p < 4; p++) {
+        UNROLL_FOR (int p = 0; p < 4; p++) {
             __m512i plane = _mm512_loadu_si512(query->planes + (size_t)p * step + at);
-            UNROLL for (int r = 0; r < TOGETHER; r++)
+            UNROLL_FOR (int r = 0; r < TOGETHER; r++)
                 sums[r][p] = _mm512_add_epi32(
                     sums[r][p], _mm512_popcnt_epi32(_mm512_and_si512(bits[r], plane)));
         }
     }
-    UNROLL for (int r = 0; r < TOGETHER; r++) { /* s0 + 2 (s1 + 2 (s2 - 2 s3)) */
+    UNROLL_FOR (int r = 0; r < TOGETHER; r++) { /* s0 + 2 (s1 + 2 (s2 - 2 s3)) */
         __m512i sum = _mm512_sub_epi32(sums[r][2], _mm512_add_epi32(sums[r][3], sums[r][3]));
         sum = _mm512_add_epi32(sums[r][1], _mm512_add_epi32(sum, sum));
         out[r] = _mm512_add_epi32(sums[r][0], _mm512_add_epi32(sum, sum));
@@ -91,15 +89,15 @@ static void bits_dot(const ir_code_operand *query, const ir_code_rows *rows, int
     for (uint32_t i = 0; i < rows->count; i += TOGETHER) {
         const uint8_t *four[TOGETHER];
         uint32_t left = rows->count - i;
-        UNROLL for (uint32_t r = 0; r < TOGETHER; r++) { /* the last is repeated where there are fewer */
+        UNROLL_FOR (uint32_t r = 0; r < TOGETHER;
+                    r++) { /* the last is repeated where there are fewer */
             prefetch_row(rows, i + ahead + r, bytes);
             four[r] = ir_code_row(rows, r < left ? i + r : rows->count - 1);
         }
         __m512i counts[TOGETHER];
         count_bits(query, four, counts);
         __mmask8 lanes = (__mmask8)(left < TOGETHER ? (1u << left) - 1 : (1u << TOGETHER) - 1);
-        _mm_mask_storeu_epi32(out + i, lanes,
-                              sum_four(counts[0], counts[1], counts[2], counts[3]));
+        _mm_mask_storeu_epi32(out + i, lanes, sum_four(counts[0], counts[1], counts[2], counts[3]));
     }
 }
 
@@ -127,8 +125,7 @@ static void sign_keys(const ir_code_terms *terms, const uint64_t *tails, const i
         __m512 product = _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(lanes, sums + i));
         product = _mm512_add_ps(_mm512_mul_ps(product, _mm512_set1_ps(terms->scale)),
                                 _mm512_set1_ps(terms->shift));
-        __m512 key = _mm512_add_ps(_mm512_add_ps(base, to_centroid),
-                                   _mm512_mul_ps(slope, product));
+        __m512 key = _mm512_add_ps(_mm512_add_ps(base, to_centroid), _mm512_mul_ps(slope, product));
         _mm512_mask_storeu_ps(keys + i, lanes, key);
         if (!errors)
             continue;
@@ -321,8 +318,8 @@ static float bytes_from_floats(const float *values, size_t n, uint8_t *out, int3
 {
     __m512 most = _mm512_setzero_ps();
     for (size_t k = 0; k < n; k += 16)
-        most = _mm512_max_ps(
-            most, _mm512_abs_ps(_mm512_maskz_loadu_ps(first_lanes(n - k), values + k)));
+        most = _mm512_max_ps(most,
+                             _mm512_abs_ps(_mm512_maskz_loadu_ps(first_lanes(n - k), values + k)));
     float largest = _mm512_reduce_max_ps(most);
     __m512 scale = _mm512_set1_ps(largest > 1e-36f ? 127.0f / largest : 0);
     __m512i sum = _mm512_setzero_si512(), squares = sum;
@@ -387,8 +384,7 @@ static void mix_halves(float *values, size_t n, float scale)
         __m512 a = _mm512_maskz_loadu_ps(lanes, values + k);
         __m512 b = _mm512_maskz_loadu_ps(lanes, values + k + n / 2);
         _mm512_mask_storeu_ps(values + k, lanes, _mm512_mul_ps(_mm512_add_ps(a, b), both));
-        _mm512_mask_storeu_ps(values + k + n / 2, lanes,
-                              _mm512_mul_ps(_mm512_sub_ps(a, b), both));
+        _mm512_mask_storeu_ps(values + k + n / 2, lanes, _mm512_mul_ps(_mm512_sub_ps(a, b), both));
     }
 }
 

@@ -60,8 +60,7 @@ typedef struct ir_code_kernels {
 
     /* out[i * right->count + j] = sum of left[k] * (right[k] - 128) over n, for row i of `left` and
      * row j of `right`, both of unsigned bytes: many distances at once, each byte loaded seldom. */
-    void (*bytes_gram)(const ir_code_rows *left, const ir_code_rows *right, size_t n,
-                       int32_t *out);
+    void (*bytes_gram)(const ir_code_rows *left, const ir_code_rows *right, size_t n, int32_t *out);
 
     /* Levels of a grid of `bits` bits: level = values[k] * inverse_step + 2^(bits - 1), cut to the
      * grid, stands for v = level + 1/2 - 2^(bits - 1). Writes n levels (NULL: none) and the sums

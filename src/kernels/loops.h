@@ -22,9 +22,9 @@
 
 /* -O2 leaves these short loops rolled, and the sums then live in memory instead of registers. */
 #if defined(__clang__)
-#define UNROLL _Pragma("unroll")
+#define UNROLL_FOR _Pragma("unroll") for
 #else
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL_FOR _Pragma("GCC unroll 8") for
 #endif
 
 /* Measured with bench/micro/scan's sizes on Sapphire Rapids: side by side, four rows hide the latency of
@@ -65,9 +65,9 @@ INLINED void compare_step(vec sums[][SUMS], const float *query, const char *rows
                           size_t height, size_t at, bool half, bool l2)
 {
     const size_t element_bytes = half ? sizeof(uint16_t) : sizeof(float);
-    UNROLL for (size_t s = 0; s < SUMS; s++) {
+    UNROLL_FOR (size_t s = 0; s < SUMS; s++) {
         vec part = vec_load(query + at + s * LANES);
-        UNROLL for (size_t r = 0; r < height; r++) {
+        UNROLL_FOR (size_t r = 0; r < height; r++) {
             const char *row = rows + r * row_bytes;
             if (s * LANES * element_bytes % CACHE_LINE_BYTES == 0)
                 __builtin_prefetch((const void *)((uintptr_t)row + at * element_bytes +
@@ -83,24 +83,24 @@ INLINED void compare_piece(const float *query, const char *rows, size_t row_byte
                            size_t n, double *totals, bool half, bool l2)
 {
     vec sums[ROWS_AT_ONCE][SUMS];
-    UNROLL for (size_t r = 0; r < height; r++)
-        UNROLL for (size_t s = 0; s < SUMS; s++)
+    UNROLL_FOR (size_t r = 0; r < height; r++)
+        UNROLL_FOR (size_t s = 0; s < SUMS; s++)
             sums[r][s] = vec_zero();
     size_t i = 0;
     for (; i + SUMS * LANES <= n; i += SUMS * LANES)
         compare_step(sums, query, rows, row_bytes, height, i, half, l2);
     for (; i + LANES <= n; i += LANES) {
         vec part = vec_load(query + i);
-        UNROLL for (size_t r = 0; r < height; r++)
+        UNROLL_FOR (size_t r = 0; r < height; r++)
             sums[r][0] = accumulate(sums[r][0], part, row_load(rows + r * row_bytes, i, half), l2);
     }
     if (i < n) {
         vec part = vec_load_part(query + i, n - i);
-        UNROLL for (size_t r = 0; r < height; r++)
+        UNROLL_FOR (size_t r = 0; r < height; r++)
             sums[r][1] = accumulate(sums[r][1], part,
                                     row_load_part(rows + r * row_bytes, i, n - i, half), l2);
     }
-    UNROLL for (size_t r = 0; r < height; r++)
+    UNROLL_FOR (size_t r = 0; r < height; r++)
         totals[r] += (double)vec_sum(vec_add(sums[r][0], sums[r][1]));
 }
 
@@ -112,7 +112,7 @@ INLINED void compare_block(const float *query, const char *rows, size_t row_byte
     for (size_t at = 0; at < n; at += PIECE)
         compare_piece(query + at, rows + at * element_bytes, row_bytes, height,
                       n - at < PIECE ? n - at : PIECE, totals, half, l2);
-    UNROLL for (size_t r = 0; r < height; r++)
+    UNROLL_FOR (size_t r = 0; r < height; r++)
         out[r] = (float)totals[r];
 }
 
@@ -190,12 +190,12 @@ static void f32_from_f16(float *out, const uint16_t *in, size_t n)
     }
 }
 
-#define FAMILY_TABLE(family_name)                                                              \
-    {                                                                                          \
-        .name = family_name, .dot_f32 = dot_f32, .l2sq_f32 = l2sq_f32,                         \
-        .dot_rows_f16 = dot_rows_f16, .l2sq_rows_f16 = l2sq_rows_f16,                          \
-        .dot_rows_f32 = dot_rows_f32, .l2sq_rows_f32 = l2sq_rows_f32,                          \
-        .f16_from_f32 = f16_from_f32, .f32_from_f16 = f32_from_f16,                            \
+#define FAMILY_TABLE(family_name)                                      \
+    {                                                                  \
+        .name = family_name, .dot_f32 = dot_f32, .l2sq_f32 = l2sq_f32, \
+        .dot_rows_f16 = dot_rows_f16, .l2sq_rows_f16 = l2sq_rows_f16,  \
+        .dot_rows_f32 = dot_rows_f32, .l2sq_rows_f32 = l2sq_rows_f32,  \
+        .f16_from_f32 = f16_from_f32, .f32_from_f16 = f32_from_f16,    \
     }
 
 #endif

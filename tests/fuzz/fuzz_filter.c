@@ -31,8 +31,8 @@ static void make_database(void)
                               .kind = IMGRET_INPUT_VECTOR,
                               .vector = vector,
                               .dimension = DIMENSION};
-        imgret_add_options add = {
-            .size = sizeof add, .metadata = i % 2 ? "{\"a\": [1, {\"b\": \"c\"}]}" : NULL};
+        imgret_add_options add = {.size = sizeof add,
+                                  .metadata = i % 2 ? "{\"a\": [1, {\"b\": \"c\"}]}" : NULL};
         if (imgret_add(db, &input, &add, NULL, NULL) != IMGRET_OK)
             abort();
     }

@@ -62,8 +62,8 @@ static void ask_box(const uint8_t *data)
                                     .box = &box,
                                     .search = data[18] % 4};
     if (data[16] & 2) { /* by id, where a region may be asked for and a box may not */
-        input = (imgret_input){.size = sizeof input, .kind = IMGRET_INPUT_ID,
-                               .id = 1 + data[19] % 4};
+        input = (imgret_input){
+            .size = sizeof input, .kind = IMGRET_INPUT_ID, .id = 1 + data[19] % 4};
         options.region = words[0];
         options.box = data[16] & 4 ? &box : NULL;
     }

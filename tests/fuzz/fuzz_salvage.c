@@ -53,7 +53,8 @@ static void make_valid(void)
     for (uint32_t i = 0; i < IMAGES; i++) {
         float vector[DIMENSION] = {(float)i, 1};
         snprintf(text, sizeof text, "/a/picture/of/some/name/%u.jpeg", i);
-        snprintf(metadata, sizeof metadata, "{\"number\":%u,\"text\":\"%0*d\"}", i, (int)i % 30 + 1, 0);
+        snprintf(metadata, sizeof metadata, "{\"number\":%u,\"text\":\"%0*d\"}", i, (int)i % 30 + 1,
+                 0);
         const imgret_input input = {.size = sizeof input,
                                     .kind = IMGRET_INPUT_VECTOR,
                                     .vector = vector,
@@ -96,7 +97,8 @@ static void salvage_it(void)
     imgret *db = open_it(IMGRET_OPEN_EXISTING);
     if (!db && report.salvaged)
         abort();
-    if (db && (imgret_check(db, count_problem, &problems, NULL, NULL) != IMGRET_OK || problems > 0) &&
+    if (db &&
+        (imgret_check(db, count_problem, &problems, NULL, NULL) != IMGRET_OK || problems > 0) &&
         report.salvaged)
         abort();
     imgret_close(db);

@@ -49,8 +49,11 @@ static void make_valid(void)
     uint32_t next = 0;
     if (fd < 0 || ir_pool_create(&pool, 1, NULL))
         abort();
-    ir_segment_spec spec = {.dimension = DIMENSION, .metric = IMGRET_METRIC_L2,
-                            .vector_type = IMGRET_VECTOR_F32, .degree = 8, .pool = pool};
+    ir_segment_spec spec = {.dimension = DIMENSION,
+                            .metric = IMGRET_METRIC_L2,
+                            .vector_type = IMGRET_VECTOR_F32,
+                            .degree = 8,
+                            .pool = pool};
     if (ir_segment_build(path, &spec, next_vector, &next, NULL, NULL))
         abort();
     FILE *made = fopen(path, "rb");

@@ -65,8 +65,10 @@ static void make_database(void)
         abort();
     for (int i = 0; i < COUNT; i++) {
         const float vector[DIMENSION] = {1, (float)i, (float)(i * i), -1};
-        imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_VECTOR,
-                              .vector = vector, .dimension = DIMENSION};
+        imgret_input input = {.size = sizeof input,
+                              .kind = IMGRET_INPUT_VECTOR,
+                              .vector = vector,
+                              .dimension = DIMENSION};
         imgret_add_options add = {.size = sizeof add, .uri = uris[i]};
         if (imgret_add(db, &input, &add, NULL, NULL) != IMGRET_OK)
             abort();

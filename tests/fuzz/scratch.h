@@ -38,8 +38,7 @@ static inline void scratch_make(void (*close_database)(void))
 }
 
 /* The same with a database in it; what the options lack is the library's choice. */
-static inline imgret *scratch_open(const imgret_open_options *options,
-                                   void (*close_database)(void))
+static inline imgret *scratch_open(const imgret_open_options *options, void (*close_database)(void))
 {
     char path[96];
     imgret *db = NULL;

@@ -58,8 +58,7 @@ static int32_t describe(const imgret_backend_model *model, imgret_backend_info *
     out->stride_count = strcmp(act, "strides") == 0 ? 9 : 2;
     out->strides[0] = SMALL;
     out->strides[1] = strcmp(act, "stride") == 0 ? 0 : LARGE;
-    out->letterbox_place = strcmp(act, "centre") == 0 ? IMGRET_PLACE_CENTRE
-                                                      : IMGRET_PLACE_TOP_LEFT;
+    out->letterbox_place = strcmp(act, "centre") == 0 ? IMGRET_PLACE_CENTRE : IMGRET_PLACE_TOP_LEFT;
     out->pad_rgb = 0x727272;
     out->class_names = strcmp(act, "nameless") == 0 ? NULL : "red\ngreen\nblue\n";
     return IMGRET_OK;

@@ -97,8 +97,8 @@ static inline bool compare_sign_keys(const ir_code_kernels *family, uint64_t see
         if (i % 8 != 0) { /* as they are: a base near 1, a slope near -0.1 */
             float base = (float)ir_random_unit(&seed);
             memcpy(&tails[i], &base, sizeof base);
-            tails[i] = (tails[i] & ~(0xFFFFull << 32)) |
-                       (0xAE00ull + ir_random_below(&seed, 0x400)) << 32;
+            tails[i] = (tails[i] & ~(0xFFFFull << 32)) | (0xAE00ull + ir_random_below(&seed, 0x400))
+                                                             << 32;
         }
         sums[i] = (int32_t)ir_random_below(&seed, 20000) - 10000;
     }
@@ -188,14 +188,14 @@ static inline bool compare_encoding(const ir_code_kernels *family, uint32_t n)
         family->grid(values, other, n, inverse, bits, found, found_sums);
         same = same && memcmp(expected, found, n) == 0;
         for (int i = 0; i < 3; i++)
-            same = same && fabsf(expected_sums[i] - found_sums[i]) <=
-                        1e-5f * (expected_sums[1] + (float)n);
+            same = same &&
+                   fabsf(expected_sums[i] - found_sums[i]) <= 1e-5f * (expected_sums[1] + (float)n);
         family->grid(values, NULL, n, inverse, bits, NULL, found_sums);
         same = same && found_sums[2] == 0;
     }
     int32_t expected_bytes[2], found_bytes[2];
     same = same && scalar->bytes_from_floats(values, n, expected, expected_bytes) ==
-                family->bytes_from_floats(values, n, found, found_bytes);
+                       family->bytes_from_floats(values, n, found, found_bytes);
     same = same && memcmp(expected, found, n) == 0;
     same = same && memcmp(expected_bytes, found_bytes, sizeof found_bytes) == 0;
     same = same && compare_planes(family, values, n) && compare_rotation(family, values, other, n);

@@ -29,8 +29,8 @@ typedef struct file_bytes {
     uint8_t data[1 << 16];
 } file_bytes;
 
-static const uint8_t scene_colours[6][3] = {{200, 30, 40}, {40, 180, 60}, {30, 60, 200},
-                                            {240, 230, 90}, {20, 20, 20}, {230, 230, 230}};
+static const uint8_t scene_colours[6][3] = {{200, 30, 40},  {40, 180, 60}, {30, 60, 200},
+                                            {240, 230, 90}, {20, 20, 20},  {230, 230, 230}};
 
 static const uint8_t *scene_colour(int x, int y)
 {
@@ -133,8 +133,7 @@ static void make_webp(file_bytes *file)
     uint8_t rgb[SCENE_BYTES], *encoded;
     draw_scene(rgb);
     file->count = 0;
-    size_t count =
-        WebPEncodeLosslessRGB(rgb, SCENE_WIDTH, SCENE_HEIGHT, 3 * SCENE_WIDTH, &encoded);
+    size_t count = WebPEncodeLosslessRGB(rgb, SCENE_WIDTH, SCENE_HEIGHT, 3 * SCENE_WIDTH, &encoded);
     put(file, encoded, count);
     WebPFree(encoded);
 }
@@ -230,8 +229,8 @@ static void make_gif(file_bytes *file)
 
 static void put_tga_head(file_bytes *file, uint8_t kind, uint8_t bits, uint8_t descriptor)
 {
-    uint8_t head[18] = {[2] = kind, [12] = SCENE_WIDTH, [14] = SCENE_HEIGHT, [16] = bits,
-                        [17] = descriptor};
+    uint8_t head[18] = {
+        [2] = kind, [12] = SCENE_WIDTH, [14] = SCENE_HEIGHT, [16] = bits, [17] = descriptor};
     file->count = 0;
     put(file, head, sizeof head);
 }
@@ -325,7 +324,8 @@ static void make_hdr(file_bytes *file)
 /* A TIFF structure that holds the orientation alone. */
 static size_t make_exif(uint8_t out[26], uint32_t orientation, bool big_endian)
 {
-    static const uint8_t little[26] = "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\0\0\0";
+    static const uint8_t little[26] =
+        "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\0\0\0";
     static const uint8_t big[26] = "MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x01\0\0\0\0\0";
     memcpy(out, big_endian ? big : little, 26);
     out[big_endian ? 19 : 18] = (uint8_t)orientation;
@@ -340,7 +340,10 @@ static void add_exif_to_jpeg(file_bytes *file, uint32_t orientation)
     make_exif(exif, orientation, orientation % 2 == 0);
     with.count = 0;
     put(&with, file->data, 2);
-    put(&with, "\xFF\xE1\0\x22" "Exif\0", 10);
+    put(&with,
+        "\xFF\xE1\0\x22"
+        "Exif\0",
+        10);
     put(&with, exif, sizeof exif);
     put(&with, file->data + 2, file->count - 2);
     *file = with;

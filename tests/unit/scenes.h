@@ -11,9 +11,9 @@
 typedef struct scene_view {
     uint32_t scene;
     uint32_t width, height; /* pixels */
-    double angle; /* radians */
-    double scale; /* 2 shows half of it */
-    uint32_t recolored; /* bits by which sRGB is changed: 0xRRGGBB, xor */
+    double angle;           /* radians */
+    double scale;           /* 2 shows half of it */
+    uint32_t recolored;     /* bits by which sRGB is changed: 0xRRGGBB, xor */
 } scene_view;
 
 enum { SCENE_BOXES = 90 };

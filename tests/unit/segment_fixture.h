@@ -71,8 +71,11 @@ static inline int32_t next_vector(void *context, int64_t *id, const void **store
 
 static inline ir_segment_spec spec_of(const vectors *v, ir_pool *pool)
 {
-    return (ir_segment_spec){.dimension = v->dimension, .metric = v->metric,
-                             .vector_type = IMGRET_VECTOR_F32, .seed = 5, .pool = pool};
+    return (ir_segment_spec){.dimension = v->dimension,
+                             .metric = v->metric,
+                             .vector_type = IMGRET_VECTOR_F32,
+                             .seed = 5,
+                             .pool = pool};
 }
 
 static inline int32_t build_segment(vectors *v, const char *path, uint32_t threads,

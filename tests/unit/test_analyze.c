@@ -146,7 +146,7 @@ static void contrast_and_sharpness_grow_with_edges(void **state)
 static void every_size_is_measured(void **state)
 {
     (void)state;
-    static const uint32_t sizes[][2] = {{1, 1}, {1, 500}, {500, 1}, {2, 3}, {127, 129},
+    static const uint32_t sizes[][2] = {{1, 1},     {1, 500},   {500, 1},  {2, 3},    {127, 129},
                                         {128, 128}, {129, 127}, {1000, 7}, {640, 480}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         drawn picture = draw(sizes[i][0], sizes[i][1]);

@@ -239,8 +239,7 @@ static void bad_vectors_are_refused_at_the_door(void **state)
     vector[7] = NAN;
     assert_int_equal(imgret_add(f->db, &input, NULL, NULL, &error), IMGRET_INVALID_ARGUMENT);
     imgret_results *results;
-    assert_int_equal(imgret_query(&results, f->db, &input, NULL, &error),
-                     IMGRET_INVALID_ARGUMENT);
+    assert_int_equal(imgret_query(&results, f->db, &input, NULL, &error), IMGRET_INVALID_ARGUMENT);
     vector[7] = INFINITY;
     assert_int_equal(imgret_add(f->db, &input, NULL, NULL, &error), IMGRET_INVALID_ARGUMENT);
     vector[7] = 1e6f; /* beyond half precision */
@@ -419,9 +418,8 @@ static void metrics_mean_what_they_say(void **state)
         char path[320];
         snprintf(path, sizeof path, "%s-%u", f->path, metric);
         imgret *db = open_vectors(path, metric, 0);
-        imgret_input input = {.size = sizeof input,
-                              .kind = IMGRET_INPUT_VECTOR,
-                              .dimension = DIMENSION};
+        imgret_input input = {
+            .size = sizeof input, .kind = IMGRET_INPUT_VECTOR, .dimension = DIMENSION};
         for (uint32_t i = 0; i < 3; i++) {
             input.vector = rows[i];
             assert_int_equal(imgret_add(db, &input, NULL, NULL, NULL), IMGRET_OK);

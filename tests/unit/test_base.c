@@ -59,8 +59,12 @@ static void errors_nest(void **state)
 static void options_grow_both_ways(void **state)
 {
     (void)state;
-    struct { uint32_t size, a, b; } known, older = {8, 7, 99};
-    struct { uint32_t size, a, b, c; } newer = {16, 1, 2, 0};
+    struct {
+        uint32_t size, a, b;
+    } known, older = {8, 7, 99};
+    struct {
+        uint32_t size, a, b, c;
+    } newer = {16, 1, 2, 0};
     assert_int_equal(ir_options_read(&known, sizeof known, 4, &older, "o", NULL), 0);
     assert_int_equal(known.a, 7);
     assert_int_equal(known.b, 0);

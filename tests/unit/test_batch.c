@@ -29,8 +29,10 @@ static void fill_vector(float *out, uint32_t seed)
 
 static imgret_input vector_input(const float *vector)
 {
-    return (imgret_input){.size = sizeof(imgret_input), .kind = IMGRET_INPUT_VECTOR,
-                          .vector = vector, .dimension = DIMENSION};
+    return (imgret_input){.size = sizeof(imgret_input),
+                          .kind = IMGRET_INPUT_VECTOR,
+                          .vector = vector,
+                          .dimension = DIMENSION};
 }
 
 static void add_vectors(imgret *db, uint32_t first, uint32_t count)
@@ -58,8 +60,8 @@ static int setup(void **state)
         fill_vector(f->vectors[i], 100000 + i);
         f->inputs[i] = vector_input(f->vectors[i]);
         if (i % 4 == 3)
-            f->inputs[i] = (imgret_input){.size = sizeof(imgret_input), .kind = IMGRET_INPUT_ID,
-                                          .id = 1 + (int64_t)i * 13};
+            f->inputs[i] = (imgret_input){
+                .size = sizeof(imgret_input), .kind = IMGRET_INPUT_ID, .id = 1 + (int64_t)i * 13};
     }
     *state = f;
     return 0;
@@ -112,7 +114,9 @@ static void assert_all_kinds_agree(fixture *f)
     assert_int_equal(assert_same_as_one_by_one(f->db, f->inputs, QUERIES, &plain), 10 * QUERIES);
     imgret_query_options all = {.size = sizeof all, .k = 5000};
     assert_true(assert_same_as_one_by_one(f->db, f->inputs, 4, &all) >= 4 * IN_DELTA - 4);
-    imgret_query_options near = {.size = sizeof near, .k = 50, .min_score = 0.4,
+    imgret_query_options near = {.size = sizeof near,
+                                 .k = 50,
+                                 .min_score = 0.4,
                                  .flags = IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF};
     uint64_t found = assert_same_as_one_by_one(f->db, f->inputs, QUERIES, &near);
     assert_true(found > QUERIES / 4 && found < 50 * QUERIES);
@@ -147,8 +151,8 @@ static void a_batch_longer_than_a_part_is_whole(void **state)
     imgret_input *inputs = malloc(COUNT * sizeof *inputs);
     imgret_results **out = malloc(COUNT * sizeof(imgret_results *));
     for (uint32_t i = 0; i < COUNT; i++)
-        inputs[i] = (imgret_input){.size = sizeof(imgret_input), .kind = IMGRET_INPUT_ID,
-                                   .id = 1 + i % 200};
+        inputs[i] = (imgret_input){
+            .size = sizeof(imgret_input), .kind = IMGRET_INPUT_ID, .id = 1 + i % 200};
     imgret_query_options self = {.size = sizeof self, .k = 1, .flags = IMGRET_QUERY_INCLUDE_SELF};
     assert_int_equal(imgret_query_batch(out, f->db, inputs, COUNT, &self, NULL), IMGRET_OK);
     for (uint32_t i = 0; i < COUNT; i++) {
@@ -176,8 +180,7 @@ static void it_refuses_what_makes_no_sense(void **state)
     assert_int_equal(imgret_query_batch(out, f->db, NULL, 0, NULL, NULL), IMGRET_OK);
     assert_int_equal(imgret_query_batch(NULL, f->db, f->inputs, 1, NULL, NULL),
                      IMGRET_INVALID_ARGUMENT);
-    assert_int_equal(imgret_query_batch(out, f->db, NULL, 1, NULL, NULL),
-                     IMGRET_INVALID_ARGUMENT);
+    assert_int_equal(imgret_query_batch(out, f->db, NULL, 1, NULL, NULL), IMGRET_INVALID_ARGUMENT);
     assert_int_equal(imgret_query_batch(out, NULL, f->inputs, 1, NULL, NULL),
                      IMGRET_INVALID_ARGUMENT);
     assert_int_equal(imgret_query_batch(out, f->db, f->inputs, UINT64_MAX, NULL, NULL),
@@ -229,8 +232,8 @@ static imgret_input *long_batch(void)
 {
     imgret_input *inputs = malloc(LONG * sizeof *inputs);
     for (uint32_t i = 0; i < LONG; i++)
-        inputs[i] = (imgret_input){.size = sizeof(imgret_input), .kind = IMGRET_INPUT_ID,
-                                   .id = 1 + i % 900};
+        inputs[i] = (imgret_input){
+            .size = sizeof(imgret_input), .kind = IMGRET_INPUT_ID, .id = 1 + i % 900};
     return inputs;
 }
 
@@ -378,8 +381,8 @@ static void pictures_go_through_the_model(void **state)
     for (int i = 0; i < PICTURES; i++) {
         snprintf(files[i], sizeof files[i], "%s/%d.ppm", f->folder, i);
         write_stripes(files[i], 40, (uint32_t)i);
-        inputs[i] = (imgret_input){.size = sizeof(imgret_input), .kind = IMGRET_INPUT_FILE,
-                                   .path = files[i]};
+        inputs[i] = (imgret_input){
+            .size = sizeof(imgret_input), .kind = IMGRET_INPUT_FILE, .path = files[i]};
         if (i % 2)
             assert_int_equal(imgret_add(db, &inputs[i], NULL, NULL, NULL), IMGRET_OK);
     }

@@ -99,8 +99,10 @@ static void bombs_cost_no_memory(void **state)
     }
     snprintf(path, sizeof path, "%s/good.ppm", pictures);
     write_stripes(path, 64, 1);
-    const imgret_allocator counting = {.size = sizeof counting, .alloc = count_alloc,
-                                       .realloc = count_realloc, .free = count_free};
+    const imgret_allocator counting = {.size = sizeof counting,
+                                       .alloc = count_alloc,
+                                       .realloc = count_realloc,
+                                       .free = count_free};
     assert_int_equal(imgret_set_allocator(&counting, NULL), IMGRET_OK);
     imgret_limits limits = {.size = sizeof limits, .pixel_count_max = 1 << 20};
     imgret_open_options options = {.size = sizeof options, .threads = 2, .limits = &limits};

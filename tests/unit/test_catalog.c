@@ -191,8 +191,8 @@ static int32_t see_removal(void *context, int64_t region, imgret_error *error)
 static seen_changes changes(ir_catalog *catalog, int64_t after, int64_t *mark)
 {
     seen_changes seen = {.last_region = after};
-    assert_int_equal(
-        ir_catalog_changes(catalog, after, mark, see_removal, see_vector, &seen, NULL), 0);
+    assert_int_equal(ir_catalog_changes(catalog, after, mark, see_removal, see_vector, &seen, NULL),
+                     0);
     return seen;
 }
 
@@ -235,7 +235,8 @@ static void failures_are_recorded_and_overcome(void **state)
     ir_catalog_image image = image_of("/bad.jpg", 3);
     assert_int_equal(ir_catalog_begin(catalog, NULL), IMGRET_OK);
     assert_int_equal(ir_catalog_store_failure(catalog, &image, IMGRET_BAD_IMAGE, "cut short", 0,
-                                              &id, &removed, NULL), 0);
+                                              &id, &removed, NULL),
+                     0);
     assert_int_equal(ir_catalog_commit(catalog, NULL, NULL, NULL), IMGRET_OK);
     seen_record seen = record_of_uri(catalog, "/bad.jpg");
     assert_int_equal(seen.record.state, IMGRET_STATE_FAILED);
@@ -256,8 +257,9 @@ static void failures_are_recorded_and_overcome(void **state)
     assert_int_equal(seen.record.state, IMGRET_STATE_STORED);
     assert_string_equal(seen.failure, "");
     assert_int_equal(ir_catalog_begin(catalog, NULL), IMGRET_OK);
-    assert_int_equal(ir_catalog_store_failure(catalog, &image, IMGRET_LIMIT, "too large", id,
-                                              &same, &removed, NULL), 0);
+    assert_int_equal(ir_catalog_store_failure(catalog, &image, IMGRET_LIMIT, "too large", id, &same,
+                                              &removed, NULL),
+                     0);
     assert_int_equal(removed, region);
     assert_int_equal(ir_catalog_commit(catalog, NULL, NULL, NULL), IMGRET_OK);
     assert_int_equal(count_problems(catalog), 0);
@@ -320,9 +322,22 @@ static void metadata_is_a_json_object(void **state)
 {
     const catalog_fixture *fixture = *state;
     static const char *const wrong[] = {
-        "",       "{",          "[]",     "1",  "null",          "\"{}\"",      "{} {}",
-        "{'a':1}", "{\"a\":1,}", "{a:1}", "{}x", "{\"\xFF\":1}", "{\"a\":\"\xED\xA0\x80\"}",
-        "{\"a\":\"\xC0\x80\"}", "{\"a\":\"\xF4\x90\x80\x80\"}", "{\"a\":\"\xE2\x82",
+        "",
+        "{",
+        "[]",
+        "1",
+        "null",
+        "\"{}\"",
+        "{} {}",
+        "{'a':1}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{}x",
+        "{\"\xFF\":1}",
+        "{\"a\":\"\xED\xA0\x80\"}",
+        "{\"a\":\"\xC0\x80\"}",
+        "{\"a\":\"\xF4\x90\x80\x80\"}",
+        "{\"a\":\"\xE2\x82",
     };
     static const char *const right[] = {
         "{}",
@@ -381,8 +396,8 @@ static void lists_are_paged_and_filtered(void **state)
     ir_catalog_image image = image_of("/bad", 1);
     int64_t bad, removed;
     assert_int_equal(ir_catalog_begin(catalog, NULL), IMGRET_OK);
-    assert_int_equal(ir_catalog_store_failure(catalog, &image, IMGRET_IO, "x", 0, &bad, &removed,
-                                              NULL), 0);
+    assert_int_equal(
+        ir_catalog_store_failure(catalog, &image, IMGRET_IO, "x", 0, &bad, &removed, NULL), 0);
     assert_int_equal(ir_catalog_commit(catalog, NULL, NULL, NULL), IMGRET_OK);
     add_many(catalog, 10, 5);
     int64_t after = 0;

@@ -70,8 +70,7 @@ static inline ir_catalog *open_catalog(const char *path)
 }
 
 /* The status and message of an open that must fail. */
-static inline int32_t open_status(const char *path, ir_catalog_options options,
-                                  imgret_error *error)
+static inline int32_t open_status(const char *path, ir_catalog_options options, imgret_error *error)
 {
     ir_catalog *catalog;
     int32_t status = ir_catalog_open(&catalog, path, &options, NULL, error);
@@ -175,8 +174,8 @@ typedef struct shared_page {
 
 static inline shared_page *share(void)
 {
-    shared_page *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE,
-                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared_page *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                             -1, 0);
     assert_true(page != MAP_FAILED);
     return page;
 }
@@ -193,12 +192,12 @@ static inline void wait_until(const atomic_int *value, int least)
 }
 
 /* In children, where cmocka's assertions cannot report. */
-#define need(condition)                                                         \
-    do {                                                                        \
-        if (!(condition)) {                                                     \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);     \
-            _exit(1);                                                           \
-        }                                                                       \
+#define need(condition)                                                     \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            _exit(1);                                                       \
+        }                                                                   \
     } while (0)
 
 /* Runs `fn` in a child and returns its exit status. */

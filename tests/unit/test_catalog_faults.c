@@ -187,8 +187,7 @@ static void enlarge_disk(const char *root)
 
 static int fill_small_disk(const catalog_fixture *fixture)
 {
-    if (unshare(CLONE_NEWNS) != 0 ||
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("none", fixture->root, "tmpfs", 0, "size=2m") != 0)
         return SKIPPED;
     return live_with_full_disk(fixture->path, enlarge_disk, fixture->root);

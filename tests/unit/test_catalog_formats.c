@@ -155,8 +155,8 @@ static void assert_golden_3(imgret *db, uint64_t groups)
     assert_int_equal(imgret_regions_at(regions, 1)->x, 160);
     imgret_regions_free(regions);
     imgret_duplicates_report report = {.size = sizeof report};
-    imgret_duplicates_options similar = {.size = sizeof similar, .similar_score = -1,
-                                         .kind_max = IMGRET_DUPLICATE_SIMILAR};
+    imgret_duplicates_options similar = {
+        .size = sizeof similar, .similar_score = -1, .kind_max = IMGRET_DUPLICATE_SIMILAR};
     assert_int_equal(imgret_duplicates(db, &similar, NULL, NULL, &report, NULL), IMGRET_OK);
     assert_int_equal(report.group_count, groups);
 }

@@ -216,12 +216,14 @@ static void strange_schemas_are_refused(void **state)
         {"DROP TABLE removed_regions", "removed_regions"},
         {"DROP INDEX images_failed", "images_failed"},
         {"ALTER TABLE images ADD COLUMN evil INTEGER GENERATED ALWAYS AS "
-         "(abs(-9223372036854775808))", "images"},
+         "(abs(-9223372036854775808))",
+         "images"},
         {"DROP TABLE settings; CREATE VIEW settings AS SELECT 'model' AS name, 'x' AS value",
          "settings"},
         {"PRAGMA writable_schema=ON; "
          "UPDATE sqlite_schema SET rootpage = 1 WHERE name = 'regions'; "
-         "UPDATE sqlite_schema SET sql = replace(sql, 'CASCADE', 'SET NULL')", "regions"},
+         "UPDATE sqlite_schema SET sql = replace(sql, 'CASCADE', 'SET NULL')",
+         "regions"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         make_catalog(fixture, 3);
@@ -293,15 +295,12 @@ static void wrong_types_in_images_are_told(void **state)
 {
     const catalog_fixture *fixture = *state;
     static const char *const columns[][2] = {
-        {"state", "'x'"},           {"state", "3"},
-        {"failure_code", "1.5"},    {"failure_code", "7"},
-        {"content_hash", "NULL"},   {"content_hash", "x'0102'"},
-        {"content_hash", "'text'"}, {"file_bytes", "-1"},
-        {"modified_ns", "x'00'"},   {"added_ms", "NULL"},
-        {"width", "4294967296"},    {"height", "-1"},
-        {"format", "NULL"},         {"format", "x'FF'"},
-        {"failure", "NULL"},        {"metadata", "x'7B7D'"},
-        {"uri", "x'41'"},
+        {"state", "'x'"},           {"state", "3"},           {"failure_code", "1.5"},
+        {"failure_code", "7"},      {"content_hash", "NULL"}, {"content_hash", "x'0102'"},
+        {"content_hash", "'text'"}, {"file_bytes", "-1"},     {"modified_ns", "x'00'"},
+        {"added_ms", "NULL"},       {"width", "4294967296"},  {"height", "-1"},
+        {"format", "NULL"},         {"format", "x'FF'"},      {"failure", "NULL"},
+        {"metadata", "x'7B7D'"},    {"uri", "x'41'"},
     };
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         char sql[128];

@@ -150,8 +150,8 @@ static void what_is_no_box_is_refused(void **state)
     const catalog_fixture *fixture = *state;
     ir_catalog *catalog = open_catalog(fixture->path);
     const ir_catalog_object bad[] = {
-        {0, 0, 641, 480, NULL, 1}, {0, 1, 640, 480, NULL, 1},    {4294967295u, 0, 2, 2, NULL, 1},
-        {0, 0, 0, 1, NULL, 1},     {0, 0, 1, 0, NULL, 1},        {0, 0, 1, 1, NULL, 1.001},
+        {0, 0, 641, 480, NULL, 1}, {0, 1, 640, 480, NULL, 1},       {4294967295u, 0, 2, 2, NULL, 1},
+        {0, 0, 0, 1, NULL, 1},     {0, 0, 1, 0, NULL, 1},           {0, 0, 1, 1, NULL, 1.001},
         {0, 0, 1, 1, NULL, -0.1},  {0, 0, 1, 1, NULL, (double)NAN},
     };
     ir_catalog_image image = spaced_image("/a", 1, 1);

@@ -163,8 +163,9 @@ static void a_reader_follows_another_processs_writer(void **state)
         assert_int_equal(ir_catalog_data_version(catalog, &version, NULL), IMGRET_OK);
         assert_int_not_equal(version, version_before);
         version_before = version;
-        assert_int_equal(ir_catalog_changes(catalog, last, &mark, no_removal, count_vector, &last,
-                                            NULL), IMGRET_OK);
+        assert_int_equal(
+            ir_catalog_changes(catalog, last, &mark, no_removal, count_vector, &last, NULL),
+            IMGRET_OK);
         assert_int_equal(last, wanted);
         atomic_store(&page->ready, wanted);
     }

@@ -115,8 +115,8 @@ static ir_picture mirrored(const ir_picture *picture)
 static ir_picture shrunk(const ir_picture *picture, uint32_t width, uint32_t height)
 {
     ir_picture out = make_picture(width, height);
-    ir_resize resize = {picture->width, picture->height, width, height, 0, 0,
-                        width, height, IMGRET_FILTER_BICUBIC};
+    ir_resize resize = {picture->width, picture->height,      width, height, 0, 0, width,
+                        height,         IMGRET_FILTER_BICUBIC};
     assert_int_equal(ir_resize_rgb(&resize, picture->rgb, out.rgb, NULL), 0);
     return out;
 }

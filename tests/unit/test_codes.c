@@ -51,7 +51,7 @@ static void scalar_levels_are_what_the_layout_says(void **state)
 typedef struct trial {
     double error_mean;                                 /* signed, by the mean truth */
     double ratio_square_mean, beyond_two, beyond_four; /* in given deviations */
-    double relative; /* sum of errors by sum of truths */
+    double relative;                                   /* sum of errors by sum of truths */
 } trial;
 
 enum { VECTORS = 200, QUERIES = 20 };
@@ -239,7 +239,8 @@ static void a_vector_at_its_centroid_has_an_exact_key(void **state)
     ir_code_query query;
     query.plain = true;
     ir_code_query_prepare(&query, &shape, q, &(ir_code_centroids){centroid, NULL, 1}, memory);
-    ir_code_rows signs = {sign, shape.sign_stride, NULL, 1}, ranks = {rank, shape.rank_stride, NULL, 1};
+    ir_code_rows signs = {sign, shape.sign_stride, NULL, 1},
+                 ranks = {rank, shape.rank_stride, NULL, 1};
     float key, error, coarse_key, coarse_error;
     ir_code_estimate(&shape, &query, &signs, &ranks, &key, &error);
     ir_code_estimate_signs(&shape, &query, &signs, &coarse_key, &coarse_error);
@@ -266,7 +267,8 @@ static void a_zero_query_is_no_trouble(void **state)
     ir_code_query query;
     query.plain = true;
     ir_code_query_prepare(&query, &shape, q, &(ir_code_centroids){centroid, NULL, 1}, memory);
-    ir_code_rows signs = {sign, shape.sign_stride, NULL, 1}, ranks = {rank, shape.rank_stride, NULL, 1};
+    ir_code_rows signs = {sign, shape.sign_stride, NULL, 1},
+                 ranks = {rank, shape.rank_stride, NULL, 1};
     float key;
     ir_code_estimate(&shape, &query, &signs, &ranks, &key, NULL);
     assert_true(fabs((double)key - squares) < 1e-3);

@@ -38,10 +38,10 @@ enum { RED = 1, MOSTLY_RED, RED_AND_BLUE, BLUE, GREEN, WHITE, DARK_RED };
 
 static int setup(void **state)
 {
-    static const uint32_t pictures[][3] = {
-        {0xC03020, 0xC03020, 100}, {0xC03020, 0xFFFFFF, 70}, {0xC03020, 0x2040C0, 50},
-        {0x2040C0, 0x2040C0, 100}, {0x208030, 0x208030, 100}, {0xFFFFFF, 0xFFFFFF, 100},
-        {0x8B1A1A, 0x8B1A1A, 100}};
+    static const uint32_t pictures[][3] = {{0xC03020, 0xC03020, 100}, {0xC03020, 0xFFFFFF, 70},
+                                           {0xC03020, 0x2040C0, 50},  {0x2040C0, 0x2040C0, 100},
+                                           {0x208030, 0x208030, 100}, {0xFFFFFF, 0xFFFFFF, 100},
+                                           {0x8B1A1A, 0x8B1A1A, 100}};
     fixture *f = calloc(1, sizeof *f);
     char path[300];
     make_folder(f->folder, "colors");
@@ -164,9 +164,12 @@ static void text_means_colors(void **state)
         const char *text;
         uint32_t count, rgb; /* of the first */
         double weight;
-    } cases[] = {{"#c03020", 1, 0xC03020, 1},  {"#C03020:2", 1, 0xC03020, 2},
-                 {"#c32", 1, 0xCC3322, 1},     {"black", 1, 0x000000, 1},
-                 {"gray:0.25", 1, 0x808080, 0.25}, {" white:3 , #000 ", 2, 0xFFFFFF, 3},
+    } cases[] = {{"#c03020", 1, 0xC03020, 1},
+                 {"#C03020:2", 1, 0xC03020, 2},
+                 {"#c32", 1, 0xCC3322, 1},
+                 {"black", 1, 0x000000, 1},
+                 {"gray:0.25", 1, 0x808080, 0.25},
+                 {" white:3 , #000 ", 2, 0xFFFFFF, 3},
                  {"#123456:10,red,green:2", 3, 0x123456, 10}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         imgret_color_term terms[16];
@@ -176,10 +179,14 @@ static void text_means_colors(void **state)
         assert_int_equal(terms[0].red << 16 | terms[0].green << 8 | terms[0].blue, cases[i].rgb);
         assert_true(fabs(terms[0].weight - cases[i].weight) < 1e-9);
     }
-    static const char *const wrong[] = {
-        "", ",", "red,", "#", "#12", "#1234", "#12345g", "#1234567", "c03020", "Red", "reddish",
-        "red:", "red:0", "red:-1", "red:nan", "red:1e3", "red:1:2", "red::", ":1", "red;blue",
-        "red:99999999999999999999", "red:.", "\xff", "#c03020 red"};
+    static const char *const wrong[] = {"",        ",",        "red,",
+                                        "#",       "#12",      "#1234",
+                                        "#12345g", "#1234567", "c03020",
+                                        "Red",     "reddish",  "red:",
+                                        "red:0",   "red:-1",   "red:nan",
+                                        "red:1e3", "red:1:2",  "red::",
+                                        ":1",      "red;blue", "red:99999999999999999999",
+                                        "red:.",   "\xff",     "#c03020 red"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         imgret_color_term terms[16];
         uint32_t count;

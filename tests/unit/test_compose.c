@@ -145,8 +145,11 @@ static void best_match_takes_the_better_score(void **state)
         }
         imgret_results_free(one);
     }
-    imgret_query_options options = {.size = sizeof options, .k = 50, .terms = terms,
-                                    .term_count = 3, .combine = IMGRET_COMBINE_BEST};
+    imgret_query_options options = {.size = sizeof options,
+                                    .k = 50,
+                                    .terms = terms,
+                                    .term_count = 3,
+                                    .combine = IMGRET_COMBINE_BEST};
     imgret_results *found = query(f->db, NULL, &options);
     assert_int_equal(imgret_results_count(found), 50);
     double last = imgret_results_at(found, 49)->score;
@@ -200,11 +203,13 @@ static void excluded_images_are_left_out(void **state)
         imgret_results *ranking = query(f->db, &input, &all);
         for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
             for (uint64_t i = 0; i < counts[c]; i++) /* the best of all, then unknown ids */
-                ids[i] = i < imgret_results_count(ranking)
-                             ? imgret_results_at(ranking, i)->id
-                             : (int64_t)(5000000 - i);
-            imgret_query_options options = {.size = sizeof options, .k = 15, .where = filters[w],
-                                            .exclude_ids = ids, .exclude_count = counts[c]};
+                ids[i] = i < imgret_results_count(ranking) ? imgret_results_at(ranking, i)->id
+                                                           : (int64_t)(5000000 - i);
+            imgret_query_options options = {.size = sizeof options,
+                                            .k = 15,
+                                            .where = filters[w],
+                                            .exclude_ids = ids,
+                                            .exclude_count = counts[c]};
             imgret_results *found = query(f->db, &input, &options);
             for (uint64_t i = 0; i < 15; i++) {
                 const imgret_hit *right = imgret_results_at(ranking, counts[c] + i);
@@ -261,8 +266,8 @@ static void pages_join_while_pictures_are_added(void **state)
     imgret_results *ranking = query(f->db, &input, &all);
     assert_non_null(imgret_results_cursor(ranking));
     double least = imgret_results_at(ranking, 399)->score;
-    imgret_query_options options = {.size = sizeof options, .k = 37, .min_score = least,
-                                    .flags = IMGRET_QUERY_MIN_SCORE};
+    imgret_query_options options = {
+        .size = sizeof options, .k = 37, .min_score = least, .flags = IMGRET_QUERY_MIN_SCORE};
     int64_t *ids = malloc(2 * COUNT * sizeof *ids);
     assert_int_equal(read_pages(f, options, &input, false, ids), 400);
     for (uint64_t i = 0; i < 400; i++)
@@ -290,8 +295,8 @@ static void pages_of_equal_scores_join(void **state)
     for (int i = 0; i < 25; i++)
         add(f->db, vector);
     imgret_input input = vector_input(vector);
-    imgret_query_options options = {.size = sizeof options, .k = 4, .min_score = 0.99999,
-                                    .flags = IMGRET_QUERY_MIN_SCORE};
+    imgret_query_options options = {
+        .size = sizeof options, .k = 4, .min_score = 0.99999, .flags = IMGRET_QUERY_MIN_SCORE};
     int64_t ids[64];
     assert_int_equal(read_pages(f, options, &input, false, ids), 25);
     for (int i = 1; i < 25; i++)
@@ -327,8 +332,7 @@ static void forged_cursors_are_refused(void **state)
                          IMGRET_INVALID_ARGUMENT);
     }
     options.cursor = cursor;
-    assert_int_equal(imgret_query(&none, f->db, &another, &options, NULL),
-                     IMGRET_INVALID_ARGUMENT);
+    assert_int_equal(imgret_query(&none, f->db, &another, &options, NULL), IMGRET_INVALID_ARGUMENT);
     options.where = "id > 4";
     assert_int_equal(imgret_query(&none, f->db, &input, &options, NULL), IMGRET_INVALID_ARGUMENT);
     options.where = "id > 3";
@@ -366,8 +370,11 @@ static void the_host_may_rank(void **state)
     draw(30001, vector);
     imgret_input input = vector_input(vector);
     uint64_t seen = 0;
-    imgret_query_options options = {.size = sizeof options, .k = 5, .candidate_count = 60,
-                                    .where = "id % 2 = 0", .rerank = prefer_small_ids,
+    imgret_query_options options = {.size = sizeof options,
+                                    .k = 5,
+                                    .candidate_count = 60,
+                                    .where = "id % 2 = 0",
+                                    .rerank = prefer_small_ids,
                                     .rerank_user = &seen};
     imgret_query_options all = {.size = sizeof all, .k = 60, .where = "id % 2 = 0"};
     imgret_results *found = query(f->db, &input, &options), *near = query(f->db, &input, &all);
@@ -427,8 +434,10 @@ static void counting_is_what_listing_lists(void **state)
     assert_int_equal(count, COUNT);
     const imgret_param most = {
         .size = sizeof most, .kind = IMGRET_PARAM_INTEGER, .name = "most", .integer = 300};
-    imgret_count_options options = {.size = sizeof options, .where = "id % 3 = 0 AND id <= :most",
-                                    .params = &most, .param_count = 1};
+    imgret_count_options options = {.size = sizeof options,
+                                    .where = "id % 3 = 0 AND id <= :most",
+                                    .params = &most,
+                                    .param_count = 1};
     assert_int_equal(imgret_count(&count, f->db, &options, NULL), IMGRET_OK);
     assert_int_equal(count, 100);
     options.state = IMGRET_STATE_FAILED;
@@ -497,7 +506,6 @@ static void nonsense_is_refused(void **state)
         assert_true(error.message[0] != '\0');
     }
 }
-
 
 int main(void)
 {

@@ -25,8 +25,8 @@ enum { KILL_US_MAX = 80000, DONE_MAX = 6, WAIT_US_MAX = 60000000 };
 
 typedef enum kind { ADD, REMOVE, GROUP, BACKUP, EXPORT, REOPEN, OPTIMIZE, KIND_COUNT } kind;
 
-static const char *const kind_names[KIND_COUNT] = {"adding",    "removing", "in a transaction", "backing up",
-                                                   "exporting", "opening",  "optimizing"};
+static const char *const kind_names[KIND_COUNT] = {
+    "adding", "removing", "in a transaction", "backing up", "exporting", "opening", "optimizing"};
 
 /* The latest moment of an aimed kill after its operation began: about what it takes here. */
 static const int64_t kind_us_max[KIND_COUNT] = {4000, 4000, 12000, 30000, 30000, 12000, 40000};
@@ -67,8 +67,8 @@ typedef struct run {
     model backed_up;
     uint32_t backup_next;
     uint64_t done_count;
-    uint64_t promised;      /* operations that kills waited for */
-    uint32_t segments_seen; /* rounds after which there were some */
+    uint64_t promised;              /* operations that kills waited for */
+    uint32_t segments_seen;         /* rounds after which there were some */
     uint32_t kills[KIND_COUNT + 1]; /* while one of the kind was going on; last: between two */
     uint32_t aimed[KIND_COUNT];     /* of those, kills that were aimed so */
 } run;
@@ -91,12 +91,12 @@ static void apply(model *m, const message *what)
 
 /* ---- the child ---- */
 
-#define need(condition)                                                        \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            fprintf(stderr, "child: line %d: %s\n", __LINE__, #condition);     \
-            _exit(1);                                                          \
-        }                                                                      \
+#define need(condition)                                                    \
+    do {                                                                   \
+        if (!(condition)) {                                                \
+            fprintf(stderr, "child: line %d: %s\n", __LINE__, #condition); \
+            _exit(1);                                                      \
+        }                                                                  \
     } while (0)
 
 static void tell(int pipe_end, message *what, uint32_t done)
@@ -359,7 +359,8 @@ static void check_backups(run *r, imgret *db)
     backup_path(r, r->flight.backup, to);
     snprintf(partial, sizeof partial, "%s.imgret-partial", to);
     if (access(to, F_OK) != 0) /* what it left behind is taken over */
-        assert_int_equal(export ? imgret_export(db, to, NULL, NULL) : imgret_backup(db, to, NULL, NULL),
+        assert_int_equal(export ? imgret_export(db, to, NULL, NULL)
+                                : imgret_backup(db, to, NULL, NULL),
                          IMGRET_OK);
     assert_int_not_equal(access(partial, F_OK), 0);
     if (export)

@@ -28,17 +28,36 @@ static void formats_are_told_by_their_first_bytes(void **state)
         size_t count;
         const char *format;
     } heads[] = {
-        {"\xFF\xD8\xFF\xE0", 4, "jpeg"}, {"II*\0\x08\0\0\0", 8, "tiff"},
-        {"\0\0\0\x0CjP  \r\n\x87\n", 12, "jp2"}, {"\0\0\0\x18" "ftypheic", 12, "heif"},
-        {"\0\0\0\x18" "ftypavif", 12, "avif"}, {"\xFF\x0A..", 4, "jxl"},
+        {"\xFF\xD8\xFF\xE0", 4, "jpeg"},
+        {"II*\0\x08\0\0\0", 8, "tiff"},
+        {"\0\0\0\x0CjP  \r\n\x87\n", 12, "jp2"},
+        {"\0\0\0\x18"
+         "ftypheic",
+         12, "heif"},
+        {"\0\0\0\x18"
+         "ftypavif",
+         12, "avif"},
+        {"\xFF\x0A..", 4, "jxl"},
         {"\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0\0\1\0\0\x16\0\0\0", 22, "ico"},
-        {"<?xml version=\"1.0\"?>\n<svg xmlns=", 33, "svg"}, {"  <svg>", 7, "svg"},
-        {"\x76\x2F\x31\x01", 4, "exr"}, {"qoif....", 8, "qoi"}, {"DDS |", 5, "dds"},
-        {"II*\0\x10\0\0\0CR\x02\0", 12, "cr2"}, {"P7\nWIDTH", 8, "pam"},
-        {"RIFF\0\0\0\0WEBPVP8 ", 16, "webp"}, {"P1\n# text\n", 10, "pnm"},
-        {"\0\0\0\x18" "ftypmp42", 12, NULL}, {"P1 is a road", 12, NULL}, {"P6", 2, NULL},
-        {"BM is no bitmap, it is a sentence.", 34, NULL}, {"<?xml version=\"1.0\"?><html>", 27, NULL},
-        {"RIFF\0\0\0\0WAVEfmt ", 16, NULL}, {"", 0, NULL}, {"\0", 1, NULL},
+        {"<?xml version=\"1.0\"?>\n<svg xmlns=", 33, "svg"},
+        {"  <svg>", 7, "svg"},
+        {"\x76\x2F\x31\x01", 4, "exr"},
+        {"qoif....", 8, "qoi"},
+        {"DDS |", 5, "dds"},
+        {"II*\0\x10\0\0\0CR\x02\0", 12, "cr2"},
+        {"P7\nWIDTH", 8, "pam"},
+        {"RIFF\0\0\0\0WEBPVP8 ", 16, "webp"},
+        {"P1\n# text\n", 10, "pnm"},
+        {"\0\0\0\x18"
+         "ftypmp42",
+         12, NULL},
+        {"P1 is a road", 12, NULL},
+        {"P6", 2, NULL},
+        {"BM is no bitmap, it is a sentence.", 34, NULL},
+        {"<?xml version=\"1.0\"?><html>", 27, NULL},
+        {"RIFF\0\0\0\0WAVEfmt ", 16, NULL},
+        {"", 0, NULL},
+        {"\0", 1, NULL},
         {"\0\0\2\0\0\0\0\0\0\0\0\0\x10\0\x10\0\x18\0", 18, "tga"},
         {"\0\0\2\0\1\0\0\0\0\0\0\0\x10\0\x10\0\x18\0", 18, NULL},  /* a palette without one */
         {"\0\0\2\0\0\0\0\0\0\0\0\0\x10\0\x10\0\x17\0", 18, NULL},  /* 23 bits */
@@ -151,14 +170,22 @@ static const uint8_t *upright_colour(uint32_t orientation, int x, int y)
 {
     const int right = SCENE_WIDTH - 1, bottom = SCENE_HEIGHT - 1;
     switch (orientation) {
-    case 2: return scene_colour(right - x, y);
-    case 3: return scene_colour(right - x, bottom - y);
-    case 4: return scene_colour(x, bottom - y);
-    case 5: return scene_colour(y, x);
-    case 6: return scene_colour(y, bottom - x);
-    case 7: return scene_colour(right - y, bottom - x);
-    case 8: return scene_colour(right - y, x);
-    default: return scene_colour(x, y);
+    case 2:
+        return scene_colour(right - x, y);
+    case 3:
+        return scene_colour(right - x, bottom - y);
+    case 4:
+        return scene_colour(x, bottom - y);
+    case 5:
+        return scene_colour(y, x);
+    case 6:
+        return scene_colour(y, bottom - x);
+    case 7:
+        return scene_colour(right - y, bottom - x);
+    case 8:
+        return scene_colour(right - y, x);
+    default:
+        return scene_colour(x, y);
     }
 }
 
@@ -225,11 +252,14 @@ static void damaged_exif_leaves_the_picture_as_it_is(void **state)
     make_jpeg(&whole);
     add_exif_to_jpeg(&whole, 6);
     const size_t exif = 12; /* SOI, marker, length, "Exif" and two NULs */
-    static const struct { size_t at; uint8_t value; } damages[] = {
-        {0, 'X'},   /* byte order */
-        {7, 0xFF},  /* directory beyond the end */
-        {13, 4},    /* type LONG */
-        {17, 2},    /* two values */
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } damages[] = {
+        {0, 'X'},  /* byte order */
+        {7, 0xFF}, /* directory beyond the end */
+        {13, 4},   /* type LONG */
+        {17, 2},   /* two values */
     };
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
         file = whole;
@@ -242,8 +272,13 @@ static void damaged_exif_leaves_the_picture_as_it_is(void **state)
 
 static imgret_input pixel_input(const void *data, uint64_t bytes, uint32_t format)
 {
-    return (imgret_input){.size = sizeof(imgret_input), .kind = IMGRET_INPUT_PIXELS, .data = data,
-                          .data_bytes = bytes, .width = 2, .height = 2, .pixel_format = format};
+    return (imgret_input){.size = sizeof(imgret_input),
+                          .kind = IMGRET_INPUT_PIXELS,
+                          .data = data,
+                          .data_bytes = bytes,
+                          .width = 2,
+                          .height = 2,
+                          .pixel_format = format};
 }
 
 static void raw_pixels_of_every_kind_become_rgb(void **state)

@@ -209,9 +209,12 @@ static void bitmaps_of_one_scene_agree(void **state)
 {
     (void)state;
     const char *folder = "decoders/image-rs/test-images/bmp/images";
-    static const struct { const char *name; double tolerance; } bitmaps[] = {
-        {"rgb32.bmp", 0}, {"rgb32bf.bmp", 0}, {"rgb24prof.bmp", 0}, {"pal8v4.bmp", 30},
-        {"pal8rle.bmp", 30}, {"rgb16.bmp", 8}, {"rgb16-565.bmp", 8}, {"rgb32-111110.bmp", 0.6}};
+    static const struct {
+        const char *name;
+        double tolerance;
+    } bitmaps[] = {{"rgb32.bmp", 0},     {"rgb32bf.bmp", 0},       {"rgb24prof.bmp", 0},
+                   {"pal8v4.bmp", 30},   {"pal8rle.bmp", 30},      {"rgb16.bmp", 8},
+                   {"rgb16-565.bmp", 8}, {"rgb32-111110.bmp", 0.6}};
     char path[4096];
     if (!test_data(path, sizeof path, folder))
         skip();

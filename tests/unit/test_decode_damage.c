@@ -66,8 +66,8 @@ static void flipped_bits_are_survived(void **state)
         for (int round = 0; round < FLIP_COUNT; round++) {
             damaged = file;
             for (uint64_t flip = 0; flip <= next_random(&seed) % 4; flip++)
-                damaged.data[next_random(&seed) % file.count] ^=
-                    (uint8_t)(1 << next_random(&seed) % 8);
+                damaged.data[next_random(&seed) % file.count] ^= (uint8_t)(1 << next_random(&seed) %
+                                                                                    8);
             ir_picture picture;
             int32_t status = decode_copy(damaged.data, file.count, &options, &picture, NULL);
             if (status) {

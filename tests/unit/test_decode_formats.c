@@ -53,8 +53,8 @@ typedef struct jpeg_plan {
 /* One colour everywhere; `file` gets it. */
 static void write_jpeg(const jpeg_plan *plan)
 {
-    static const jpeg_scan_info scans[3] = {{1, {0}, 0, 63, 0, 0}, {1, {1}, 0, 63, 0, 0},
-                                            {1, {2}, 0, 63, 0, 0}};
+    static const jpeg_scan_info scans[3] = {
+        {1, {0}, 0, 63, 0, 0}, {1, {1}, 0, 63, 0, 0}, {1, {2}, 0, 63, 0, 0}};
     struct jpeg_compress_struct codec;
     struct jpeg_error_mgr errors;
     unsigned char *encoded = NULL;
@@ -97,7 +97,10 @@ static void assert_one_colour(const uint8_t expected[3])
 static void jpeg_of_every_colour_space(void **state)
 {
     (void)state;
-    static const struct { jpeg_plan plan; uint8_t expected[3]; } cases[] = {
+    static const struct {
+        jpeg_plan plan;
+        uint8_t expected[3];
+    } cases[] = {
         {{JCS_GRAYSCALE, JCS_GRAYSCALE, 1, {77}, 20, 10, false, false}, {77, 77, 77}},
         {{JCS_RGB, JCS_YCbCr, 3, {200, 100, 50}, 20, 10, true, false}, {200, 100, 50}},
         {{JCS_RGB, JCS_RGB, 3, {200, 100, 50}, 20, 10, false, false}, {200, 100, 50}},
@@ -124,10 +127,12 @@ static void jpeg_of_two_components_is_unsupported(void **state)
 static void jpeg_is_scaled_to_the_smallest_size_that_suffices(void **state)
 {
     (void)state;
-    static const struct { uint32_t width_min, height_min, orientation, width, height; } cases[] = {
-        {0, 0, 1, 203, 101},    {50, 0, 1, 203, 101},   {1, 1, 1, 26, 13},
-        {26, 13, 1, 26, 13},    {27, 1, 1, 51, 26},     {1, 14, 1, 51, 26},
-        {100, 50, 1, 102, 51},  {102, 52, 1, 127, 64},  {202, 1, 1, 203, 101},
+    static const struct {
+        uint32_t width_min, height_min, orientation, width, height;
+    } cases[] = {
+        {0, 0, 1, 203, 101},     {50, 0, 1, 203, 101},  {1, 1, 1, 26, 13},
+        {26, 13, 1, 26, 13},     {27, 1, 1, 51, 26},    {1, 14, 1, 51, 26},
+        {100, 50, 1, 102, 51},   {102, 52, 1, 127, 64}, {202, 1, 1, 203, 101},
         {999, 999, 1, 203, 101}, {13, 26, 6, 13, 26},   {14, 1, 6, 26, 51},
     };
     const jpeg_plan plan = {JCS_RGB, JCS_YCbCr, 3, {90, 120, 30}, 203, 101, false, false};
@@ -263,16 +268,20 @@ static void png_of_every_colour_kind(void **state)
     static const uint8_t palette_alpha[3] = {255, 255, 0};
     static const png_color_16 transparent_red = {0, 7, 8, 9, 0};
     static const uint8_t keyed_rows[] = {7, 8, 9, 7, 8, 10};
-    static const uint8_t black_white[4][3] = {{255, 255, 255}, {0, 0, 0}, {0, 0, 0}, {255, 255, 255}};
+    static const uint8_t black_white[4][3] = {
+        {255, 255, 255}, {0, 0, 0}, {0, 0, 0}, {255, 255, 255}};
     static const uint8_t greys[4][3] = {{0, 0, 0}, {85, 85, 85}, {170, 170, 170}, {255, 255, 255}};
     static const uint8_t grey16[2][3] = {{128, 128, 128}, {19, 19, 19}};
     static const uint8_t rgb16[1][3] = {{255, 128, 0}};
     static const uint8_t rgba[2][3] = {{177, 127, 227}, {255, 255, 255}};
     static const uint8_t grey_alpha[2][3] = {{204, 204, 204}, {200, 200, 200}};
-    static const uint8_t indexed[5][3] = {{10, 20, 30}, {10, 20, 30}, {200, 0, 0},
-                                          {255, 255, 255}, {200, 0, 0}};
+    static const uint8_t indexed[5][3] = {
+        {10, 20, 30}, {10, 20, 30}, {200, 0, 0}, {255, 255, 255}, {200, 0, 0}};
     static const uint8_t keyed[2][3] = {{255, 255, 255}, {7, 8, 10}};
-    const struct { png_plan plan; const uint8_t (*expected)[3]; } cases[] = {
+    const struct {
+        png_plan plan;
+        const uint8_t (*expected)[3];
+    } cases[] = {
         {{.colour = 0, .bits = 1, .width = 2, .height = 2, .rows = bit_rows, .row_bytes = 1},
          black_white},
         {{.colour = 0, .bits = 2, .width = 4, .height = 1, .rows = grey2_rows, .row_bytes = 1},
@@ -281,15 +290,36 @@ static void png_of_every_colour_kind(void **state)
          grey16},
         {{.colour = 2, .bits = 16, .width = 1, .height = 1, .rows = rgb16_rows, .row_bytes = 6},
          rgb16},
-        {{.colour = 6, .bits = 8, .width = 2, .height = 1, .rows = rgba_rows, .row_bytes = 8}, rgba},
-        {{.colour = 6, .bits = 8, .width = 1, .height = 2, .rows = rgba_rows, .row_bytes = 4,
-          .interlace = 1}, rgba},
+        {{.colour = 6, .bits = 8, .width = 2, .height = 1, .rows = rgba_rows, .row_bytes = 8},
+         rgba},
+        {{.colour = 6,
+          .bits = 8,
+          .width = 1,
+          .height = 2,
+          .rows = rgba_rows,
+          .row_bytes = 4,
+          .interlace = 1},
+         rgba},
         {{.colour = 4, .bits = 8, .width = 2, .height = 1, .rows = grey_alpha_rows, .row_bytes = 4},
          grey_alpha},
-        {{.colour = 3, .bits = 2, .width = 5, .height = 1, .rows = palette_rows, .row_bytes = 2,
-          .palette = palette, .palette_count = 3, .palette_alpha = palette_alpha}, indexed},
-        {{.colour = 2, .bits = 8, .width = 2, .height = 1, .rows = keyed_rows, .row_bytes = 6,
-          .transparent = &transparent_red}, keyed},
+        {{.colour = 3,
+          .bits = 2,
+          .width = 5,
+          .height = 1,
+          .rows = palette_rows,
+          .row_bytes = 2,
+          .palette = palette,
+          .palette_count = 3,
+          .palette_alpha = palette_alpha},
+         indexed},
+        {{.colour = 2,
+          .bits = 8,
+          .width = 2,
+          .height = 1,
+          .rows = keyed_rows,
+          .row_bytes = 6,
+          .transparent = &transparent_red},
+         keyed},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         write_png(&cases[i].plan);
@@ -420,7 +450,11 @@ static void gif_whose_rows_are_missing_is_damaged(void **state)
 static void pnm_kinds_are_read(void **state)
 {
     (void)state;
-    static const struct { const char *text; size_t count; uint8_t expected[2][3]; } cases[] = {
+    static const struct {
+        const char *text;
+        size_t count;
+        uint8_t expected[2][3];
+    } cases[] = {
         {"P1 2 1\n01", 9, {{255, 255, 255}, {0, 0, 0}}},
         {"P1\n#c\n2#d\n1\n0#e\n 1", 18, {{255, 255, 255}, {0, 0, 0}}},
         {"P2 2 1 4 1 4", 12, {{64, 64, 64}, {255, 255, 255}}},
@@ -435,9 +469,9 @@ static void pnm_kinds_are_read(void **state)
         put(&file, cases[i].text, cases[i].count);
         assert_pixels(cases[i].expected, 2, 0);
     }
-    static const char *wrong[] = {"P2 2 1 4 1 5", "P2 2 1 4 1", "P2 2 1 0 0 0", "P2 2 1 65536 0 0",
-                                  "P3 2 1 255 1 2 3 4 5", "P1 2 1\n02", "P5 0 1 255\n", "P2 x 1 4",
-                                  "P2 2 1 255 -1 1", "P6 2 1 255\n12345"};
+    static const char *wrong[] = {
+        "P2 2 1 4 1 5", "P2 2 1 4 1",   "P2 2 1 0 0 0", "P2 2 1 65536 0 0", "P3 2 1 255 1 2 3 4 5",
+        "P1 2 1\n02",   "P5 0 1 255\n", "P2 x 1 4",     "P2 2 1 255 -1 1",  "P6 2 1 255\n12345"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         file.count = 0;
         put_text(&file, wrong[i]);

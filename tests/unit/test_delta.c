@@ -138,8 +138,8 @@ static void check_search(uint32_t metric, uint32_t type, size_t count, uint32_t 
         if (i == 3)
             continue; /* excluded below */
         reference[there].id = id_of(i);
-        reference[there++].score =
-            reference_score(metric, type, query, vectors + i * dimension, dimension);
+        reference[there++].score = reference_score(metric, type, query, vectors + i * dimension,
+                                                   dimension);
     }
     ir_neighbor *first = malloc(k * sizeof *first), *again = malloc(k * sizeof *again);
     uint32_t first_count = 0, again_count = 0;
@@ -176,7 +176,7 @@ static void search_equals_plain_loops(void **state)
                 check_search(metrics[m], types[t], counts[c], 31, 10);
                 check_search(metrics[m], types[t], counts[c], 130, 1000);
             }
-            check_search(metrics[m], types[t], 20, 60000, 7);  /* a few rows a chunk */
+            check_search(metrics[m], types[t], 20, 60000, 7);   /* a few rows a chunk */
             check_search(metrics[m], types[t], 3000, 1024, 50); /* several chunks */
         }
 }
@@ -596,8 +596,8 @@ static void neighbours_of_sift_are_the_known_ones(void **state)
         assert_int_equal(search(delta, query, k, -INFINITY, got), k);
         for (uint32_t i = 0; i < k; i++) {
             const float *known = base + (size_t)truth[q * k + i] * dimension;
-            assert_true(got[i].score == reference_score(IMGRET_METRIC_L2, IMGRET_VECTOR_F16,
-                                                        query, known, dimension));
+            assert_true(got[i].score == reference_score(IMGRET_METRIC_L2, IMGRET_VECTOR_F16, query,
+                                                        known, dimension));
         }
     }
     free(got);

@@ -76,8 +76,11 @@ static double assert_equal_to_all(const fixture *f, const ir_delta *delta, doubl
         fill_vector(vectors[q], 10000000 + q, q == 5 ? 0.01f : 1);
         if (q == 6)
             memset(vectors[q], 0, sizeof vectors[q]);
-        queries[q] = (ir_delta_query){.vector = vectors[q], .k = K, .score_min = score_min,
-                                      .excluded_id = 7, .pool = f->pool};
+        queries[q] = (ir_delta_query){.vector = vectors[q],
+                                      .k = K,
+                                      .score_min = score_min,
+                                      .excluded_id = 7,
+                                      .pool = f->pool};
         plain[q] = queries[q];
         plain[q].allowed = f->ids;
         plain[q].allowed_count = 2 * ROWS;
@@ -174,8 +177,8 @@ static void *search_on(void *argument)
     while (!atomic_load(&r->done)) {
         int64_t wanted = 1 + turn++ * 37 % (5 * CHUNK_ROWS);
         fill_vector(vector, (uint64_t)wanted, 1);
-        ir_delta_query query = {.vector = vector, .k = K, .score_min = -INFINITY,
-                                .pool = r->f->pool};
+        ir_delta_query query = {
+            .vector = vector, .k = K, .score_min = -INFINITY, .pool = r->f->pool};
         assert_int_equal(ir_delta_search(r->delta, &query, found, &count, NULL, NULL), 0);
         assert_int_equal(count, K);
         assert_int_equal(found[0].id, wanted);

@@ -94,8 +94,11 @@ static void a_grid_is_decoded_by_its_strides(void **state)
 static void centres_are_pixels(void **state)
 {
     (void)state;
-    imgret_backend_info info = {.input_width = 32, .input_height = 16, .anchor_count = 1,
-                                .box_class_count = 1, .box_coding = IMGRET_BOXES_CENTRE};
+    imgret_backend_info info = {.input_width = 32,
+                                .input_height = 16,
+                                .anchor_count = 1,
+                                .box_class_count = 1,
+                                .box_coding = IMGRET_BOXES_CENTRE};
     const float row[6] = {10, 5, 4, 2, 1.0f, 0.75f};
     ir_detection out;
     assert_int_equal(ir_detection_check(&info, NULL), IMGRET_OK);
@@ -222,8 +225,7 @@ static int tear_down(void **state)
     return ir_alloc_live_count() == 0 ? 0 : -1;
 }
 
-static int32_t try_open(imgret **out, const fixture *here, const char *regions,
-                        imgret_error *error)
+static int32_t try_open(imgret **out, const fixture *here, const char *regions, imgret_error *error)
 {
     imgret_open_options options = {.size = sizeof options,
                                    .regions = regions,
@@ -252,8 +254,11 @@ static void paint(uint8_t *rgb, uint32_t width, uint32_t x, uint32_t y, uint32_t
 
 static int32_t try_add(imgret *db, uint8_t *rgb, uint32_t width, uint32_t height, int64_t *id)
 {
-    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = rgb,
-                          .data_bytes = (uint64_t)3 * width * height, .width = width,
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_PIXELS,
+                          .data = rgb,
+                          .data_bytes = (uint64_t)3 * width * height,
+                          .width = width,
                           .height = height};
     imgret_add_result result = {.size = sizeof result};
     int32_t status = imgret_add(db, &input, NULL, &result, NULL);
@@ -294,7 +299,7 @@ static uint64_t count_regions(imgret *db, int64_t id)
 static void draw_two(uint8_t *rgb)
 {
     memset(rgb, 0, (size_t)3 * SIDE_PX * SIDE_PX);
-    paint(rgb, SIDE_PX, 0, 0, 64, 1, 255);  /* four small cells, and a large one: sure */
+    paint(rgb, SIDE_PX, 0, 0, 64, 1, 255);   /* four small cells, and a large one: sure */
     paint(rgb, SIDE_PX, 96, 64, 32, 2, 255); /* one small cell */
 }
 
@@ -366,10 +371,14 @@ static void the_main_object_is_asked_with(void **state)
     assert_int_equal(try_add(db, rgb, SIDE_PX, SIDE_PX, &second), IMGRET_OK);
     memset(rgb, 0, sizeof rgb); /* the green thing, elsewhere */
     paint(rgb, SIDE_PX, 64, 64, 64, 1, 255);
-    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = rgb,
-                          .data_bytes = sizeof rgb, .width = SIDE_PX, .height = SIDE_PX};
-    imgret_query_options options = {.size = sizeof options, .flags = IMGRET_QUERY_MAIN_OBJECT,
-                                    .search = IMGRET_SEARCH_BOTH};
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_PIXELS,
+                          .data = rgb,
+                          .data_bytes = sizeof rgb,
+                          .width = SIDE_PX,
+                          .height = SIDE_PX};
+    imgret_query_options options = {
+        .size = sizeof options, .flags = IMGRET_QUERY_MAIN_OBJECT, .search = IMGRET_SEARCH_BOTH};
     imgret_results *results;
     assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_OK);
     const imgret_hit *hit = imgret_results_at(results, 0);
@@ -394,8 +403,12 @@ static void a_filter_chooses_among_objects(void **state)
     int64_t id;
     draw_two(rgb);
     assert_int_equal(try_add(db, rgb, SIDE_PX, SIDE_PX, &id), IMGRET_OK);
-    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = rgb,
-                          .data_bytes = sizeof rgb, .width = SIDE_PX, .height = SIDE_PX};
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_PIXELS,
+                          .data = rgb,
+                          .data_bytes = sizeof rgb,
+                          .width = SIDE_PX,
+                          .height = SIDE_PX};
     static const struct {
         const char *where;
         uint64_t count;
@@ -403,8 +416,8 @@ static void a_filter_chooses_among_objects(void **state)
                  {"region_label >= 'blue'", 2}, {"region_score > 0.95", 1},
                  {"region_label IS NULL", 1},   {"width = 128", 3}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        imgret_query_options options = {.size = sizeof options, .where = cases[i].where,
-                                        .search = IMGRET_SEARCH_BOTH};
+        imgret_query_options options = {
+            .size = sizeof options, .where = cases[i].where, .search = IMGRET_SEARCH_BOTH};
         imgret_results *results;
         assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_OK);
         assert_int_equal(imgret_results_count(results), cases[i].count);
@@ -497,8 +510,8 @@ static void what_a_backend_may_not_say(void **state)
 {
     const fixture *here = *state;
     imgret *db;
-    static const char *const acts[] = {"width", "shorter", "filter", "anchors",
-                                       "classes", "coding", "strides", "stride"};
+    static const char *const acts[] = {"width",   "shorter", "filter",  "anchors",
+                                       "classes", "coding",  "strides", "stride"};
     for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
         char spec[64];
         snprintf(spec, sizeof spec, "detector:finder?act=%s", acts[i]);
@@ -508,11 +521,21 @@ static void what_a_backend_may_not_say(void **state)
     assert_int_equal(try_open(&db, here, "detector:classic", NULL), IMGRET_BAD_MODEL);
     assert_int_equal(try_open(&db, here, "detector:nobody", NULL), IMGRET_NOT_FOUND);
     static const char *const bad[] = {
-        "detector:",        "detector:finder?",          "detector:finder?score",
-        "detector:?max=3",  "detector:finder?score=2",   "detector:finder?score=-1",
-        "detector:finder?nms=nan", "detector:finder?max=0", "detector:finder?max=256",
-        "detector:finder?max=1&", "detector:finder?max=1&&nms=1", "detector:finder?color=1",
-        "detector:finder?act=a&act=b", "detector:finder?=1", "detector:finder?Act=1",
+        "detector:",
+        "detector:finder?",
+        "detector:finder?score",
+        "detector:?max=3",
+        "detector:finder?score=2",
+        "detector:finder?score=-1",
+        "detector:finder?nms=nan",
+        "detector:finder?max=0",
+        "detector:finder?max=256",
+        "detector:finder?max=1&",
+        "detector:finder?max=1&&nms=1",
+        "detector:finder?color=1",
+        "detector:finder?act=a&act=b",
+        "detector:finder?=1",
+        "detector:finder?Act=1",
         "detector:vectors:4",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -530,8 +553,11 @@ static void a_detector_that_fails_fails_the_picture(void **state)
         const char *act;
         int32_t status;
         uint64_t regions;
-    } cases[] = {{"detect", IMGRET_IO, 0}, {"nan", IMGRET_OK, 0}, {"huge", IMGRET_OK, 1},
-                 {"nameless", IMGRET_OK, 3}, {"centre", IMGRET_OK, 3}};
+    } cases[] = {{"detect", IMGRET_IO, 0},
+                 {"nan", IMGRET_OK, 0},
+                 {"huge", IMGRET_OK, 1},
+                 {"nameless", IMGRET_OK, 3},
+                 {"centre", IMGRET_OK, 3}};
     draw_two(rgb);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char spec[64];
@@ -567,13 +593,17 @@ static void *add_and_ask(void *argument)
         uint32_t cell = (uint32_t)(me->number * ROUNDS + i) % 16;
         memset(rgb, me->number * ROUNDS + i + 1, (size_t)3 * SIDE_PX * SIDE_PX);
         paint(rgb, SIDE_PX, cell % 4 * 32, cell / 4 * 32, 32, me->number % 3, 255);
-        imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = rgb,
-                              .data_bytes = (uint64_t)3 * SIDE_PX * SIDE_PX, .width = SIDE_PX,
+        imgret_input input = {.size = sizeof input,
+                              .kind = IMGRET_INPUT_PIXELS,
+                              .data = rgb,
+                              .data_bytes = (uint64_t)3 * SIDE_PX * SIDE_PX,
+                              .width = SIDE_PX,
                               .height = SIDE_PX};
         imgret_add_result added = {.size = sizeof added};
         int32_t status = imgret_add(me->db, &input, NULL, &added, NULL);
         imgret_input id = {.size = sizeof id, .kind = IMGRET_INPUT_ID, .id = added.id};
-        imgret_query_options options = {.size = sizeof options, .k = 50,
+        imgret_query_options options = {.size = sizeof options,
+                                        .k = 50,
                                         .flags = IMGRET_QUERY_MAIN_OBJECT |
                                                  IMGRET_QUERY_INCLUDE_SELF | IMGRET_QUERY_GROUP,
                                         .search = IMGRET_SEARCH_OBJECTS};

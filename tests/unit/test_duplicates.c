@@ -35,7 +35,7 @@ static int teardown(void **state)
 /* ---- A scene that can be drawn at any scale, cut and turned ---- */
 
 typedef struct view {
-    uint32_t scene, width, height; /* pixels */
+    uint32_t scene, width, height;   /* pixels */
     double left, top, right, bottom; /* of the scene, 0..1 */
     bool grey, mirrored, quarter;
 } view;
@@ -74,9 +74,12 @@ static int64_t add(imgret *db, const view *v)
                 pixel[c] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
             }
         }
-    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = pixels,
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_PIXELS,
+                          .data = pixels,
                           .data_bytes = (uint64_t)3 * v->width * v->height,
-                          .width = v->width, .height = v->height};
+                          .width = v->width,
+                          .height = v->height};
     imgret_add_result result = {.size = sizeof result};
     assert_int_equal(imgret_add(db, &input, NULL, &result, NULL), IMGRET_OK);
     free(pixels);
@@ -112,8 +115,8 @@ static told find(imgret *db, uint32_t kind_max, uint32_t flags)
 {
     told t = {0};
     imgret_error error = IMGRET_ERROR_INIT;
-    imgret_duplicates_options options = {.size = sizeof options, .kind_max = kind_max,
-                                         .flags = flags};
+    imgret_duplicates_options options = {
+        .size = sizeof options, .kind_max = kind_max, .flags = flags};
     if (imgret_duplicates(db, &options, listen, &t, NULL, &error) != IMGRET_OK)
         fail_msg("%s", error.message);
     return t;
@@ -236,10 +239,10 @@ static void the_host_can_stop_and_filter(void **state)
     int64_t last = add(f->db, &whole);
     told t = {.answer = 1};
     assert_int_equal(imgret_duplicates(f->db, NULL, listen, &t, NULL, NULL), IMGRET_INTERRUPTED);
-    imgret_param param = {.size = sizeof param, .kind = IMGRET_PARAM_INTEGER, .name = "last",
-                          .integer = last};
-    imgret_duplicates_options options = {.size = sizeof options, .where = "id < :last",
-                                         .params = &param, .param_count = 1};
+    imgret_param param = {
+        .size = sizeof param, .kind = IMGRET_PARAM_INTEGER, .name = "last", .integer = last};
+    imgret_duplicates_options options = {
+        .size = sizeof options, .where = "id < :last", .params = &param, .param_count = 1};
     imgret_duplicates_report report = {.size = sizeof report};
     assert_int_equal(imgret_duplicates(f->db, &options, NULL, NULL, &report, NULL), IMGRET_OK);
     assert_int_equal(report.image_count, 1);
@@ -265,7 +268,9 @@ static void a_large_group_of_vectors_is_found_whole(void **state)
         float vector[DIMENSION] = {1, 0.01f * (float)(i % 7), 0.0001f * (float)i};
         if (i % 2)
             vector[0] = -1, vector[3] = 3;
-        imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_VECTOR, .vector = vector,
+        imgret_input input = {.size = sizeof input,
+                              .kind = IMGRET_INPUT_VECTOR,
+                              .vector = vector,
                               .dimension = DIMENSION};
         assert_int_equal(imgret_add(db, &input, NULL, NULL, NULL), IMGRET_OK);
     }

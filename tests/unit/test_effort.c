@@ -31,15 +31,20 @@ static void fill_vector(float *out, uint64_t *seed)
 
 static imgret_input vector_input(const float *vector)
 {
-    return (imgret_input){.size = sizeof(imgret_input), .kind = IMGRET_INPUT_VECTOR,
-                          .vector = vector, .dimension = DIMENSION};
+    return (imgret_input){.size = sizeof(imgret_input),
+                          .kind = IMGRET_INPUT_VECTOR,
+                          .vector = vector,
+                          .dimension = DIMENSION};
 }
 
 static void open_again(fixture *f, uint64_t ram_bytes)
 {
     imgret_close(f->db);
-    imgret_open_options options = {.size = sizeof options, .model = "vectors:40", .threads = 2,
-                                   .metric = IMGRET_METRIC_L2, .index_ram_bytes = ram_bytes};
+    imgret_open_options options = {.size = sizeof options,
+                                   .model = "vectors:40",
+                                   .threads = 2,
+                                   .metric = IMGRET_METRIC_L2,
+                                   .index_ram_bytes = ram_bytes};
     imgret_error error = IMGRET_ERROR_INIT;
     if (imgret_open(&f->db, f->path, &options, &error))
         fail_msg("%s", error.message);
@@ -194,10 +199,9 @@ static void efforts_find_as_much_with_less_ram(void **state)
 
 static ir_effort_curves two_curves(void)
 {
-    return (ir_effort_curves){
-        .count = 2,
-        .curves = {{10, 5, 3, {{12, 0.9f}, {24, 0.98f}, {48, 0.999f}}},
-                   {100, 5, 2, {{128, 0.97f}, {256, 0.999f}}}}};
+    return (ir_effort_curves){.count = 2,
+                              .curves = {{10, 5, 3, {{12, 0.9f}, {24, 0.98f}, {48, 0.999f}}},
+                                         {100, 5, 2, {{128, 0.97f}, {256, 0.999f}}}}};
 }
 
 static void efforts_lie_between_what_was_measured(void **state)
@@ -243,12 +247,22 @@ static void senseless_texts_give_no_curve(void **state)
 {
     (void)state;
     const char *bad[] = {
-        NULL, "", "\n\n", "00000000000000ff", "00000000000000ff 10 5\n",
-        "00000000000000ff 10 5 12:5", "00000000000000ff 10 9 12:5\n",
-        "00000000000000ff 0 5 12:5\n", "00000000000000ff 10 5 24:5 12:7\n",
-        "00000000000000ff 10 5 12:5000001\n", "00000000000000ff 10 5 0:1\n",
-        "00000000000000ff 10 5 99999999999999999999999:1\n", "00000000000000ff -1 5 12:5\n",
-        "00000000000000fe 10 5 12:5\n", "0ff 10 5 12:5\n", "00000000000000ff 10 5 12;5\n",
+        NULL,
+        "",
+        "\n\n",
+        "00000000000000ff",
+        "00000000000000ff 10 5\n",
+        "00000000000000ff 10 5 12:5",
+        "00000000000000ff 10 9 12:5\n",
+        "00000000000000ff 0 5 12:5\n",
+        "00000000000000ff 10 5 24:5 12:7\n",
+        "00000000000000ff 10 5 12:5000001\n",
+        "00000000000000ff 10 5 0:1\n",
+        "00000000000000ff 10 5 99999999999999999999999:1\n",
+        "00000000000000ff -1 5 12:5\n",
+        "00000000000000fe 10 5 12:5\n",
+        "0ff 10 5 12:5\n",
+        "00000000000000ff 10 5 12;5\n",
     };
     ir_effort_curves curves;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -15,8 +15,7 @@ typedef struct block {
 static void put(block *to, uint64_t value, int count)
 {
     for (int i = 0; i < count; i++)
-        to->bytes[to->length++] =
-            (uint8_t)(value >> 8 * (to->big_endian ? count - 1 - i : i));
+        to->bytes[to->length++] = (uint8_t)(value >> 8 * (to->big_endian ? count - 1 - i : i));
 }
 
 static void put_at(block *to, size_t at, uint32_t value)
@@ -75,8 +74,8 @@ typedef struct fields {
     const char *north;
 } fields;
 
-static const fields usual = {"FUJIFILM", "X100  ", "2024:06:01 10:00:00", "2024:05:31 18:04:59",
-                             6,          30,       100,                   "N"};
+static const fields usual = {
+    "FUJIFILM", "X100  ", "2024:06:01 10:00:00", "2024:05:31 18:04:59", 6, 30, 100, "N"};
 
 static block make(bool big_endian, const fields *given)
 {
@@ -120,18 +119,38 @@ static size_t wrap(uint8_t *out, const char *format, const block *given)
     uint32_t bytes = (uint32_t)given->length;
     if (strcmp(format, "jpeg") == 0) {
         uint32_t segment = bytes + 8;
-        uint8_t head[] = {0xFF, 0xD8, 0xFF, 0xE1, (uint8_t)(segment >> 8), (uint8_t)segment,
-                          'E',  'x',  'i',  'f',  0,                       0};
+        uint8_t head[] = {
+            0xFF, 0xD8, 0xFF, 0xE1, (uint8_t)(segment >> 8), (uint8_t)segment, 'E', 'x',
+            'i',  'f',  0,    0};
         memcpy(out, head, sizeof head);
         length = sizeof head;
     } else if (strcmp(format, "webp") == 0) {
-        uint8_t head[] = {'R', 'I', 'F', 'F', 0, 0, 0, 0, 'W', 'E', 'B', 'P', 'E', 'X', 'I', 'F',
-                          (uint8_t)bytes, (uint8_t)(bytes >> 8), 0, 0};
+        uint8_t head[] = {'R',
+                          'I',
+                          'F',
+                          'F',
+                          0,
+                          0,
+                          0,
+                          0,
+                          'W',
+                          'E',
+                          'B',
+                          'P',
+                          'E',
+                          'X',
+                          'I',
+                          'F',
+                          (uint8_t)bytes,
+                          (uint8_t)(bytes >> 8),
+                          0,
+                          0};
         memcpy(out, head, sizeof head);
         length = sizeof head;
     } else {
-        uint8_t head[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n', 0, 0,
-                          (uint8_t)(bytes >> 8), (uint8_t)bytes, 'e', 'X', 'I', 'f'};
+        uint8_t head[] = {
+            0x89,           'P', 'N', 'G', '\r', '\n', 0x1A, '\n', 0, 0, (uint8_t)(bytes >> 8),
+            (uint8_t)bytes, 'e', 'X', 'I', 'f'};
         memcpy(out, head, sizeof head);
         length = sizeof head;
     }

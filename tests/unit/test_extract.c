@@ -101,7 +101,8 @@ static void inspections_tell_what_a_file_holds(void **state)
     imgret_error error = IMGRET_ERROR_INIT;
     uint64_t before = ir_alloc_live_count();
     assert_int_equal(imgret_inspect_model(&inspection, "fake;act=lacks;grey=yes;labels=/none",
-                                          IMGRET_TEST_PLUGINS, &error), 0);
+                                          IMGRET_TEST_PLUGINS, &error),
+                     0);
     const imgret_model_report *report = imgret_inspection_report(inspection);
     assert_int_equal(report->status, IMGRET_BAD_MODEL);
     assert_string_equal(report->reason, "two tensors are not there");
@@ -116,7 +117,10 @@ static void inspections_tell_what_a_file_holds(void **state)
     assert_string_equal(report->architecture, "classic");
     assert_int_equal(report->dimension, 492);
     imgret_inspection_free(inspection);
-    static const struct { const char *model, *words; int32_t code; } bad[] = {
+    static const struct {
+        const char *model, *words;
+        int32_t code;
+    } bad[] = {
         {"fake;act=broken", "cannot look into the model", IMGRET_BAD_MODEL},
         {"fake;act=unreadable", "the disk says no", IMGRET_IO},
         {"fake;act=small", "in 8 bytes", IMGRET_BAD_MODEL},
@@ -125,8 +129,9 @@ static void inspections_tell_what_a_file_holds(void **state)
         {"", "empty", IMGRET_INVALID_ARGUMENT},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_int_equal(imgret_inspect_model(&inspection, bad[i].model, IMGRET_TEST_PLUGINS,
-                                              &error), bad[i].code);
+        assert_int_equal(
+            imgret_inspect_model(&inspection, bad[i].model, IMGRET_TEST_PLUGINS, &error),
+            bad[i].code);
         assert_non_null(strstr(error.message, bad[i].words));
         assert_null(inspection);
     }
@@ -203,12 +208,18 @@ static void a_weights_file_finds_its_plugin_by_its_ending(void **state)
 static void nonsense_descriptions_are_refused(void **state)
 {
     (void)state;
-    static const struct { const char *act, *words; } cases[] = {
+    static const struct {
+        const char *act, *words;
+    } cases[] = {
         {"classes", "class_count 2097152"},
-        {"dimension", "dimension 65537"}, {"width", "input_width 4097"},
-        {"height", "input_height 0"},     {"batch", "batch_max 0"},
-        {"resize", "resize 4"},           {"resize_px", "resize_px 1"},
-        {"filter", "filter 0"},           {"architecture", "without architecture"},
+        {"dimension", "dimension 65537"},
+        {"width", "input_width 4097"},
+        {"height", "input_height 0"},
+        {"batch", "batch_max 0"},
+        {"resize", "resize 4"},
+        {"resize_px", "resize_px 1"},
+        {"filter", "filter 0"},
+        {"architecture", "without architecture"},
         {"identity", "or identity"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -252,7 +263,8 @@ static void bad_vectors_are_caught(void **state)
     assert_int_equal(ir_extractor_run(extractor, pixels, 2, out, NULL), 0);
     pixels[12] = 9;
     assert_int_equal(ir_extractor_run(extractor, pixels, 2, out, &error), IMGRET_BAD_MODEL);
-    assert_non_null(strstr(error.message, "picture 2 of 2: backend \"fake\", fake_net: the vector"));
+    assert_non_null(
+        strstr(error.message, "picture 2 of 2: backend \"fake\", fake_net: the vector"));
     ir_extractor_close(extractor);
     extractor = open_good("fake;act=run_silent");
     assert_int_equal(ir_extractor_run(extractor, pixels, 1, out, &error), IMGRET_IO);
@@ -286,8 +298,7 @@ static void preparing_resizes_and_refuses_nothingness(void **state)
     for (size_t i = 0; i < sizeof out; i++)
         assert_int_equal(out[i], 77);
     picture.height = 0;
-    assert_int_equal(ir_extractor_prepare(extractor, &picture, out, NULL),
-                     IMGRET_INVALID_ARGUMENT);
+    assert_int_equal(ir_extractor_prepare(extractor, &picture, out, NULL), IMGRET_INVALID_ARGUMENT);
     ir_extractor_close(extractor);
 }
 

@@ -54,9 +54,12 @@ static void fill_inputs(imgret_input *inputs, uint8_t (*pixels)[12])
 {
     for (int i = 0; i < COUNT; i++) {
         memset(pixels[i], i == 0 ? 200 : i, sizeof pixels[i]);
-        inputs[i] = (imgret_input){.size = sizeof inputs[i], .kind = IMGRET_INPUT_PIXELS,
-                                   .data = pixels[i], .data_bytes = sizeof pixels[i],
-                                   .width = 2, .height = 2};
+        inputs[i] = (imgret_input){.size = sizeof inputs[i],
+                                   .kind = IMGRET_INPUT_PIXELS,
+                                   .data = pixels[i],
+                                   .data_bytes = sizeof pixels[i],
+                                   .width = 2,
+                                   .height = 2};
     }
     inputs[GROUP + 5] = (imgret_input){
         .size = sizeof inputs[0], .kind = IMGRET_INPUT_FILE, .path = file_path};
@@ -123,7 +126,8 @@ static void the_next_pictures_are_prepared_meanwhile(void **state)
         assert_int_equal(work.statuses[i], 0);
         bool own = false;
         for (int batch = 1; batch <= 3; batch++)
-            own = own || (ratio * (float)batch > shade + 0.9f && ratio * (float)batch < shade + 1.1f);
+            own = own ||
+                  (ratio * (float)batch > shade + 0.9f && ratio * (float)batch < shade + 1.1f);
         assert_true(own);
     }
     dlclose(library);
@@ -171,13 +175,15 @@ static void a_picture_without_a_vector_fails_alone(void **state)
     assert_int_equal(work.status, 0);
     for (int i = 0; i < COUNT; i++) {
         bool nan = i == 9 || i == GROUP + 8, bad = nan || i == 12;
-        assert_int_equal(work.statuses[i], nan ? IMGRET_BAD_MODEL
-                                               : bad ? IMGRET_INVALID_ARGUMENT : 0);
+        assert_int_equal(work.statuses[i], nan   ? IMGRET_BAD_MODEL
+                                           : bad ? IMGRET_INVALID_ARGUMENT
+                                                 : 0);
         float shade = i == 0 ? 200 : i == GROUP + 5 ? 77 : (float)i;
         float ratio = bad ? 0 : work.rows[i][0] / work.rows[i][1];
         bool own = false; /* (shade + 1) / pictures in its batch, or nothing but zeros */
         for (int batch = 1; batch <= 3; batch++)
-            own = own || (ratio * (float)batch > shade + 0.9f && ratio * (float)batch < shade + 1.1f);
+            own = own ||
+                  (ratio * (float)batch > shade + 0.9f && ratio * (float)batch < shade + 1.1f);
         assert_true(bad ? work.rows[i][0] == 0.0f && work.rows[i][1] == 0.0f : own);
     }
     imgret_error error = IMGRET_ERROR_INIT;
@@ -215,8 +221,8 @@ int main(void)
         return 1;
     close(file);
     write_picture();
-    imgret_allocator watched = {.size = sizeof watched, .alloc = watch_alloc,
-                                .realloc = watch_realloc, .free = watch_free};
+    imgret_allocator watched = {
+        .size = sizeof watched, .alloc = watch_alloc, .realloc = watch_realloc, .free = watch_free};
     if (imgret_set_allocator(&watched, NULL))
         return 1;
     const struct CMUnitTest tests[] = {

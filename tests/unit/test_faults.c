@@ -84,11 +84,8 @@ static void ingest(ledger *l, imgret *db)
 {
     const char *folder = l->pictures;
     imgret_error error = IMGRET_ERROR_INIT;
-    imgret_ingest_options options = {.size = sizeof options,
-                                     .paths = &folder,
-                                     .path_count = 1,
-                                     .on_item = on_item,
-                                     .user = l};
+    imgret_ingest_options options = {
+        .size = sizeof options, .paths = &folder, .path_count = 1, .on_item = on_item, .user = l};
     note(l, imgret_ingest(db, &options, NULL, &error), &error);
 }
 
@@ -160,7 +157,8 @@ static void back_up(ledger *l, imgret *db)
     snprintf(to, sizeof to, "%s/copy", l->root);
     if (note(l, imgret_backup(db, to, NULL, &error), &error))
         return;
-    if (access(to, F_OK) == 0 && !l->stuck) /* a disk that refuses all does not take it back either */
+    if (access(to, F_OK) == 0 &&
+        !l->stuck) /* a disk that refuses all does not take it back either */
         l->silent++;
 }
 

@@ -51,7 +51,7 @@ static void the_oldest_go_first(void **state)
     assert_int_equal(ir_feature_cache_create(&cache, 20000, NULL), 0);
     for (uint32_t i = 0; i < 10; i++)
         keep(cache, i);
-    assert_true(knows(cache, 0)); /* asked for: now the youngest */
+    assert_true(knows(cache, 0));      /* asked for: now the youngest */
     for (uint32_t i = 10; i < 45; i++) /* about 40 have room */
         keep(cache, i);
     assert_true(knows(cache, 0));

@@ -49,8 +49,9 @@ static int group_setup(void **state)
         return -1;
     for (uint32_t i = 1; i <= COUNT; i++) {
         char metadata[128], uri[64];
-        snprintf(metadata, sizeof metadata, "{\"n\": %u, \"camera\": \"%s\", \"size\": {\"w\": %u}}",
-                 i, i % 10 == 0 ? "X100" : "Z6", i % 7);
+        snprintf(metadata, sizeof metadata,
+                 "{\"n\": %u, \"camera\": \"%s\", \"size\": {\"w\": %u}}", i,
+                 i % 10 == 0 ? "X100" : "Z6", i % 7);
         snprintf(uri, sizeof uri, "/pictures/%u.jpg", i);
         add(f->db, i, uri, i % 5 == 4 ? NULL : metadata);
     }
@@ -137,27 +138,85 @@ static void what_is_no_plain_expression_is_refused(void **state)
 {
     const fixture *f = *state;
     static const char *const cases[] = {
-        "", "  \n", "id =", "= 3", "(id = 1", "id = 1)", "id = 1) OR (1", "1) UNION SELECT 1 --",
+        "",
+        "  \n",
+        "id =",
+        "= 3",
+        "(id = 1",
+        "id = 1)",
+        "id = 1) OR (1",
+        "1) UNION SELECT 1 --",
         "1) UNION SELECT region FROM pending_vectors WHERE (1",
-        "1) ORDER BY (id", "1) LIMIT (1", "1; DELETE FROM images", "1;", "1 --", "1 /* x */",
-        "'open", "\"open", "[open", "`open", "nothing = 1", "region.x = 1", "\"id",
-        "id = (SELECT 1)", "id IN (SELECT id FROM images)", "id IN images", "id IN settings",
-        "EXISTS (SELECT 1)", "EXISTS (VALUES (1))", "id IN (VALUES (1))",
+        "1) ORDER BY (id",
+        "1) LIMIT (1",
+        "1; DELETE FROM images",
+        "1;",
+        "1 --",
+        "1 /* x */",
+        "'open",
+        "\"open",
+        "[open",
+        "`open",
+        "nothing = 1",
+        "region.x = 1",
+        "\"id",
+        "id = (SELECT 1)",
+        "id IN (SELECT id FROM images)",
+        "id IN images",
+        "id IN settings",
+        "EXISTS (SELECT 1)",
+        "EXISTS (VALUES (1))",
+        "id IN (VALUES (1))",
         "(SELECT value FROM settings LIMIT 1) = 'x'",
         "(WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELECT x FROM t)",
-        "id IN (SELECT value FROM json_each('[1]'))", "id IN json_each('[1]')",
-        "settings.value = 'x'", "images.metadata = 'x'", "pending_vectors.vector = 1",
-        "sqlite_schema.sql = 1", "load_extension('evil.so')", "writefile('/tmp/x', 'y')",
-        "readfile('/etc/passwd') = 1", "random() = 1", "randomblob(1000000000) = 1",
-        "zeroblob(1000000000) = 1", "printf('%1000000000d', 1) = 1", "fts3_tokenizer('x') = 1",
-        "last_insert_rowid() = 1", "changes() = 0", "sqlite_version() = 1",
-        "sqlite_compileoption_used('x')", "replace(uri, '/', uri) = 1", "count(*) > 1",
-        "sum(id) > 1", "group_concat(uri) = 1", "row_number() OVER () = 1", "raise(ABORT, 'x')",
-        "ATTACH 'x' AS y", "PRAGMA user_version", "DROP TABLE images",
-        "id = 1 UNION SELECT 1", "id, id", "(id, uri)", "id AS x", "DISTINCT id", "*",
-        "meta MATCH 'x'", "uri REGEXP 'x'", "json_extract(meta, 'no path') = 1",
-        "id = ?", "id = ?1", "id = :missing", "id = $tcl(')') OR 1", "id = :a::b(1)", "id = @x(1)",
-        "x'0' = 1", "1 = 1abc", "\x01", "\xFF\xFE = 1", "a.b.c.d = 1", "rowid.x",
+        "id IN (SELECT value FROM json_each('[1]'))",
+        "id IN json_each('[1]')",
+        "settings.value = 'x'",
+        "images.metadata = 'x'",
+        "pending_vectors.vector = 1",
+        "sqlite_schema.sql = 1",
+        "load_extension('evil.so')",
+        "writefile('/tmp/x', 'y')",
+        "readfile('/etc/passwd') = 1",
+        "random() = 1",
+        "randomblob(1000000000) = 1",
+        "zeroblob(1000000000) = 1",
+        "printf('%1000000000d', 1) = 1",
+        "fts3_tokenizer('x') = 1",
+        "last_insert_rowid() = 1",
+        "changes() = 0",
+        "sqlite_version() = 1",
+        "sqlite_compileoption_used('x')",
+        "replace(uri, '/', uri) = 1",
+        "count(*) > 1",
+        "sum(id) > 1",
+        "group_concat(uri) = 1",
+        "row_number() OVER () = 1",
+        "raise(ABORT, 'x')",
+        "ATTACH 'x' AS y",
+        "PRAGMA user_version",
+        "DROP TABLE images",
+        "id = 1 UNION SELECT 1",
+        "id, id",
+        "(id, uri)",
+        "id AS x",
+        "DISTINCT id",
+        "*",
+        "meta MATCH 'x'",
+        "uri REGEXP 'x'",
+        "json_extract(meta, 'no path') = 1",
+        "id = ?",
+        "id = ?1",
+        "id = :missing",
+        "id = $tcl(')') OR 1",
+        "id = :a::b(1)",
+        "id = @x(1)",
+        "x'0' = 1",
+        "1 = 1abc",
+        "\x01",
+        "\xFF\xFE = 1",
+        "a.b.c.d = 1",
+        "rowid.x",
         "abs(-9223372036854775808) = 1",
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -245,8 +304,7 @@ static void parameters_are_values_and_never_text(void **state)
     const char *where = "meta->>'camera' = :camera AND id <= @most";
     assert_int_equal(list_status(f->db, where, params, 2, &count, &error), IMGRET_OK);
     assert_int_equal(count, 50);
-    assert_int_equal(list_status(f->db, where, params, 1, &count, &error),
-                     IMGRET_INVALID_ARGUMENT);
+    assert_int_equal(list_status(f->db, where, params, 1, &count, &error), IMGRET_INVALID_ARGUMENT);
     assert_non_null(strstr(error.message, "@most"));
     assert_int_equal(list_status(f->db, "id = 1", params, 2, &count, &error),
                      IMGRET_INVALID_ARGUMENT);
@@ -265,8 +323,7 @@ static void parameters_are_values_and_never_text(void **state)
     wrong.name = NULL;
     assert_int_equal(list_status(f->db, "id = :camera", &wrong, 1, &count, &error),
                      IMGRET_INVALID_ARGUMENT);
-    assert_int_equal(list_status(f->db, NULL, params, 2, &count, &error),
-                     IMGRET_INVALID_ARGUMENT);
+    assert_int_equal(list_status(f->db, NULL, params, 2, &count, &error), IMGRET_INVALID_ARGUMENT);
 }
 
 static imgret_results *query(imgret *db, uint32_t seed, uint32_t k, const char *where)
@@ -293,9 +350,10 @@ static void queries_rank_exactly_what_matches(void **state)
     static const struct {
         const char *where;
         uint32_t divisor, remainder; /* the same, said in C */
-    } cases[] = {{"id % 2 = 0", 2, 0},      {"id % 10 = 3", 10, 3}, {"id % 100 = 7", 100, 7},
-                 {"id % 1000 = 1", 1000, 1}, {"id % 700 = 650", 700, 650}, {"1", 1, 0},
-                 {"id = 1500", 5000, 1500}, {"0", 5000, 4999}};
+    } cases[] = {{"id % 2 = 0", 2, 0},         {"id % 10 = 3", 10, 3},
+                 {"id % 100 = 7", 100, 7},     {"id % 1000 = 1", 1000, 1},
+                 {"id % 700 = 650", 700, 650}, {"1", 1, 0},
+                 {"id = 1500", 5000, 1500},    {"0", 5000, 4999}};
     imgret_results *all = query(f->db, 77777, COUNT, NULL);
     assert_int_equal(imgret_results_count(all), COUNT);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -445,8 +503,9 @@ static void segments_keep_to_the_filter(void **state)
     static const struct {
         const char *where;
         uint64_t matches;
-    } cases[] = {{"id % 2 = 0", COUNT / 2}, {"id % 5 = 2", COUNT / 5}, {"id % 10 = 3", COUNT / 10},
-                 {"id % 100 = 7", COUNT / 100}, {"id IN (5, 1000, 1990)", 3}, {"0", 0}};
+    } cases[] = {{"id % 2 = 0", COUNT / 2},    {"id % 5 = 2", COUNT / 5},
+                 {"id % 10 = 3", COUNT / 10},  {"id % 100 = 7", COUNT / 100},
+                 {"id IN (5, 1000, 1990)", 3}, {"0", 0}};
     imgret_results *before[6];
     for (size_t i = 0; i < 6; i++)
         before[i] = query(f->db, 77777, 25, cases[i].where);

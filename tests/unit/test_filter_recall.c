@@ -117,11 +117,15 @@ static uint32_t hits_in(const int64_t *found)
 }
 
 static const char *const filters[] = {
-    NULL,             /* the unfiltered recall, which the others must reach */
-    "id % 2 = 0",     "id % 10 = 3",          "id % 100 = 7",   "id % 1000 = 11",
+    NULL, /* the unfiltered recall, which the others must reach */
+    "id % 2 = 0",
+    "id % 10 = 3",
+    "id % 100 = 7",
+    "id % 1000 = 11",
     "id IN (5, 6000, 11990)",
-    "id % 40 < 20",   /* whole clusters are out: far from many a query */
-    "id % 40 = 17",   "id <= 3000 AND id % 3 = 0",
+    "id % 40 < 20", /* whole clusters are out: far from many a query */
+    "id % 40 = 17",
+    "id <= 3000 AND id % 3 = 0",
 };
 
 enum { FILTERS = sizeof filters / sizeof filters[0] };

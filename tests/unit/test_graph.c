@@ -25,8 +25,13 @@ static ir_graph_rows make_rows(uint32_t count, bool equal)
 
 static ir_graph_spec spec_of(const ir_graph_rows *rows, ir_pool *pool)
 {
-    return (ir_graph_spec){.rows = rows, .degree = 16, .beam = 48, .alpha = 1.05f, .seed = 3,
-                           .group_count = 1, .pool = pool};
+    return (ir_graph_spec){.rows = rows,
+                           .degree = 16,
+                           .beam = 48,
+                           .alpha = 1.05f,
+                           .seed = 3,
+                           .group_count = 1,
+                           .pool = pool};
 }
 
 static uint32_t count_reachable(const ir_graph *graph)

@@ -224,11 +224,8 @@ static void given_files_that_are_missing_are_named(void **state)
     snprintf(missing, sizeof missing, "%s", in_folder(f, "missing.jpg"));
     const char *paths[] = {missing, first};
     seen s = {0};
-    imgret_ingest_options options = {.size = sizeof options,
-                                     .paths = paths,
-                                     .path_count = 2,
-                                     .on_item = on_item,
-                                     .user = &s};
+    imgret_ingest_options options = {
+        .size = sizeof options, .paths = paths, .path_count = 2, .on_item = on_item, .user = &s};
     imgret_error error = IMGRET_ERROR_INIT;
     assert_int_equal(imgret_ingest(f->db, &options, NULL, &error), IMGRET_NOT_FOUND);
     assert_int_equal(s.by_outcome[IMGRET_STORED], 1);
@@ -297,8 +294,7 @@ static void folders_are_entered_and_the_database_is_not(void **state)
     assert_int_equal(report.file_count, 2);
     assert_int_equal(report.stored_count, 2);
     seen flat = {0};
-    assert_int_equal(ingest(f, f->pictures, &flat, IMGRET_INGEST_NO_RECURSION, &report),
-                     IMGRET_OK);
+    assert_int_equal(ingest(f, f->pictures, &flat, IMGRET_INGEST_NO_RECURSION, &report), IMGRET_OK);
     assert_int_equal(report.file_count, 1);
 }
 

@@ -49,14 +49,19 @@ static int remove_file(void **state)
 
 static ir_io_options options_of(const fixture *f, uint32_t kind)
 {
-    return (ir_io_options){.kind = kind, .depth = DEPTH, .fd = f->fd, .memory = f->memory,
+    return (ir_io_options){.kind = kind,
+                           .depth = DEPTH,
+                           .fd = f->fd,
+                           .memory = f->memory,
                            .memory_bytes = DEPTH * IR_IO_BLOCK_BYTES};
 }
 
 static void queue_page(const fixture *f, ir_io *io, uint32_t buffer, uint32_t page)
 {
-    ir_io_read read = {.offset = (uint64_t)page * IR_IO_BLOCK_BYTES, .bytes = IR_IO_BLOCK_BYTES,
-                       .tag = buffer, .buffer = f->memory + buffer * IR_IO_BLOCK_BYTES};
+    ir_io_read read = {.offset = (uint64_t)page * IR_IO_BLOCK_BYTES,
+                       .bytes = IR_IO_BLOCK_BYTES,
+                       .tag = buffer,
+                       .buffer = f->memory + buffer * IR_IO_BLOCK_BYTES};
     ir_io_queue(io, &read);
 }
 

@@ -34,9 +34,8 @@ static int find_workers(pid_t *out, int capacity)
         if (!file)
             continue;
         if (fgets(line, sizeof line, file) &&
-            sscanf(line, "%*d (%31[^)]) %c %d", name, &state, &parent) == 3 &&
-            parent == getpid() && strcmp(name, "imgret-decode") == 0 && state != 'Z' &&
-            count < capacity)
+            sscanf(line, "%*d (%31[^)]) %c %d", name, &state, &parent) == 3 && parent == getpid() &&
+            strcmp(name, "imgret-decode") == 0 && state != 'Z' && count < capacity)
             out[count++] = pid;
         fclose(file);
     }
@@ -165,8 +164,9 @@ static void every_format_is_decoded_behind_walls(void **state)
         for (size_t cut = 1; cut < file.count; cut += 1 + file.count / 23) {
             imgret_error other = IMGRET_ERROR_INIT;
             int32_t status = ir_decode(file.data, cut, &options, &here, &other);
-            assert_int_equal(ir_isolation_decode(isolation, file.data, cut, &options, &apart, NULL,
-                                                 &error), status);
+            assert_int_equal(
+                ir_isolation_decode(isolation, file.data, cut, &options, &apart, NULL, &error),
+                status);
             if (status)
                 assert_string_equal(error.message, other.message);
             ir_picture_free(&apart);
@@ -305,11 +305,26 @@ static void compute(void)
     memset(memory, 1, 8 << 20);
     free(memory);
 }
-static void open_a_file(void) { (void)open("/etc/passwd", O_RDONLY); }
-static void call_somebody(void) { (void)socket(AF_INET, SOCK_STREAM, 0); }
-static void run_a_program(void) { execl("/bin/true", "true", (char *)NULL); }
-static void start_a_process(void) { (void)fork(); }
-static void kill_the_parent(void) { (void)kill(getppid(), 0); }
+static void open_a_file(void)
+{
+    (void)open("/etc/passwd", O_RDONLY);
+}
+static void call_somebody(void)
+{
+    (void)socket(AF_INET, SOCK_STREAM, 0);
+}
+static void run_a_program(void)
+{
+    execl("/bin/true", "true", (char *)NULL);
+}
+static void start_a_process(void)
+{
+    (void)fork();
+}
+static void kill_the_parent(void)
+{
+    (void)kill(getppid(), 0);
+}
 static void make_code(void)
 {
     (void)mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -385,8 +400,9 @@ static void a_database_decodes_apart(void **state)
     float apart[4096], here[4096];
     imgret_stats stats = {.size = sizeof stats};
     assert_int_equal(imgret_get_stats(db, &stats, NULL), IMGRET_OK);
-    assert_int_equal(imgret_get_vector(db, first_record(db, picture, failure).id, apart,
-                                       stats.dimension, NULL), IMGRET_OK);
+    assert_int_equal(
+        imgret_get_vector(db, first_record(db, picture, failure).id, apart, stats.dimension, NULL),
+        IMGRET_OK);
     imgret_close(db);
     pid_t worker;
     assert_int_equal(find_workers(&worker, 1), 0);
@@ -394,8 +410,9 @@ static void a_database_decodes_apart(void **state)
     snprintf(path, sizeof path, "%s/db2", folder);
     assert_int_equal(imgret_open(&db, path, &options, NULL), IMGRET_OK);
     assert_int_equal(imgret_ingest(db, &ingest, NULL, &error), IMGRET_OK);
-    assert_int_equal(imgret_get_vector(db, first_record(db, picture, failure).id, here,
-                                       stats.dimension, NULL), IMGRET_OK);
+    assert_int_equal(
+        imgret_get_vector(db, first_record(db, picture, failure).id, here, stats.dimension, NULL),
+        IMGRET_OK);
     assert_memory_equal(apart, here, stats.dimension * sizeof here[0]);
     imgret_close(db);
     options.decode_isolation = "/no/such/program";

@@ -84,9 +84,16 @@ static void a_label_is_stored_filtered_by_and_found(void **state)
     expect(f->db, 1, NULL, 0);
     assert_int_equal(imgret_set_label(f->db, 1, "cat", 0.9, NULL), IMGRET_OK);
     assert_int_equal(imgret_set_label(f->db, 2, "cat", 0.5, NULL), IMGRET_OK);
-    assert_int_equal(imgret_set_label(f->db, 3, "Stra\xC3\x9F" "e", 1, NULL), IMGRET_OK);
+    assert_int_equal(imgret_set_label(f->db, 3,
+                                      "Stra\xC3\x9F"
+                                      "e",
+                                      1, NULL),
+                     IMGRET_OK);
     expect(f->db, 1, "cat", 0.9);
-    expect(f->db, 3, "Stra\xC3\x9F" "e", 1);
+    expect(f->db, 3,
+           "Stra\xC3\x9F"
+           "e",
+           1);
     assert_int_equal(matches(f->db, "label = 'cat'"), 2);
     assert_int_equal(matches(f->db, "label = 'cat' AND label_score > .8"), 1);
     assert_int_equal(matches(f->db, "label IS NULL"), COUNT - 3);
@@ -199,9 +206,8 @@ static int setup_kinds(void **state)
 static void example_ids(imgret_input *out, uint32_t count, int64_t first)
 {
     for (uint32_t i = 0; i < count; i++)
-        out[i] = (imgret_input){.size = sizeof out[i],
-                                .kind = IMGRET_INPUT_ID,
-                                .id = first + KINDS * 5 * (int64_t)i};
+        out[i] = (imgret_input){
+            .size = sizeof out[i], .kind = IMGRET_INPUT_ID, .id = first + KINDS * 5 * (int64_t)i};
 }
 
 typedef struct {
@@ -226,9 +232,13 @@ static void a_few_examples_label_their_kind(void **state)
     example_ids(examples, 5, 1);
     told t = {0};
     imgret_label_report report = {.size = sizeof report};
-    imgret_label_options options = {.size = sizeof options, .label = "first",
-                                    .examples = examples, .example_count = 5,
-                                    .confidence_min = 0.6, .on_item = tell, .user = &t};
+    imgret_label_options options = {.size = sizeof options,
+                                    .label = "first",
+                                    .examples = examples,
+                                    .example_count = 5,
+                                    .confidence_min = 0.6,
+                                    .on_item = tell,
+                                    .user = &t};
     imgret_error error = IMGRET_ERROR_INIT;
     if (imgret_label_examples(f->db, &options, &report, &error))
         fail_msg("%s", error.message);
@@ -254,9 +264,13 @@ static void what_a_user_said_stands(void **state)
     assert_int_equal(imgret_set_label(f->db, 9, "guess", 0.01, NULL), IMGRET_OK);
     imgret_input examples[5];
     example_ids(examples, 5, 21);
-    imgret_label_options options = {.size = sizeof options, .flags = IMGRET_LABEL_ASSIGN,
-                                    .label = "first", .examples = examples, .example_count = 5,
-                                    .confidence_min = 0.5, .where = "id < 100"};
+    imgret_label_options options = {.size = sizeof options,
+                                    .flags = IMGRET_LABEL_ASSIGN,
+                                    .label = "first",
+                                    .examples = examples,
+                                    .example_count = 5,
+                                    .confidence_min = 0.5,
+                                    .where = "id < 100"};
     imgret_label_report report = {.size = sizeof report};
     assert_int_equal(imgret_label_examples(f->db, &options, &report, NULL), IMGRET_OK);
     expect(f->db, 5, "mine", 1);
@@ -286,14 +300,17 @@ static void wrong_examples_are_refused(void **state)
         {{.label = "x", .example_count = 1}, IMGRET_INVALID_ARGUMENT},
         {{.label = "x", .examples = &one, .example_count = 10001}, IMGRET_LIMIT},
         {{.label = "x", .examples = &other, .example_count = 1}, IMGRET_NOT_FOUND},
-        {{.label = "x", .examples = &one, .example_count = 1, .flags = 2},
-         IMGRET_INVALID_ARGUMENT},
+        {{.label = "x", .examples = &one, .example_count = 1, .flags = 2}, IMGRET_INVALID_ARGUMENT},
         {{.label = "x", .examples = &one, .example_count = 1, .confidence_min = (double)NAN},
          IMGRET_INVALID_ARGUMENT},
         {{.label = "x", .examples = &one, .example_count = 1, .where = "id ="},
          IMGRET_INVALID_ARGUMENT},
-        {{.label = "x", .examples = &one, .example_count = 1, .confidence_min = 0.5,
-          .on_item = stop}, IMGRET_INTERRUPTED},
+        {{.label = "x",
+          .examples = &one,
+          .example_count = 1,
+          .confidence_min = 0.5,
+          .on_item = stop},
+         IMGRET_INTERRUPTED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         imgret_label_options options = cases[i].options;

@@ -27,7 +27,9 @@ static void lines_are_classes(void **state)
     accept("cat\ndog\n", 8, 2, "dog");
     accept("cat\ndog", 7, 2, "dog");
     accept("cat\r\ndog\r\n", 10, 2, "dog");
-    accept("\xEF\xBB\xBF" "cat", 6, 1, "cat");
+    accept("\xEF\xBB\xBF"
+           "cat",
+           6, 1, "cat");
     accept("caf\xC3\xA9\n\xF0\x9F\x90\x88\n", 11, 2, "\xF0\x9F\x90\x88");
     accept("tench, Tinca tinca; a fish", 26, 1, "tench, Tinca tinca; a fish");
 }
@@ -54,12 +56,12 @@ static void what_is_no_list_of_labels_is_refused(void **state)
     refuse("a\nb\0c\n", 6, IMGRET_INVALID_ARGUMENT, "line 2: byte 2");
     refuse("a\tb", 3, IMGRET_INVALID_ARGUMENT, "line 1: byte 2");
     refuse("\x7F", 1, IMGRET_INVALID_ARGUMENT, "byte 1");
-    refuse("\xC2\x85", 2, IMGRET_INVALID_ARGUMENT, "byte 1");             /* a control character */
-    refuse("\xC0\xAF", 2, IMGRET_INVALID_ARGUMENT, "byte 1");             /* overlong */
-    refuse("\xE0\x80\xAF", 3, IMGRET_INVALID_ARGUMENT, "byte 1");         /* overlong */
-    refuse("x\xED\xA0\x80", 4, IMGRET_INVALID_ARGUMENT, "byte 2");        /* a surrogate */
-    refuse("\xF4\x90\x80\x80", 4, IMGRET_INVALID_ARGUMENT, "byte 1");     /* above U+10FFFF */
-    refuse("caf\xC3", 4, IMGRET_INVALID_ARGUMENT, "byte 4");              /* cut short */
+    refuse("\xC2\x85", 2, IMGRET_INVALID_ARGUMENT, "byte 1");              /* a control character */
+    refuse("\xC0\xAF", 2, IMGRET_INVALID_ARGUMENT, "byte 1");              /* overlong */
+    refuse("\xE0\x80\xAF", 3, IMGRET_INVALID_ARGUMENT, "byte 1");          /* overlong */
+    refuse("x\xED\xA0\x80", 4, IMGRET_INVALID_ARGUMENT, "byte 2");         /* a surrogate */
+    refuse("\xF4\x90\x80\x80", 4, IMGRET_INVALID_ARGUMENT, "byte 1");      /* above U+10FFFF */
+    refuse("caf\xC3", 4, IMGRET_INVALID_ARGUMENT, "byte 4");               /* cut short */
     refuse("caf\xC3\n\xA9", 6, IMGRET_INVALID_ARGUMENT, "line 1: byte 4"); /* cut by the line */
     char *many = malloc(2 * 65537);
     for (size_t i = 0; i < 65537; i++)
@@ -138,9 +140,12 @@ static void fill_inputs(imgret_input *inputs, uint8_t (*pixels)[3 * SIDE * SIDE]
 {
     for (int i = 0; i < COUNT; i++) {
         memset(pixels[i], i % 3, sizeof pixels[i]);
-        inputs[i] = (imgret_input){.size = sizeof inputs[i], .kind = IMGRET_INPUT_PIXELS,
-                                   .data = pixels[i], .data_bytes = sizeof pixels[i],
-                                   .width = SIDE, .height = SIDE};
+        inputs[i] = (imgret_input){.size = sizeof inputs[i],
+                                   .kind = IMGRET_INPUT_PIXELS,
+                                   .data = pixels[i],
+                                   .data_bytes = sizeof pixels[i],
+                                   .width = SIDE,
+                                   .height = SIDE};
     }
 }
 
@@ -157,10 +162,14 @@ static void pictures_get_labels(void **state)
     write_labels("zero\none\ntwo\n");
     imgret_extractor *extractor;
     assert_int_equal(open_with(&extractor, "act=head", NULL), 0);
-    imgret_extraction wanted = {.size = sizeof wanted, .vectors = &vectors[0][0],
-                                .vector_floats = COUNT * 4, .logits = &logits[0][0],
-                                .logit_floats = COUNT * 3, .labels = labels,
-                                .label_scores = scores, .statuses = statuses};
+    imgret_extraction wanted = {.size = sizeof wanted,
+                                .vectors = &vectors[0][0],
+                                .vector_floats = COUNT * 4,
+                                .logits = &logits[0][0],
+                                .logit_floats = COUNT * 3,
+                                .labels = labels,
+                                .label_scores = scores,
+                                .statuses = statuses};
     for (uint32_t flags = 0; flags <= IMGRET_EXTRACT_PREPARED; flags++) {
         wanted.flags = flags;
         memset(labels, 0xFF, sizeof labels);
@@ -181,7 +190,9 @@ static void pictures_get_labels(void **state)
     assert_int_equal(imgret_extractor_get_label(extractor, 3, text, sizeof text, NULL),
                      IMGRET_NOT_FOUND);
     assert_int_equal(imgret_extractor_get_label(extractor, 0, text, 4, NULL), IMGRET_LIMIT);
-    wanted = (imgret_extraction){.size = sizeof wanted, .labels = labels, .label_scores = scores,
+    wanted = (imgret_extraction){.size = sizeof wanted,
+                                 .labels = labels,
+                                 .label_scores = scores,
                                  .statuses = statuses}; /* only these */
     assert_int_equal(imgret_extract_with(extractor, inputs, COUNT, &wanted, NULL), 0);
     assert_int_equal(labels[69], 0);
@@ -199,8 +210,8 @@ static void weights_may_name_the_classes(void **state)
     assert_true(ir_extractor_get_info(extractor)->has_labels);
     assert_string_equal(ir_extractor_label(extractor, 1), "one");
     ir_extractor_close(extractor);
-    assert_int_equal(ir_extractor_open(&extractor, "fake;act=names_lack", IMGRET_TEST_PLUGINS, 1,
-                                       NULL), 0);
+    assert_int_equal(
+        ir_extractor_open(&extractor, "fake;act=names_lack", IMGRET_TEST_PLUGINS, 1, NULL), 0);
     assert_false(ir_extractor_get_info(extractor)->has_labels);
     assert_null(ir_extractor_label(extractor, 1));
     ir_extractor_close(extractor);
@@ -258,8 +269,8 @@ static imgret *open_database(const char *name, const char *model)
 {
     char path[64];
     snprintf(path, sizeof path, "%s/%s.imgret", folder, name);
-    imgret_open_options options = {.size = sizeof options, .model = model, .threads = 2,
-                                   .plugin_path = IMGRET_TEST_PLUGINS};
+    imgret_open_options options = {
+        .size = sizeof options, .model = model, .threads = 2, .plugin_path = IMGRET_TEST_PLUGINS};
     imgret_error error = IMGRET_ERROR_INIT;
     imgret *db;
     if (imgret_open(&db, path, &options, &error))
@@ -285,8 +296,12 @@ static void stored_pictures_have_labels(void **state)
     check_label(db, "/2.ppm", "two");
     uint8_t pixels[12];
     memset(pixels, 2, sizeof pixels);
-    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = pixels,
-                          .data_bytes = sizeof pixels, .width = 2, .height = 2};
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_PIXELS,
+                          .data = pixels,
+                          .data_bytes = sizeof pixels,
+                          .width = 2,
+                          .height = 2};
     for (int i = 0; i < 2; i++) { /* extracted, then remembered */
         char uri[16];
         snprintf(uri, sizeof uri, "px-%d", i);
@@ -318,8 +333,12 @@ static void add_twos(imgret *db, const char *uri, const char *label)
 {
     uint8_t pixels[12];
     memset(pixels, 2, sizeof pixels);
-    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = pixels,
-                          .data_bytes = sizeof pixels, .width = 2, .height = 2};
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_PIXELS,
+                          .data = pixels,
+                          .data_bytes = sizeof pixels,
+                          .width = 2,
+                          .height = 2};
     imgret_add_options options = {.size = sizeof options, .uri = uri};
     imgret_add_result result = {.size = sizeof result};
     assert_int_equal(imgret_add(db, &input, &options, &result, NULL), 0);
@@ -365,10 +384,13 @@ static void what_cannot_be_wanted_is_refused(void **state)
     uint8_t pixels[3 * 9] = {0};
     float floats[8];
     uint32_t label;
-    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = pixels,
-                          .data_bytes = sizeof pixels, .width = 3, .height = 3};
-    imgret_extractor_options options = {.size = sizeof options,
-                                        .plugin_path = IMGRET_TEST_PLUGINS};
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_PIXELS,
+                          .data = pixels,
+                          .data_bytes = sizeof pixels,
+                          .width = 3,
+                          .height = 3};
+    imgret_extractor_options options = {.size = sizeof options, .plugin_path = IMGRET_TEST_PLUGINS};
     imgret_extractor *headless, *extractor;
     assert_int_equal(imgret_extractor_open(&headless, "fake", &options, NULL), 0);
     assert_int_equal(imgret_extractor_open(&extractor, "fake;act=head", &options, NULL), 0);

@@ -1,9 +1,9 @@
 /* test_likeness.c: what scores mean: measured from copies and random pairs, kept, and used. */
 #include "scenes.h"
 
+#include "api/handle.h"
 #include "base/alloc.h"
 #include "engine/database.h"
-#include "api/handle.h"
 
 #include <imgret/imgret.h>
 
@@ -209,8 +209,10 @@ static void ready_vectors_are_calibrated_too(void **state)
             float vector[16];
             for (int d = 0; d < 16; d++)
                 vector[d] = (float)ir_random_unit(&seed) - 0.5f;
-            const imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_VECTOR,
-                                        .vector = vector, .dimension = 16};
+            const imgret_input input = {.size = sizeof input,
+                                        .kind = IMGRET_INPUT_VECTOR,
+                                        .vector = vector,
+                                        .dimension = 16};
             assert_int_equal(imgret_add(f->db, &input, NULL, NULL, NULL), IMGRET_OK);
         }
         imgret_calibration c = calibrate(f->db, 0);

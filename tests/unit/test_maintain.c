@@ -92,9 +92,8 @@ static void it_needs_to_write(void **state)
     fixture *f = *state;
     imgret_close(open_vectors(f->path, 0, 0));
     imgret *db;
-    assert_int_equal(
-        try_open(&db, f->path, IMGRET_OPEN_MAINTAIN | IMGRET_OPEN_READ_ONLY, 0, NULL),
-        IMGRET_INVALID_ARGUMENT);
+    assert_int_equal(try_open(&db, f->path, IMGRET_OPEN_MAINTAIN | IMGRET_OPEN_READ_ONLY, 0, NULL),
+                     IMGRET_INVALID_ARGUMENT);
     db = open_vectors(f->path, 0, 0); /* opt-in: nobody else optimizes */
     fill(db, 0);
     usleep(1500000);

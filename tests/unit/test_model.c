@@ -14,13 +14,29 @@
 enum { STEPS = 24, IMAGES_MAX = 40, URIS = 6, PROGRAMS = 1000, PROGRAMS_LONG = 20000 };
 
 typedef enum action {
-    ADD, ADD_NAMED, REMOVE, SET_METADATA, QUERY, QUERY_BY_ID, LIST, GET, BEGIN, COMMIT, ROLLBACK,
-    REOPEN, OTHER_ADDS, OTHER_REMOVES, BACKUP, MISTAKE, ACTION_COUNT
+    ADD,
+    ADD_NAMED,
+    REMOVE,
+    SET_METADATA,
+    QUERY,
+    QUERY_BY_ID,
+    LIST,
+    GET,
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    REOPEN,
+    OTHER_ADDS,
+    OTHER_REMOVES,
+    BACKUP,
+    MISTAKE,
+    ACTION_COUNT
 } action;
 
 static const char *const action_names[] = {
-    "add", "add named", "remove", "set metadata", "query", "query by id", "list", "get", "begin",
-    "commit", "rollback", "reopen", "other adds", "other removes", "backup", "mistake"};
+    "add",        "add named",     "remove", "set metadata", "query",    "query by id",
+    "list",       "get",           "begin",  "commit",       "rollback", "reopen",
+    "other adds", "other removes", "backup", "mistake"};
 
 typedef struct step {
     action what;
@@ -29,7 +45,7 @@ typedef struct step {
 
 typedef struct entry {
     int64_t id;
-    int uri;      /* -1: none */
+    int uri; /* -1: none */
     uint32_t seed;
     uint32_t metadata; /* 0: none */
 } entry;
@@ -98,9 +114,9 @@ static bool do_add(world *w, imgret *db, list *l, int uri, uint32_t seed, uint32
         return true;
     if (imgret_add(db, &input, &options, &result, &error) != IMGRET_OK)
         return wrong(w, "add: %s", error.message);
-    int32_t wanted = !known                 ? IMGRET_STORED
+    int32_t wanted = !known                ? IMGRET_STORED
                      : known->seed == seed ? IMGRET_UNCHANGED
-                                            : IMGRET_REPLACED;
+                                           : IMGRET_REPLACED;
     if (result.outcome != wanted)
         return wrong(w, "add: outcome %d, not %d", result.outcome, wanted);
     if (known && known->id != result.id)

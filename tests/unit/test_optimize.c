@@ -283,9 +283,8 @@ static void it_stops_when_asked_and_does_nothing_without_need(void **state)
     add_many(f->db, 0, 50);
     assert_int_equal(imgret_optimize(f->db, NULL, NULL), IMGRET_OK);
     assert_int_equal(stats_of(f->db).segment_count, 0); /* too few to pay */
-    imgret_optimize_options options = {.size = sizeof options,
-                                       .flags = IMGRET_OPTIMIZE_FORCE,
-                                       .on_progress = stop_at_once};
+    imgret_optimize_options options = {
+        .size = sizeof options, .flags = IMGRET_OPTIMIZE_FORCE, .on_progress = stop_at_once};
     assert_int_equal(imgret_optimize(f->db, &options, NULL), IMGRET_INTERRUPTED);
     assert_int_equal(stats_of(f->db).segment_count, 0);
     assert_int_equal(best(f->db, 7, NULL), 8);
@@ -403,9 +402,8 @@ static void it_works_with_little_memory(void **state)
     fixture *f = *state;
     add_many(f->db, 0, COUNT);
     imgret_error error = IMGRET_ERROR_INIT;
-    imgret_optimize_options options = {.size = sizeof options,
-                                       .flags = IMGRET_OPTIMIZE_FORCE,
-                                       .memory_bytes_max = 1000};
+    imgret_optimize_options options = {
+        .size = sizeof options, .flags = IMGRET_OPTIMIZE_FORCE, .memory_bytes_max = 1000};
     assert_int_equal(imgret_optimize(f->db, &options, &error), IMGRET_LIMIT);
     assert_non_null(strstr(error.message, "at least"));
     options.memory_bytes_max = 8u << 20; /* all at once takes more than 32 MiB */

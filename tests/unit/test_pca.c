@@ -41,9 +41,9 @@ static ir_pca *learn(uint32_t flags, const char *identity, double *kept)
     return pca;
 }
 
-#define need_blas(pca)                                 \
-    do {                                               \
-        if (!(pca))                                    \
+#define need_blas(pca)                                  \
+    do {                                                \
+        if (!(pca))                                     \
             skip_because("no OpenBLAS or LAPACK here"); \
     } while (0)
 
@@ -213,14 +213,14 @@ static bool train_on_classic(const char *folder, const char *out)
             .size = sizeof inputs[i], .kind = IMGRET_INPUT_FILE, .path = names[i]};
     }
     float *rows = malloc(sizeof(float) * PICTURES * info.dimension);
-    assert_int_equal(imgret_extract(extractor, inputs, PICTURES, rows, PICTURES * info.dimension,
-                                    NULL, NULL), IMGRET_OK);
+    assert_int_equal(
+        imgret_extract(extractor, inputs, PICTURES, rows, PICTURES * info.dimension, NULL, NULL),
+        IMGRET_OK);
     imgret_pca_options options = {
         .size = sizeof options, .dimension = 8, .identity = info.identity};
     double kept = 0;
     imgret_error error = IMGRET_ERROR_INIT;
-    int32_t status =
-        imgret_pca_train(out, rows, PICTURES, info.dimension, &options, &kept, &error);
+    int32_t status = imgret_pca_train(out, rows, PICTURES, info.dimension, &options, &kept, &error);
     if (status && status != IMGRET_UNSUPPORTED)
         fail_msg("%s", error.message);
     assert_true(status || (kept > 0.1 && kept <= 1.0));
@@ -298,13 +298,12 @@ static void components_of_another_model_are_refused(void **state)
 static void options_are_taken_out(void **state)
 {
     (void)state;
-    static const struct { const char *text, *value, *left; } cases[] = {
-        {"torch:w;pca=x", "x", ""},
-        {"torch:w;pca=x;a=1", "x", "a=1"},
-        {"torch:w;a=1;pca=x", "x", "a=1"},
-        {"torch:w;a=1;pca=x;b=2", "x", "a=1;b=2"},
-        {"torch:w;a=1", NULL, "a=1"},
-        {"torch:w;pcas=1;pca=", "", "pcas=1"},
+    static const struct {
+        const char *text, *value, *left;
+    } cases[] = {
+        {"torch:w;pca=x", "x", ""},        {"torch:w;pca=x;a=1", "x", "a=1"},
+        {"torch:w;a=1;pca=x", "x", "a=1"}, {"torch:w;a=1;pca=x;b=2", "x", "a=1;b=2"},
+        {"torch:w;a=1", NULL, "a=1"},      {"torch:w;pcas=1;pca=", "", "pcas=1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ir_model_spec spec;

@@ -34,7 +34,7 @@ typedef struct model {
 typedef struct session {
     char root[256];
     char path[300];
-    model after[OPERATIONS + 1]; /* [0]: empty */
+    model after[OPERATIONS + 1];        /* [0]: empty */
     uint32_t backup_of[OPERATIONS + 1]; /* 1: the operation is a backup */
 } session;
 
@@ -132,10 +132,10 @@ typedef struct disk {
     image synced[FILES];
     size_t *pending[FILES]; /* events since the file's last sync */
     size_t pending_count[FILES];
-    bool leaving[FILES];    /* renamed, and the folder not yet synced: the old name may be there too */
+    bool leaving[FILES]; /* renamed, and the folder not yet synced: the old name may be there too */
     bool unsynced_folder[FILES]; /* it was made: it may be lost with all that is in it */
-    image moved[RENAMES];   /* what had reached the disk of a file when it was renamed, */
-    size_t moved_at[RENAMES]; /* by the event's number */
+    image moved[RENAMES];        /* what had reached the disk of a file when it was renamed, */
+    size_t moved_at[RENAMES];    /* by the event's number */
     uint32_t moved_count;
 } disk;
 
@@ -346,8 +346,8 @@ static bool is_lost(const disk *d, const char *folder, const char *path, const c
         return false;
     for (uint32_t file = 0; file < FILES && watched_vfs_file(file); file++) {
         const char *made = watched_vfs_file(file);
-        if (strlen(made) == inside && strncmp(made, path, inside) == 0 && d->unsynced_folder[file] &&
-            lost[file])
+        if (strlen(made) == inside && strncmp(made, path, inside) == 0 &&
+            d->unsynced_folder[file] && lost[file])
             return true;
     }
     snprintf(target, sizeof target, "%s/%.*s", to, (int)(inside - length - 1), path + length + 1);
@@ -409,8 +409,7 @@ typedef struct cut {
     uint64_t mark; /* the last before it */
 } cut;
 
-static void check_folder(const char *path, const model *before, const model *after,
-                         const cut *here)
+static void check_folder(const char *path, const model *before, const model *after, const cut *here)
 {
     imgret *db;
     imgret_error error = IMGRET_ERROR_INIT;
@@ -506,8 +505,7 @@ static void what_was_told_as_done_survives_every_power_cut(void **state)
     uint32_t sessions = round_count(SESSIONS, SESSIONS_LONG);
     for (uint32_t i = 0; i < sessions; i++)
         cuts += cut_everywhere(first_seed() + i);
-    printf("# %u sessions, %llu power cuts, violations: 0\n", sessions,
-           (unsigned long long)cuts);
+    printf("# %u sessions, %llu power cuts, violations: 0\n", sessions, (unsigned long long)cuts);
     assert_true(cuts > 500);
     assert_int_equal(ir_alloc_live_count(), 0);
 }

@@ -248,7 +248,7 @@ static void components_come_and_go(void **state)
     assert_false(has_copy(f, "pca.imgret-pca.next"));
     unlink(strchr(second, '=') + 1);
     assert_int_equal(ask_by_file(f), IMGRET_OK); /* the database has its own copy */
-    move(f, "classic"); /* to none */
+    move(f, "classic");                          /* to none */
     assert_false(has_copy(f, "pca.imgret-pca"));
     assert_like_fresh(f, "classic", NULL);
     move(f, first); /* and back */

@@ -98,8 +98,8 @@ static imgret_results *ask(imgret *db, const imgret_input *input, uint32_t searc
 {
     imgret_results *results;
     imgret_error error = IMGRET_ERROR_INIT;
-    imgret_query_options options = {.size = sizeof options, .flags = flags, .k = k,
-                                    .where = where, .search = search};
+    imgret_query_options options = {
+        .size = sizeof options, .flags = flags, .k = k, .where = where, .search = search};
     if (imgret_query(&results, db, input, &options, &error) != IMGRET_OK)
         fail_msg("%s", error.message);
     return results;
@@ -183,8 +183,8 @@ static void groups_are_filled_to_k(void **state)
     fill(db);
     for (uint32_t k = 1; k <= PICTURES + 3; k++) {
         uint32_t wanted = k < PICTURES ? k : PICTURES;
-        imgret_results *results =
-            ask_tile(db, 5, 2, IMGRET_SEARCH_BOTH, k, IMGRET_QUERY_GROUP, NULL);
+        imgret_results *results = ask_tile(db, 5, 2, IMGRET_SEARCH_BOTH, k, IMGRET_QUERY_GROUP,
+                                           NULL);
         assert_groups(results, wanted);
         assert_int_equal(imgret_results_at(results, 0)->id, 6);
         assert_int_equal(imgret_results_at(results, 0)->region, 3);
@@ -195,8 +195,8 @@ static void groups_are_filled_to_k(void **state)
         imgret_results_free(results);
     }
     /* Without groups a filter lets through every object of what matches. */
-    imgret_results *results =
-        ask_tile(db, 5, 2, IMGRET_SEARCH_OBJECTS, 100, 0, "meta->>'n' IN (2, 5, 9)");
+    imgret_results *results = ask_tile(db, 5, 2, IMGRET_SEARCH_OBJECTS, 100, 0,
+                                       "meta->>'n' IN (2, 5, 9)");
     assert_int_equal(imgret_results_count(results), 12);
     imgret_results_free(results);
     results = ask_tile(db, 5, 2, IMGRET_SEARCH_WHOLE, 100, 0, "meta->>'n' > 100");
@@ -238,7 +238,10 @@ static int32_t ask_box(imgret *db, uint32_t number, const imgret_box *box, uint3
     static uint8_t rgb[3 * SIDE_PX * SIDE_PX];
     draw_tiles(rgb, number);
     imgret_input input = pixels_of(rgb, SIDE_PX);
-    imgret_query_options options = {.size = sizeof options, .flags = flags, .k = 1, .box = box,
+    imgret_query_options options = {.size = sizeof options,
+                                    .flags = flags,
+                                    .k = 1,
+                                    .box = box,
                                     .search = IMGRET_SEARCH_OBJECTS};
     return imgret_query(results, db, &input, &options, NULL);
 }
@@ -253,7 +256,8 @@ static void a_box_of_the_query_is_what_is_asked(void **state)
     assert_int_equal(imgret_results_at(results, 0)->id, 8);
     assert_int_equal(imgret_results_at(results, 0)->region, 2);
     imgret_results_free(results);
-    box = (imgret_box){sizeof box, TILE_PX, -1000, UINT32_MAX, 1000 + TILE_PX}; /* cut to the same */
+    box = (imgret_box){sizeof box, TILE_PX, -1000, UINT32_MAX,
+                       1000 + TILE_PX}; /* cut to the same */
     assert_int_equal(ask_box(db, 7, &box, 0, &results), IMGRET_OK);
     assert_int_equal(imgret_results_at(results, 0)->region, 2);
     assert_true(imgret_results_at(results, 0)->score > 0.999);
@@ -262,10 +266,14 @@ static void a_box_of_the_query_is_what_is_asked(void **state)
     assert_int_equal(imgret_results_at(results, 0)->region, 1);
     imgret_results_free(results);
     const imgret_box outside[] = {
-        {sizeof box, SIDE_PX, 0, 10, 10}, {sizeof box, 0, SIDE_PX, 10, 10},
-        {sizeof box, -10, 0, 10, 10},     {sizeof box, 0, 0, 0, 10},
-        {sizeof box, 0, 0, 10, 0},        {sizeof box, INT32_MIN, INT32_MIN, 5, 5},
-        {4, 0, 0, 10, 10},                {sizeof box, INT32_MAX, INT32_MAX, UINT32_MAX, 1},
+        {sizeof box, SIDE_PX, 0, 10, 10},
+        {sizeof box, 0, SIDE_PX, 10, 10},
+        {sizeof box, -10, 0, 10, 10},
+        {sizeof box, 0, 0, 0, 10},
+        {sizeof box, 0, 0, 10, 0},
+        {sizeof box, INT32_MIN, INT32_MIN, 5, 5},
+        {4, 0, 0, 10, 10},
+        {sizeof box, INT32_MAX, INT32_MAX, UINT32_MAX, 1},
     };
     for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
         assert_int_equal(ask_box(db, 7, &outside[i], 0, &results), IMGRET_INVALID_ARGUMENT);
@@ -282,8 +290,8 @@ static void nonsense_is_refused(void **state)
     imgret_box box = {sizeof box, 0, 0, 1, 1};
     imgret_input id = {.size = sizeof id, .kind = IMGRET_INPUT_ID, .id = 1};
     float vector[4] = {0};
-    imgret_input ready = {.size = sizeof ready, .kind = IMGRET_INPUT_VECTOR, .vector = vector,
-                          .dimension = 4};
+    imgret_input ready = {
+        .size = sizeof ready, .kind = IMGRET_INPUT_VECTOR, .vector = vector, .dimension = 4};
     const struct {
         const imgret_input *input;
         imgret_query_options options;
@@ -291,8 +299,8 @@ static void nonsense_is_refused(void **state)
         {&id, {.size = sizeof(imgret_query_options), .box = &box}},
         {&id, {.size = sizeof(imgret_query_options), .search = 3}},
         {&id, {.size = sizeof(imgret_query_options), .region = 256}},
-        {&id, {.size = sizeof(imgret_query_options), .region = 1,
-               .flags = IMGRET_QUERY_MAIN_OBJECT}},
+        {&id,
+         {.size = sizeof(imgret_query_options), .region = 1, .flags = IMGRET_QUERY_MAIN_OBJECT}},
         {&ready, {.size = sizeof(imgret_query_options), .region = 1}},
         {&ready, {.size = sizeof(imgret_query_options), .box = &box}},
         {&ready, {.size = sizeof(imgret_query_options), .flags = IMGRET_QUERY_MAIN_OBJECT}},
@@ -313,8 +321,7 @@ static void removing_and_replacing_take_all_along(void **state)
     assert_int_equal(add(db, 100, "picture-7", NULL), 8);
     for (int round = 0; round < 2; round++) {
         imgret *seen_by = round ? other : db;
-        imgret_results *results =
-            ask_tile(seen_by, 3, 1, IMGRET_SEARCH_BOTH, 1000, 0, NULL);
+        imgret_results *results = ask_tile(seen_by, 3, 1, IMGRET_SEARCH_BOTH, 1000, 0, NULL);
         assert_int_equal(imgret_results_count(results), 5 * (PICTURES - 1));
         assert_true(imgret_results_at(results, 0)->score < 0.999);
         imgret_results_free(results);
@@ -415,8 +422,8 @@ static void an_ingest_makes_the_same_regions(void **state)
         assert_int_equal(fclose(file), 0);
     }
     const char *paths[] = {pictures};
-    imgret_ingest_options options = {.size = sizeof options, .paths = paths, .path_count = 1,
-                                     .commit_count = 7};
+    imgret_ingest_options options = {
+        .size = sizeof options, .paths = paths, .path_count = 1, .commit_count = 7};
     imgret_ingest_progress report = {.size = sizeof report};
     assert_int_equal(imgret_ingest(db, &options, &report, NULL), IMGRET_OK);
     assert_int_equal(report.stored_count, 40);
@@ -425,8 +432,8 @@ static void an_ingest_makes_the_same_regions(void **state)
     imgret_regions *regions;
     assert_int_equal(imgret_get_regions(&regions, db, 17, NULL), IMGRET_OK);
     assert_int_equal(imgret_regions_count(regions), 5);
-    const imgret_region *whole = imgret_regions_at(regions, 0), *last =
-                                                                    imgret_regions_at(regions, 4);
+    const imgret_region *whole = imgret_regions_at(regions, 0),
+                        *last = imgret_regions_at(regions, 4);
     assert_int_equal(whole->ordinal, 0);
     assert_int_equal(whole->width, SIDE_PX);
     assert_int_equal(last->ordinal, 4);
@@ -477,7 +484,8 @@ static void a_database_of_wholes_says_so(void **state)
     results = ask(db, &id, IMGRET_SEARCH_BOTH, 100, IMGRET_QUERY_GROUP, NULL);
     assert_int_equal(imgret_results_count(results), PICTURES - 1);
     imgret_results_free(results);
-    imgret_box box = {sizeof box, 0, 0, TILE_PX, TILE_PX}; /* a part may be asked with all the same */
+    imgret_box box = {sizeof box, 0, 0, TILE_PX,
+                      TILE_PX}; /* a part may be asked with all the same */
     static uint8_t rgb[3 * SIDE_PX * SIDE_PX];
     draw_tiles(rgb, 3);
     imgret_input input = pixels_of(rgb, SIDE_PX);
@@ -498,11 +506,11 @@ static void a_database_of_wholes_says_so(void **state)
 static void what_is_no_specification_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "",          "Center",     "center=",    "center=0",     "center=1",  "center=nan",
-        "center=-1", "center=0.5x", "center=0x1p-1", "grid",      "grid=",     "grid=1x1",
-        "grid=16x16", "grid=3",    "grid=3x",    "grid=x3",      "grid=3x3x3", "grid=-3x3",
-        "grid=0x9",  "grid=9999999999x1", "grids=3x3", "none=1",  "detector", "center=1e-320",
-        "center=0.00999",
+        "",           "Center",     "center=",     "center=0",      "center=1",
+        "center=nan", "center=-1",  "center=0.5x", "center=0x1p-1", "grid",
+        "grid=",      "grid=1x1",   "grid=16x16",  "grid=3",        "grid=3x",
+        "grid=x3",    "grid=3x3x3", "grid=-3x3",   "grid=0x9",      "grid=9999999999x1",
+        "grids=3x3",  "none=1",     "detector",    "center=1e-320", "center=0.00999",
     };
     imgret *db;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -551,8 +559,8 @@ static void no_memory_leaves_nothing_behind(void **state)
     bool answered = false;
     for (uint64_t n = 1; n < 500 && !answered; n++) {
         imgret_results *results;
-        imgret_query_options options = {.size = sizeof options, .flags = IMGRET_QUERY_GROUP |
-                                                                         IMGRET_QUERY_MAIN_OBJECT,
+        imgret_query_options options = {.size = sizeof options,
+                                        .flags = IMGRET_QUERY_GROUP | IMGRET_QUERY_MAIN_OBJECT,
                                         .search = IMGRET_SEARCH_BOTH};
         ir_alloc_fail_after(n);
         int32_t status = imgret_query(&results, db, &input, &options, NULL);
@@ -580,7 +588,8 @@ static void pages_of_objects_miss_none(void **state)
     draw_stripes(rgb, TILE_PX, 1);
     imgret_input input = pixels_of(rgb, TILE_PX);
     do {
-        imgret_query_options options = {.size = sizeof options, .k = 7,
+        imgret_query_options options = {.size = sizeof options,
+                                        .k = 7,
                                         .search = IMGRET_SEARCH_BOTH,
                                         .cursor = cursor[0] ? cursor : NULL};
         imgret_error error = IMGRET_ERROR_INIT;
@@ -609,9 +618,11 @@ static void examples_exclusions_and_diversity_know_objects(void **state)
     draw_stripes(rgb, TILE_PX, 4 * 2 + 1);
     imgret_input input = pixels_of(rgb, TILE_PX);
     const int64_t excluded[] = {3, 7};
-    imgret_query_options options = {.size = sizeof options, .k = 100,
+    imgret_query_options options = {.size = sizeof options,
+                                    .k = 100,
                                     .search = IMGRET_SEARCH_OBJECTS,
-                                    .exclude_ids = excluded, .exclude_count = 2};
+                                    .exclude_ids = excluded,
+                                    .exclude_count = 2};
     imgret_results *results;
     assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_OK);
     assert_int_equal(imgret_results_count(results), 4 * (PICTURES - 2));
@@ -619,37 +630,43 @@ static void examples_exclusions_and_diversity_know_objects(void **state)
     /* Two parts of two pictures, the best of each image. */
     imgret_input id = {.size = sizeof id, .kind = IMGRET_INPUT_ID, .id = 9};
     imgret_term term = {.size = sizeof term, .input = &id};
-    options = (imgret_query_options){.size = sizeof options, .k = 100,
-                                     .flags = IMGRET_QUERY_GROUP, .search = IMGRET_SEARCH_BOTH,
-                                     .terms = &term, .term_count = 1,
+    options = (imgret_query_options){.size = sizeof options,
+                                     .k = 100,
+                                     .flags = IMGRET_QUERY_GROUP,
+                                     .search = IMGRET_SEARCH_BOTH,
+                                     .terms = &term,
+                                     .term_count = 1,
                                      .combine = IMGRET_COMBINE_BEST};
     assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_OK);
     assert_groups(results, PICTURES - 1);
     assert_int_equal(imgret_results_at(results, 0)->id, 3);
     assert_int_equal(imgret_results_at(results, 0)->region, 2);
     imgret_results_free(results);
-    options = (imgret_query_options){.size = sizeof options, .k = 20, .diversity = 0.5,
-                                     .search = IMGRET_SEARCH_OBJECTS};
+    options = (imgret_query_options){
+        .size = sizeof options, .k = 20, .diversity = 0.5, .search = IMGRET_SEARCH_OBJECTS};
     assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_OK);
     assert_int_equal(imgret_results_count(results), 20);
     assert_int_equal(imgret_results_at(results, 0)->region, 2);
     imgret_results_free(results);
     /* Asked by an object of an image, pages and exclusions ask with the same vector. */
-    options = (imgret_query_options){.size = sizeof options, .k = 1, .region = 4,
+    options = (imgret_query_options){.size = sizeof options,
+                                     .k = 1,
+                                     .region = 4,
                                      .flags = IMGRET_QUERY_INCLUDE_SELF,
                                      .search = IMGRET_SEARCH_OBJECTS,
-                                     .exclude_ids = excluded, .exclude_count = 2};
+                                     .exclude_ids = excluded,
+                                     .exclude_count = 2};
     assert_int_equal(imgret_query(&results, db, &id, &options, NULL), IMGRET_OK);
     assert_int_equal(imgret_results_at(results, 0)->id, 9);
     assert_int_equal(imgret_results_at(results, 0)->region, 4);
     imgret_results_free(results);
     imgret_color_term red = {.size = sizeof red, .red = 255};
-    options = (imgret_query_options){.size = sizeof options, .colors = &red, .color_count = 1,
-                                     .search = IMGRET_SEARCH_OBJECTS};
+    options = (imgret_query_options){
+        .size = sizeof options, .colors = &red, .color_count = 1, .search = IMGRET_SEARCH_OBJECTS};
     assert_int_equal(imgret_query(&results, db, NULL, &options, NULL), IMGRET_INVALID_ARGUMENT);
     imgret_box box = {sizeof box, 0, 0, 9, 9};
-    options = (imgret_query_options){.size = sizeof options, .terms = &term, .term_count = 1,
-                                     .box = &box};
+    options = (imgret_query_options){
+        .size = sizeof options, .terms = &term, .term_count = 1, .box = &box};
     assert_int_equal(imgret_query(&results, db, &input, &options, NULL), IMGRET_INVALID_ARGUMENT);
     imgret_close(db);
 }
@@ -666,7 +683,9 @@ static void a_batch_asks_with_parts_too(void **state)
         inputs[i] = pixels_of(rgb[i], SIDE_PX);
     }
     imgret_box box = {sizeof box, 0, TILE_PX, TILE_PX, TILE_PX};
-    imgret_query_options options = {.size = sizeof options, .k = 5, .box = &box,
+    imgret_query_options options = {.size = sizeof options,
+                                    .k = 5,
+                                    .box = &box,
                                     .flags = IMGRET_QUERY_GROUP,
                                     .search = IMGRET_SEARCH_OBJECTS};
     assert_int_equal(imgret_query_batch(results, db, inputs, 2, &options, NULL), IMGRET_OK);
@@ -704,7 +723,7 @@ static void the_main_box_is_large_and_sure(void **state)
     (void)state;
     const ir_box boxes[] = {
         {0, 0, 10, 10, 0, 0.9},
-        {0, 0, 50, 20, 0, 0.5},  /* 500 */
+        {0, 0, 50, 20, 0, 0.5},   /* 500 */
         {40, 20, 20, 50, 0, 0.5}, /* the same, nearer to the middle */
         {0, 0, 100, 100, 0, 0.01},
     };

@@ -75,8 +75,12 @@ static imgret_input ask_turned(uint8_t **rgb)
 {
     const scene_view v = {4, 320, 240, 2.2, 1.5, 0};
     *rgb = draw_scene(&v);
-    return (imgret_input){.size = sizeof(imgret_input), .kind = IMGRET_INPUT_PIXELS, .data = *rgb,
-                          .data_bytes = 3 * 320 * 240, .width = 320, .height = 240};
+    return (imgret_input){.size = sizeof(imgret_input),
+                          .kind = IMGRET_INPUT_PIXELS,
+                          .data = *rgb,
+                          .data_bytes = 3 * 320 * 240,
+                          .width = 320,
+                          .height = 240};
 }
 
 static void geometry_finds_what_was_turned(void **state)
@@ -154,8 +158,12 @@ static void colors_go_before_lines(void **state)
     for (uint32_t i = 0; i < 2; i++) {
         const scene_view v = {i ? 40 : 30, 320, 240, 0, 1, i ? 0 : 0x00FF80};
         uint8_t *rgb = draw_scene(&v);
-        imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = rgb,
-                              .data_bytes = 3 * 320 * 240, .width = 320, .height = 240};
+        imgret_input input = {.size = sizeof input,
+                              .kind = IMGRET_INPUT_PIXELS,
+                              .data = rgb,
+                              .data_bytes = 3 * 320 * 240,
+                              .width = 320,
+                              .height = 240};
         imgret_add_result result = {.size = sizeof result};
         assert_int_equal(imgret_add(f->db, &input, NULL, &result, NULL), IMGRET_OK);
         ids[i] = result.id;
@@ -164,8 +172,12 @@ static void colors_go_before_lines(void **state)
     /* The lines of scene 40, in the colours of the recoloured scene 30. */
     const scene_view asked = {40, 320, 240, 0, 1, 0x00FF80};
     uint8_t *rgb = draw_scene(&asked);
-    const imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = rgb,
-                                .data_bytes = 3 * 320 * 240, .width = 320, .height = 240};
+    const imgret_input input = {.size = sizeof input,
+                                .kind = IMGRET_INPUT_PIXELS,
+                                .data = rgb,
+                                .data_bytes = 3 * 320 * 240,
+                                .width = 320,
+                                .height = 240};
     const imgret_query_options ranked = {.rerank_by = IMGRET_RERANK_COLOR, .rerank_weight = 0.9};
     uint32_t colored = place_of(f->db, &input, ranked, ids[0], &score);
     assert_int_equal(colored, 1);
@@ -184,8 +196,10 @@ static void what_does_not_go_together_is_refused(void **state)
     float *numbers = calloc(4096, sizeof *numbers);
     imgret_stats stats = {.size = sizeof stats};
     assert_int_equal(imgret_get_stats(f->db, &stats, NULL), IMGRET_OK);
-    const imgret_input vector = {.size = sizeof vector, .kind = IMGRET_INPUT_VECTOR,
-                                 .vector = numbers, .dimension = stats.dimension};
+    const imgret_input vector = {.size = sizeof vector,
+                                 .kind = IMGRET_INPUT_VECTOR,
+                                 .vector = numbers,
+                                 .dimension = stats.dimension};
     const struct {
         const imgret_input *input;
         imgret_query_options options;
@@ -226,9 +240,9 @@ static void any_allocation_may_fail(void **state)
             ir_alloc_fail_after(n);
             int32_t status = imgret_query(&results, f->db, &input, &options, &error);
             ir_alloc_fail_after(0);
-            assert_true(status == IMGRET_OK ? results != NULL
-                                            : !results && status == IMGRET_NO_MEMORY &&
-                                                  error.message[0]);
+            assert_true(status == IMGRET_OK
+                            ? results != NULL
+                            : !results && status == IMGRET_NO_MEMORY && error.message[0]);
             imgret_results_free(results);
             failures += status != IMGRET_OK;
             if (status == IMGRET_OK && n > 60)

@@ -25,8 +25,8 @@ static void check_case(const char *path)
     uint8_t *out = ir_malloc(out_bytes);
     assert_int_equal(ir_resize_rgb(&resize, data + CASE_HEAD_BYTES, out, NULL), 0);
     if (memcmp(out, data + CASE_HEAD_BYTES + source_bytes, out_bytes) != 0)
-        fail_msg("%ux%u -> %ux%u, window %u,%u %ux%u, filter %u differs from PIL", head[0],
-                 head[1], head[2], head[3], head[4], head[5], head[6], head[7], head[8]);
+        fail_msg("%ux%u -> %ux%u, window %u,%u %ux%u, filter %u differs from PIL", head[0], head[1],
+                 head[2], head[3], head[4], head[5], head[6], head[7], head[8]);
     ir_free(out);
     ir_free(data);
 }

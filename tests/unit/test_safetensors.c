@@ -40,10 +40,11 @@ static void good_files_are_read(void **state)
 {
     (void)state;
     size_t bytes;
-    uint8_t *data = make_file("{\"__metadata__\":{\"mean\":\"1,2,3\"}," A
-                              ",\"z\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[8,9]},"
-                              "\"\\u00e9\":{\"shape\":[0,7],\"dtype\":\"BF16\",\"data_offsets\":[8,8]}}  ",
-                              9, &bytes);
+    uint8_t *data = make_file(
+        "{\"__metadata__\":{\"mean\":\"1,2,3\"}," A
+        ",\"z\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[8,9]},"
+        "\"\\u00e9\":{\"shape\":[0,7],\"dtype\":\"BF16\",\"data_offsets\":[8,8]}}  ",
+        9, &bytes);
     ir_safetensors *file;
     assert_int_equal(ir_safetensors_open_memory(&file, "m", data, bytes, NULL), 0);
     assert_int_equal(ir_safetensors_count(file), 3);
@@ -110,8 +111,10 @@ static void tensors_are_checked(void **state)
         {"{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,8]}", "whole numbers"},
         {"{\"dtype\":\"F32\",\"shape\":[\"2\"],\"data_offsets\":[0,8]}", "whole numbers"},
         {"{\"dtype\":\"F32\",\"shape\":[1e300],\"data_offsets\":[0,8]}", "whole numbers"},
-        {"{\"dtype\":\"F32\",\"shape\":[9007199254740992,4096],\"data_offsets\":[0,8]}", "overflows"},
-        {"{\"dtype\":\"F64\",\"shape\":[4503599627370496,1024],\"data_offsets\":[0,8]}", "overflows"},
+        {"{\"dtype\":\"F32\",\"shape\":[9007199254740992,4096],\"data_offsets\":[0,8]}",
+         "overflows"},
+        {"{\"dtype\":\"F64\",\"shape\":[4503599627370496,1024],\"data_offsets\":[0,8]}",
+         "overflows"},
         {"{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,8],\"data_offsets\":[0,8]}", "8 dimensions"},
         {"{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}", "data_offsets"},
         {"{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8,8]}", "data_offsets"},
@@ -122,7 +125,8 @@ static void tensors_are_checked(void **state)
         {"{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}", "unknown or repeated"},
         {"{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}", "repeated"},
         {"{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-         "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}", "overlaps"},
+         "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}",
+         "overlaps"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char header[400];
@@ -182,8 +186,7 @@ static void every_cut_is_refused(void **state)
         assert_non_null(part);
         memcpy(part, data, cut);
         ir_safetensors *file;
-        assert_int_equal(ir_safetensors_open_memory(&file, "m", part, cut, NULL),
-                         IMGRET_BAD_MODEL);
+        assert_int_equal(ir_safetensors_open_memory(&file, "m", part, cut, NULL), IMGRET_BAD_MODEL);
         assert_null(file);
         free(part);
     }
@@ -222,8 +225,7 @@ static void messages_stay_printable(void **state)
     uint8_t *data = make_file("{\"\\u001b[31mred\\n\":1}", 0, &bytes);
     imgret_error error = IMGRET_ERROR_INIT;
     ir_safetensors *file;
-    assert_int_equal(ir_safetensors_open_memory(&file, "m", data, bytes, &error),
-                     IMGRET_BAD_MODEL);
+    assert_int_equal(ir_safetensors_open_memory(&file, "m", data, bytes, &error), IMGRET_BAD_MODEL);
     assert_string_equal(error.message, "m: tensor '?[31mred?': is not described by an object");
     free(data);
 }
@@ -251,16 +253,11 @@ static void messages_stay_utf8(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_files_are_read),
-        cmocka_unit_test(empty_files_are_read),
-        cmocka_unit_test(headers_are_checked),
-        cmocka_unit_test(tensors_are_checked),
-        cmocka_unit_test(metadata_is_checked),
-        cmocka_unit_test(lengths_are_checked),
-        cmocka_unit_test(costly_headers_are_refused),
-        cmocka_unit_test(every_cut_is_refused),
-        cmocka_unit_test(files_are_opened_with_care),
-        cmocka_unit_test(messages_stay_printable),
+        cmocka_unit_test(good_files_are_read),        cmocka_unit_test(empty_files_are_read),
+        cmocka_unit_test(headers_are_checked),        cmocka_unit_test(tensors_are_checked),
+        cmocka_unit_test(metadata_is_checked),        cmocka_unit_test(lengths_are_checked),
+        cmocka_unit_test(costly_headers_are_refused), cmocka_unit_test(every_cut_is_refused),
+        cmocka_unit_test(files_are_opened_with_care), cmocka_unit_test(messages_stay_printable),
         cmocka_unit_test(messages_stay_utf8),
     };
     return cmocka_run_group_tests_name("safetensors", tests, NULL, NULL);

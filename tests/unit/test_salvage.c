@@ -9,7 +9,10 @@
 #include <sys/wait.h>
 
 enum { COUNT = 400, PENDING = 300, TOTAL = COUNT + PENDING, GONE = 7, PAGE = 8192 };
-enum { LEAF_VECTORS = PAGE / (2 * DIMENSION), LEAF_RECORDS = PAGE / 100 }; /* on one page, at most */
+enum {
+    LEAF_VECTORS = PAGE / (2 * DIMENSION),
+    LEAF_RECORDS = PAGE / 100
+}; /* on one page, at most */
 
 typedef struct fixture {
     char folder[256];
@@ -243,8 +246,8 @@ static void many_pages_may_be_lost(void **state)
             spoil(f->catalog, (long)random_below(&dice, (uint32_t)pages),
                   (damage)random_below(&dice, DAMAGE_COUNT), next_random(&dice));
         if (random_below(&dice, 4) == 0)
-            assert_int_equal(truncate(f->catalog, (off_t)random_below(&dice, (uint32_t)pages) * PAGE),
-                             0);
+            assert_int_equal(
+                truncate(f->catalog, (off_t)random_below(&dice, (uint32_t)pages) * PAGE), 0);
         int32_t status = try_salvage(f->path, &report, &error);
         if (status && status != IMGRET_CORRUPT && status != IMGRET_NOT_FOUND)
             fail_msg("round %u: %s", i, error.message);
@@ -253,7 +256,8 @@ static void many_pages_may_be_lost(void **state)
         open_and_compare(f, &report);
         opened++;
     }
-    print_message("# %u of %u databases with many damaged pages could be opened again\n", opened, rounds);
+    print_message("# %u of %u databases with many damaged pages could be opened again\n", opened,
+                  rounds);
     assert_true(opened > rounds / 3);
 }
 
@@ -314,7 +318,8 @@ static void what_is_refused_is_not_changed(void **state)
     assert_int_equal(mkdir(f->path, 0700), 0);
     snprintf(command, sizeof command,
              "/usr/bin/python3 -c \"import sqlite3; db = sqlite3.connect('%s'); "
-             "db.execute('CREATE TABLE theirs (x)'); db.commit()\"", f->catalog);
+             "db.execute('CREATE TABLE theirs (x)'); db.commit()\"",
+             f->catalog);
     if (system(command) != 0)
         skip_because("there is no Python with sqlite3");
     snprintf(command, sizeof command, "%s/theirs.db", f->folder);

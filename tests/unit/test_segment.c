@@ -94,8 +94,10 @@ static void ids_of_any_distance_are_kept(void **state)
     assert_int_equal(ir_pool_create(&pool, 1, NULL), 0);
     for (size_t i = 0; i < 3; i++) {
         id_list list = {ids[i], 4, 0};
-        ir_segment_spec spec = {.dimension = 8, .metric = IMGRET_METRIC_L2,
-                                .vector_type = IMGRET_VECTOR_F32, .pool = pool};
+        ir_segment_spec spec = {.dimension = 8,
+                                .metric = IMGRET_METRIC_L2,
+                                .vector_type = IMGRET_VECTOR_F32,
+                                .pool = pool};
         assert_int_equal(ir_segment_build(path, &spec, next_listed, &list, NULL, NULL), 0);
         ir_segment *segment;
         assert_int_equal(ir_segment_open(&segment, path, NULL, NULL), 0);
@@ -169,7 +171,8 @@ static void memory_may_end_anywhere(void **state)
     ir_segment_spec spec = spec_of(&v, pool);
     spec.stop = stop_late;
     v.next = 0;
-    assert_int_equal(ir_segment_build(path, &spec, next_vector, &v, NULL, NULL), IMGRET_INTERRUPTED);
+    assert_int_equal(ir_segment_build(path, &spec, next_vector, &v, NULL, NULL),
+                     IMGRET_INTERRUPTED);
     assert_int_equal(ir_alloc_live_count(), before);
     spec.stop = NULL;
     int32_t status = IMGRET_NO_MEMORY;
@@ -367,7 +370,8 @@ static void failing_reads_fail_their_query_alone(void **state)
     for (uint32_t trial = 0; trial < 6; trial++) { /* the last three read the graph as well */
         uint32_t kind = trial % 3;
         fault f = {kind, 0};
-        ir_segment_open_options options = {.io_kind = IR_IO_FAULTY, .fault = spoil_some,
+        ir_segment_open_options options = {.io_kind = IR_IO_FAULTY,
+                                           .fault = spoil_some,
                                            .fault_context = &f,
                                            .ram_bytes_max = trial < 3 ? 0 : 45000};
         ir_segment *segment;
@@ -382,8 +386,9 @@ static void failing_reads_fail_their_query_alone(void **state)
             results[q].neighbors = neighbors[q];
         }
         imgret_error error = IMGRET_ERROR_INIT;
-        assert_int_equal(ir_segment_search_batch(segment, searches, QUERIES, results, NULL, NULL,
-                                                 &error), expected[kind]);
+        assert_int_equal(
+            ir_segment_search_batch(segment, searches, QUERIES, results, NULL, NULL, &error),
+            expected[kind]);
         assert_non_null(strstr(error.message, path));
         assert_non_null(strstr(error.message, "page"));
         uint32_t failed = 0;

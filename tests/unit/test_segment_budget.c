@@ -189,8 +189,10 @@ static void memory_may_end_anywhere_in_a_small_budget(void **state)
 static int start(void **state)
 {
     (void)state;
-    imgret_allocator counting = {.size = sizeof counting, .alloc = count_alloc,
-                                 .realloc = count_realloc, .free = count_free};
+    imgret_allocator counting = {.size = sizeof counting,
+                                 .alloc = count_alloc,
+                                 .realloc = count_realloc,
+                                 .free = count_free};
     return imgret_set_allocator(&counting, NULL) || make_segment_path(path, sizeof path);
 }
 

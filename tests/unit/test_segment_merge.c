@@ -150,8 +150,9 @@ static void ten_merges_find_as_much_as_a_rebuild(void **state)
     ir_segment_report report;
     for (uint32_t i = 0; i < 10; i++) {
         uint32_t first = FIRST + i * EACH;
-        assert_int_equal(build_part(&v, first, first + EACH, names[i % 2], 0, names[1 - i % 2],
-                                    &report, NULL), 0);
+        assert_int_equal(
+            build_part(&v, first, first + EACH, names[i % 2], 0, names[1 - i % 2], &report, NULL),
+            0);
         assert_int_equal(report.taken_count, first);
     }
     assert_whole(names[0]);

@@ -229,8 +229,8 @@ static void a_batch_answers_each_query_like_a_single_search(void **state)
     ir_pool *pool;
     assert_int_equal(ir_pool_create(&pool, 3, NULL), 0);
     ir_search_stats stats = {0};
-    assert_int_equal(ir_segment_search_batch(segment, searches, QUERIES, results, pool, &stats, NULL),
-                     0);
+    assert_int_equal(
+        ir_segment_search_batch(segment, searches, QUERIES, results, pool, &stats, NULL), 0);
     assert_true(stats.reads >= QUERIES * K && stats.hops > QUERIES);
     for (uint32_t q = 0; q < QUERIES; q++) {
         ir_neighbor alone[K];
@@ -239,7 +239,8 @@ static void a_batch_answers_each_query_like_a_single_search(void **state)
         assert_int_equal(results[q].status, 0);
         assert_int_equal(results[q].count, count);
         for (uint32_t i = 0; i < count; i++)
-            assert_true(alone[i].id == neighbors[q][i].id && alone[i].score == neighbors[q][i].score);
+            assert_true(alone[i].id == neighbors[q][i].id &&
+                        alone[i].score == neighbors[q][i].score);
     }
     searches[5].stop = stop_now;
     assert_int_equal(ir_segment_search_batch(segment, searches, QUERIES, results, pool, NULL, NULL),
@@ -291,7 +292,9 @@ static uint32_t search_cube(vectors *v, uint32_t effort, double score_max, ir_se
     assert_int_equal(ir_segment_open(&segment, path, NULL, NULL), 0);
     for (uint32_t q = 0; q < 20; q++) {
         far_only far = {v, v->rows + (size_t)q * 111 * v->dimension, score_max};
-        ir_search search = {.vector = far.query, .k = K, .effort = effort,
+        ir_search search = {.vector = far.query,
+                            .k = K,
+                            .effort = effort,
                             .allowed = score_max < 0 ? is_far_enough : NULL,
                             .allowed_context = &far};
         ir_neighbor found[K];
@@ -318,7 +321,8 @@ static void a_walk_stops_where_all_is_far(void **state)
     vectors v = make_cube(4000, IMGRET_METRIC_L2);
     assert_int_equal(build_segment(&v, path, 2, NULL), 0);
     ir_search_stats narrow = {0}, wide = {0}, refused = {0}, product = {0};
-    uint32_t few = search_cube(&v, 64, INFINITY, &narrow), many = search_cube(&v, 800, INFINITY, &wide);
+    uint32_t few = search_cube(&v, 64, INFINITY, &narrow),
+             many = search_cube(&v, 800, INFINITY, &wide);
     print_message("hops %.1f and %.1f, right %u and %u of 200\n", (double)narrow.hops / 20,
                   (double)wide.hops / 20, few, many);
     assert_true(few >= 198 && many >= few);

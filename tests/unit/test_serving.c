@@ -138,8 +138,8 @@ static void requests_that_wait_share_batches(void **state)
 {
     (void)state;
     enum { COUNT = 7 };
-    ir_extractor *extractor =
-        open_fake("fake", (ir_extractor_options){.batch_delay_us = IMGRET_NO_WAIT});
+    ir_extractor *extractor = open_fake("fake",
+                                        (ir_extractor_options){.batch_delay_us = IMGRET_NO_WAIT});
     client *holder = hold(extractor), *clients[COUNT];
     for (uint32_t i = 0; i < COUNT; i++) {
         clients[i] = make_client(extractor, (uint8_t)(10 * i), 1);
@@ -177,8 +177,8 @@ static void batch_max_can_be_lowered(void **state)
 static void foreground_passes_background(void **state)
 {
     (void)state;
-    ir_extractor *extractor =
-        open_fake("fake", (ir_extractor_options){.batch_delay_us = IMGRET_NO_WAIT});
+    ir_extractor *extractor = open_fake("fake",
+                                        (ir_extractor_options){.batch_delay_us = IMGRET_NO_WAIT});
     client *holder = hold(extractor);
     client *slow = make_client(extractor, 20, 6), *quick = make_client(extractor, 30, 1);
     slow->job.background = true;
@@ -348,8 +348,7 @@ static void many_threads_get_their_own_rows(void **state)
     (void)state;
     enum { COUNT = 8 };
     for (uint32_t instances = 1; instances <= 3; instances += 2) {
-        ir_extractor *extractor =
-            open_fake("fake", (ir_extractor_options){.instances = instances});
+        ir_extractor *extractor = open_fake("fake", (ir_extractor_options){.instances = instances});
         client *clients[COUNT];
         for (int i = 0; i < COUNT; i++) {
             clients[i] = make_client(extractor, (uint8_t)i, 1);

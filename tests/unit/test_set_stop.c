@@ -28,9 +28,12 @@ static void a_raised_word_stops_what_begins(void **state)
     assert_ptr_equal(imgret_set_stop(&second), &first);
     assert_int_equal(ask(f->db), IMGRET_INTERRUPTED);
     imgret_error error = IMGRET_ERROR_INIT;
-    assert_int_equal(imgret_optimize(f->db, &(imgret_optimize_options){
-                                     .size = sizeof(imgret_optimize_options),
-                                     .flags = IMGRET_OPTIMIZE_FORCE}, &error), IMGRET_INTERRUPTED);
+    assert_int_equal(
+        imgret_optimize(f->db,
+                        &(imgret_optimize_options){.size = sizeof(imgret_optimize_options),
+                                                   .flags = IMGRET_OPTIMIZE_FORCE},
+                        &error),
+        IMGRET_INTERRUPTED);
     assert_ptr_equal(imgret_set_stop(NULL), &second);
     assert_int_equal(ask(f->db), IMGRET_OK);
     assert_null(imgret_set_stop(NULL));

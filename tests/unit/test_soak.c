@@ -31,7 +31,7 @@ typedef struct board {
 typedef struct soak {
     board *b;
     imgret *db;
-    uint32_t number; /* of the thread */
+    uint32_t number;     /* of the thread */
     uint32_t seed[KEYS]; /* a writer's own model; 0: not there */
     char folder[256];
 } soak;
@@ -307,8 +307,8 @@ static void everything_at_once(void **state)
     if (count_problems(db) != 0)
         violation(b, "check at the end", NULL);
     imgret_close(db);
-    printf("# %u s, %llu answers and %llu changes checked, %llu merges, violations: %llu\n", seconds,
-           (unsigned long long)b->answers, (unsigned long long)b->changes,
+    printf("# %u s, %llu answers and %llu changes checked, %llu merges, violations: %llu\n",
+           seconds, (unsigned long long)b->answers, (unsigned long long)b->changes,
            (unsigned long long)b->merges, (unsigned long long)b->violations);
     assert_int_equal(b->violations, 0);
     assert_true(b->answers > 0 && b->changes > 0 && b->merges > 0);

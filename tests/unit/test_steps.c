@@ -119,9 +119,11 @@ static void steps_are_part_of_the_identity(void **state)
                    "fake=1;resize=letterbox:2x2:10,11,12:top_left;filter=bicubic;dimension=4", 8);
     check_identity("fake;act=letterbox;letterbox=yes",
                    "fake=1;resize=letterbox:2x2:0,0,0;filter=bicubic;dimension=4", 8);
-    check_identity("fake;reencode=60;denoise=3;letterbox=1,22,255", /* needs the file's own pixels */
-                   "fake=1;resize=letterbox:2x2:1,22,255;filter=bicubic;denoise=3;reencode=60;"
-                   "dimension=4", 0);
+    check_identity(
+        "fake;reencode=60;denoise=3;letterbox=1,22,255", /* needs the file's own pixels */
+        "fake=1;resize=letterbox:2x2:1,22,255;filter=bicubic;denoise=3;reencode=60;"
+        "dimension=4",
+        0);
 }
 
 /* Through the public call: the red picture's first byte, which the plugin returns, turns grey. */
@@ -131,10 +133,14 @@ static void a_user_switches_them_on(void **state)
     uint8_t red[3 * 64];
     for (int i = 0; i < 64; i++)
         memcpy(red + 3 * i, (uint8_t[3]){200, 0, 0}, 3);
-    imgret_input input = {.size = sizeof input, .kind = IMGRET_INPUT_PIXELS, .data = red,
-                          .data_bytes = sizeof red, .width = 8, .height = 8};
-    imgret_extractor_options options = {.size = sizeof options,
-                                        .plugin_path = IMGRET_TEST_PLUGINS, .threads = 1};
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_PIXELS,
+                          .data = red,
+                          .data_bytes = sizeof red,
+                          .width = 8,
+                          .height = 8};
+    imgret_extractor_options options = {
+        .size = sizeof options, .plugin_path = IMGRET_TEST_PLUGINS, .threads = 1};
     static const struct {
         const char *spec;
         float first; /* of the vector: first byte + 1, 1 (the batch), scaled to length 1 */
@@ -155,8 +161,8 @@ static void a_letterbox_may_lie_at_the_top_left(void **state)
     uint8_t rgb[3 * 2 * 4], out[3 * 4 * 4];
     memset(rgb, 99, sizeof rgb);
     ir_picture tall = {.width = 2, .height = 4, .rgb = rgb};
-    imgret_backend_info info = {.input_width = 4, .input_height = 4,
-                                .filter = IMGRET_FILTER_BILINEAR};
+    imgret_backend_info info = {
+        .input_width = 4, .input_height = 4, .filter = IMGRET_FILTER_BILINEAR};
     ir_steps steps = {.letterbox = true, .bars = {1, 2, 3}};
     for (int top_left = 0; top_left < 2; top_left++) {
         steps.top_left = top_left;

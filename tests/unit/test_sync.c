@@ -47,7 +47,9 @@ static int32_t sync_folder(const fixture *f, uint32_t flags, imgret_ingest_item_
     const char *paths[] = {f->pictures};
     const imgret_ingest_options options = {.size = sizeof options,
                                            .flags = IMGRET_INGEST_SYNC | flags,
-                                           .paths = paths, .path_count = 1, .on_item = on_item};
+                                           .paths = paths,
+                                           .path_count = 1,
+                                           .on_item = on_item};
     *report = (imgret_ingest_progress){.size = sizeof *report};
     return imgret_ingest(f->db, &options, report, error);
 }
@@ -169,8 +171,8 @@ static void a_missing_disk_removes_nothing(void **state)
     assert_int_equal(report.removed_count, PICTURES);
     assert_int_equal(image_count(f), 0);
     const char *paths[] = {f->pictures};
-    const imgret_ingest_options alone = {.size = sizeof alone, .flags = IMGRET_INGEST_FORCE,
-                                         .paths = paths, .path_count = 1};
+    const imgret_ingest_options alone = {
+        .size = sizeof alone, .flags = IMGRET_INGEST_FORCE, .paths = paths, .path_count = 1};
     assert_int_equal(imgret_ingest(f->db, &alone, NULL, NULL), IMGRET_INVALID_ARGUMENT);
 }
 

@@ -38,7 +38,8 @@ static void tensors_are_found(void **state)
                             "\"pixels\":{\"dtype\":\"U8\",\"shape\":[2,3],\"data_offsets\":[4,10]},"
                             "\"other\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[0,2]},"
                             " \"embedding\" : {\"shape\":[1],\"data_offsets\":[0,4],"
-                            "\"dtype\":\"F32\"} }  ", 10);
+                            "\"dtype\":\"F32\"} }  ",
+                            10);
     assert_true(out.good);
     assert_true(out.tensors[0].found && !out.tensors[0].is_float);
     assert_int_equal(out.tensors[0].rank, 2);
@@ -58,16 +59,16 @@ static void refuse(const char *header, const char *words)
         fail_msg("%s: \"%s\", not \"%s\"", header, out.reason, words);
 }
 
-#define PIXELS(dtype, shape, offsets)                                                              \
+#define PIXELS(dtype, shape, offsets) \
     "{\"pixels\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" offsets "]}}"
 
 static void what_does_not_fit_is_refused(void **state)
 {
     (void)state;
-    refuse(PIXELS("U8", "9", "0,9"), "place");       /* beyond the file */
-    refuse(PIXELS("U8", "3", "4,0"), "place");       /* ends before it begins */
-    refuse(PIXELS("U8", "3", "0,4"), "place");       /* more than its shape */
-    refuse(PIXELS("F32", "4", "0,4"), "place");      /* less */
+    refuse(PIXELS("U8", "9", "0,9"), "place");  /* beyond the file */
+    refuse(PIXELS("U8", "3", "4,0"), "place");  /* ends before it begins */
+    refuse(PIXELS("U8", "3", "0,4"), "place");  /* more than its shape */
+    refuse(PIXELS("F32", "4", "0,4"), "place"); /* less */
     refuse(PIXELS("U8", "3", "0"), "place");
     refuse(PIXELS("I64", "1", "0,8"), "neither");
     refuse(PIXELS("U8", "4294967296,4294967296", "0,0"), "too large");
@@ -84,7 +85,8 @@ static void what_does_not_fit_is_refused(void **state)
     refuse("{} x", "follows");
     refuse("[]", "JSON");
     refuse("{\"pixels\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-           "\"pixels\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", "twice");
+           "\"pixels\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
+           "twice");
 }
 
 static void what_is_no_such_file_is_refused(void **state)
@@ -94,8 +96,8 @@ static void what_is_no_such_file_is_refused(void **state)
     const char *reason;
     assert_false(cli_tensors_find((const uint8_t *)"", 0, &wanted, 1, &reason));
     assert_false(cli_tensors_find((const uint8_t *)"\2\0\0\0\0\0\0\0{", 9, &wanted, 1, &reason));
-    assert_false(cli_tensors_find((const uint8_t *)"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF{}", 10, &wanted,
-                                  1, &reason));
+    assert_false(cli_tensors_find((const uint8_t *)"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF{}", 10,
+                                  &wanted, 1, &reason));
     assert_non_null(strstr(reason, ".safetensors"));
 }
 

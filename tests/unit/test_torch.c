@@ -13,9 +13,9 @@ enum { PICTURE_BYTES = SIDE * SIDE * 3 };
 
 typedef struct {
     char weights[PATH_MAX];
-    uint8_t *pixels;      /* COUNT x SIDE x SIDE x 3 */
-    float *embeddings;    /* COUNT x DIMENSION */
-    float *logits;        /* COUNT x CLASSES */
+    uint8_t *pixels;   /* COUNT x SIDE x SIDE x 3 */
+    float *embeddings; /* COUNT x DIMENSION */
+    float *logits;     /* COUNT x CLASSES */
 } golden;
 
 static void *read_tensor(const ir_safetensors *file, const char *name, size_t *bytes)

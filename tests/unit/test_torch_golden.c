@@ -71,19 +71,29 @@ static void reproduces(const network *n, const char *options, double error_max)
     free(pixels), free(wanted), free(wanted_logits), free(embeddings), free(logits);
 }
 
-static const network cifar = {
-    "weights/cifar10_resnet20.safetensors", "weights/golden/cifar10_resnet20.golden.safetensors",
-    "cifar_resnet20", 32, 64, 10, 1e-5};
-static const network mobilenet_v1 = {
-    "weights/mobilenet_v1_0.25_128.safetensors",
-    "weights/golden/mobilenet_v1_0.25_128.golden.safetensors", "mobilenet_v1", 128, 256, 1001,
-    1e-5};
+static const network cifar = {"weights/cifar10_resnet20.safetensors",
+                              "weights/golden/cifar10_resnet20.golden.safetensors",
+                              "cifar_resnet20",
+                              32,
+                              64,
+                              10,
+                              1e-5};
+static const network mobilenet_v1 = {"weights/mobilenet_v1_0.25_128.safetensors",
+                                     "weights/golden/mobilenet_v1_0.25_128.golden.safetensors",
+                                     "mobilenet_v1",
+                                     128,
+                                     256,
+                                     1001,
+                                     1e-5};
 /* The file's weights are rounded to half precision, those of the golden output were not: that alone
  * moves an exact network, in double, by 0.0173. */
-static const network mobilenet_v2 = {
-    "weights/mobilenet_v2_1.0_224.fp16.safetensors",
-    "weights/golden/mobilenet_v2_1.0_224.golden.safetensors", "mobilenet_v2", 224, 1280, 1001,
-    0.02};
+static const network mobilenet_v2 = {"weights/mobilenet_v2_1.0_224.fp16.safetensors",
+                                     "weights/golden/mobilenet_v2_1.0_224.golden.safetensors",
+                                     "mobilenet_v2",
+                                     224,
+                                     1280,
+                                     1001,
+                                     0.02};
 
 static void cifar_resnet20_reproduces_its_golden_output(void **state)
 {

@@ -131,16 +131,19 @@ static void what_does_not_fit_together_is_extracted_one_by_one(void **state)
     uint8_t *pixels = make_pictures();
     size_t bytes = (size_t)SIDE * SIDE * 3;
     snprintf(spec, sizeof spec, "torch:%s;%s", path, options);
-    imgret_extractor_options how = {.size = sizeof how, .plugin_path = dirname(folder),
-                                    .threads = 1};
+    imgret_extractor_options how = {
+        .size = sizeof how, .plugin_path = dirname(folder), .threads = 1};
     imgret_extractor *extractor;
     imgret_error error = IMGRET_ERROR_INIT;
     if (imgret_extractor_open(&extractor, spec, &how, &error))
         fail_msg("%s", error.message);
     imgret_input inputs[COUNT];
     for (size_t i = 0; i < COUNT; i++)
-        inputs[i] = (imgret_input){.size = sizeof *inputs, .kind = IMGRET_INPUT_PIXELS,
-                                   .data = pixels + i * bytes, .data_bytes = bytes, .width = SIDE,
+        inputs[i] = (imgret_input){.size = sizeof *inputs,
+                                   .kind = IMGRET_INPUT_PIXELS,
+                                   .data = pixels + i * bytes,
+                                   .data_bytes = bytes,
+                                   .width = SIDE,
                                    .height = SIDE};
     static float wanted[COUNT * CHANNELS], rows[COUNT * CHANNELS];
     int32_t statuses[COUNT];
@@ -148,7 +151,8 @@ static void what_does_not_fit_together_is_extracted_one_by_one(void **state)
                      0);
     struct rlimit before = limit_memory();
     int32_t together = imgret_extract(extractor, inputs, COUNT, rows, COUNT * CHANNELS, NULL, NULL);
-    int32_t apart = imgret_extract(extractor, inputs, COUNT, rows, COUNT * CHANNELS, statuses, NULL);
+    int32_t apart = imgret_extract(extractor, inputs, COUNT, rows, COUNT * CHANNELS, statuses,
+                                   NULL);
     setrlimit(RLIMIT_AS, &before);
     assert_int_equal(together, IMGRET_NO_MEMORY);
     assert_int_equal(apart, 0);

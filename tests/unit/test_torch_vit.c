@@ -151,7 +151,8 @@ static void is_described(void **state)
     assert_int_equal(ir_file_sha256(f->path, sha256, NULL), 0);
     snprintf(wanted, sizeof wanted,
              "architecture=vit_w128d2_patch4_16;weights=sha256:%s;precision=f32;pool=cls;"
-             "mean=0.5,0.5,0.5;std=0.5,0.5,0.5;heads=2;epsilon=1e-06", sha256);
+             "mean=0.5,0.5,0.5;std=0.5,0.5,0.5;heads=2;epsilon=1e-06",
+             sha256);
     assert_string_equal(info.identity, wanted);
     plugin()->unload(model);
 }
@@ -221,8 +222,8 @@ static void threads_may_share_a_picture(void **state)
     vit_forward(&(vit_scalar){shape, values_of, &f->file}, f->pixels[0], tokens[0], wanted);
     for (int bf16 = 0; bf16 < 2; bf16++) {
         imgret_backend_info info;
-        imgret_backend_model *model =
-            load_model(f->path, bf16 ? "share=yes;precision=bf16" : "share=yes", 3, &info);
+        imgret_backend_model *model = load_model(
+            f->path, bf16 ? "share=yes;precision=bf16" : "share=yes", 3, &info);
         run_model(model, f->pixels[0], 1, embedding, logits);
         for (int i = 0; i < WIDTH; i++)
             assert_true(fabsf(tokens[0][i] - embedding[i]) < (bf16 ? 0.1f : 2e-5f));
@@ -285,7 +286,8 @@ static void add_three(st_writer *writer, const tensor *t, const char *prefix, co
     for (size_t i = 0; i < 3; i++) {
         char name[128], json[32];
         snprintf(name, sizeof name, "%sattention.attention.%s.%s", prefix, parts[i], end);
-        snprintf(json, sizeof json, strcmp(end, "bias") == 0 ? "[%zu]" : "[%zu,%zu]", rows, columns);
+        snprintf(json, sizeof json, strcmp(end, "bias") == 0 ? "[%zu]" : "[%zu,%zu]", rows,
+                 columns);
         st_add(writer, name, "F32", json, t->values + i * rows * columns,
                rows * columns * sizeof(float));
     }
@@ -298,8 +300,8 @@ static void add_renamed(st_writer *writer, const tensor *t, int origin)
     int block, length = 0;
     bool in_block = sscanf(rest, "blocks.%d.%n", &block, &length) == 1;
     if (in_block)
-        snprintf(prefix, sizeof prefix, origin == 1 ? "encoder.layers.encoder_layer_%d."
-                                                    : "vit.encoder.layer.%d.", block);
+        snprintf(prefix, sizeof prefix,
+                 origin == 1 ? "encoder.layers.encoder_layer_%d." : "vit.encoder.layer.%d.", block);
     rest += length;
     const char *end = strrchr(rest, '.') ? strrchr(rest, '.') + 1 : "";
     if (strncmp(rest, "attn.qkv.", 9) == 0 && origin == 2) {
@@ -336,10 +338,10 @@ static void names_of_others_are_understood(void **state)
         assert_memory_equal(logits, wanted_logits, sizeof logits);
         plugin()->unload(model);
         model = load_model(path, "", 1, &info); /* and its own defaults */
-        assert_non_null(strstr(info.identity, origin == 1 ? "mean=0.485,0.456,0.406"
-                                                          : "epsilon=1e-12"));
-        assert_int_equal(info.resize, origin == 1 ? IMGRET_RESIZE_SHORTER_SIDE
-                                                  : IMGRET_RESIZE_SQUASH);
+        assert_non_null(
+            strstr(info.identity, origin == 1 ? "mean=0.485,0.456,0.406" : "epsilon=1e-12"));
+        assert_int_equal(info.resize,
+                         origin == 1 ? IMGRET_RESIZE_SHORTER_SIDE : IMGRET_RESIZE_SQUASH);
         plugin()->unload(model);
         unlink(path);
     }
@@ -478,9 +480,8 @@ static void normalisation_can_be_chosen(void **state)
 {
     fixture *f = *state;
     imgret_backend_info info;
-    imgret_backend_model *model =
-        load_model(f->path, "mean=0,0,0;std=1,1,1;crop_pct=1;filter=bilinear;resize=squash", 1,
-                   &info);
+    imgret_backend_model *model = load_model(
+        f->path, "mean=0,0,0;std=1,1,1;crop_pct=1;filter=bilinear;resize=squash", 1, &info);
     assert_int_equal(info.filter, IMGRET_FILTER_BILINEAR);
     assert_int_equal(info.resize, IMGRET_RESIZE_SQUASH);
     assert_non_null(strstr(info.identity, "mean=0,0,0;std=1,1,1"));
@@ -523,8 +524,7 @@ static void bf16_is_close(void **state)
     assert_true(dot / sqrt(a * b) > 0.999);
 }
 
-static void expect_failure(const char *path, const char *options, int32_t status,
-                           const char *words)
+static void expect_failure(const char *path, const char *options, int32_t status, const char *words)
 {
     imgret_error error = IMGRET_ERROR_INIT;
     imgret_backend_model *model = (imgret_backend_model *)&error; /* must become NULL */
@@ -604,13 +604,22 @@ static void options_are_checked(void **state)
     static const struct {
         const char *options, *words;
     } cases[] = {
-        {"colour=red", "unknown option 'colour'"}, {"pool", "'pool': key=value"},
-        {"pool=cls;pool=avg", "pool is given twice"}, {"pool=best", "pool=best"},
-        {"precision=f64", "precision=f64"}, {"heads=3", "3 heads"}, {"heads=0", "heads=0"},
-        {"mean=1,2", "mean=1,2"}, {"mean=a,b,c", "mean=a,b,c"}, {"std=0,1,1", "std"},
-        {"input=18", "no multiple of the patch"}, {"input=99999", "input=99999"},
-        {"crop_pct=nan", "crop_pct=nan"}, {"filter=nearest", "filter=nearest"},
-        {"family=resnet50000", "family=resnet50000"}, {"batch=0", "batch=0"},
+        {"colour=red", "unknown option 'colour'"},
+        {"pool", "'pool': key=value"},
+        {"pool=cls;pool=avg", "pool is given twice"},
+        {"pool=best", "pool=best"},
+        {"precision=f64", "precision=f64"},
+        {"heads=3", "3 heads"},
+        {"heads=0", "heads=0"},
+        {"mean=1,2", "mean=1,2"},
+        {"mean=a,b,c", "mean=a,b,c"},
+        {"std=0,1,1", "std"},
+        {"input=18", "no multiple of the patch"},
+        {"input=99999", "input=99999"},
+        {"crop_pct=nan", "crop_pct=nan"},
+        {"filter=nearest", "filter=nearest"},
+        {"family=resnet50000", "family=resnet50000"},
+        {"batch=0", "batch=0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         expect_failure(f->path, cases[i].options, IMGRET_INVALID_ARGUMENT, cases[i].words);

@@ -8,11 +8,11 @@
 #include <time.h>
 
 /* A call that must be done; its last argument is written as `why`. */
-#define assert_good(call)                                       \
-    do {                                                        \
+#define assert_good(call)                                            \
+    do {                                                             \
         imgret_error failure_ = IMGRET_ERROR_INIT, *why = &failure_; \
-        if ((call) != IMGRET_OK)                                \
-            fail_msg("%s: %s", #call, failure_.message);        \
+        if ((call) != IMGRET_OK)                                     \
+            fail_msg("%s: %s", #call, failure_.message);             \
     } while (0)
 
 static void a_commit_shows_everything_at_once(void **state)
@@ -278,10 +278,8 @@ static void a_long_transaction_is_found_too(void **state)
     imgret *db;
     assert_good(imgret_open(&db, path, &wide, why));
     static float vector[16384];
-    imgret_input input = {.size = sizeof input,
-                          .kind = IMGRET_INPUT_VECTOR,
-                          .vector = vector,
-                          .dimension = 16384};
+    imgret_input input = {
+        .size = sizeof input, .kind = IMGRET_INPUT_VECTOR, .vector = vector, .dimension = 16384};
     assert_good(imgret_begin(db, why));
     for (uint32_t i = 0; i < 1100; i++) { /* 69 MiB: more than is kept until the commit */
         vector[i] = 1.0f;

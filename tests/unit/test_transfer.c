@@ -137,9 +137,9 @@ static void add_many(imgret *db, uint32_t first, uint32_t count)
             strcat(uri, "\xff\xfe"); /* names need not be UTF-8 */
         assert_int_equal(try_add(db, i, i % 3 ? uri : NULL, &id, NULL), IMGRET_OK);
         if (i % 4 == 0)
-            assert_int_equal(
-                imgret_set_metadata(db, id, "{\"n\":[1,2.50,1e400,{\"\\u00e9\":\"\xc3\xa9\"}]}", NULL),
-                IMGRET_OK);
+            assert_int_equal(imgret_set_metadata(
+                                 db, id, "{\"n\":[1,2.50,1e400,{\"\\u00e9\":\"\xc3\xa9\"}]}", NULL),
+                             IMGRET_OK);
     }
     assert_int_equal(imgret_commit(db, NULL), IMGRET_OK);
 }
@@ -155,8 +155,8 @@ static void what_comes_back_is_what_went_out(void **state)
     fixture *f = *state;
     add_many(f->db, 0, 300);
     optimize(f->db);
-    add_many(f->db, 300, 50);                                 /* pending, beside a segment */
-    assert_int_equal(imgret_remove(f->db, 10, NULL), IMGRET_OK); /* from the segment */
+    add_many(f->db, 300, 50);                                     /* pending, beside a segment */
+    assert_int_equal(imgret_remove(f->db, 10, NULL), IMGRET_OK);  /* from the segment */
     assert_int_equal(imgret_remove(f->db, 350, NULL), IMGRET_OK); /* the last id given */
     assert_int_equal(try_add(f->db, 9000, "pictures/7 \"\\u0000\n\x01", NULL, NULL), IMGRET_OK);
     export_to(f->db, f->out);
@@ -284,7 +284,8 @@ static void hostile_exports_are_refused(void **state)
         {lines, "\"uri\":\"b\"", "\"uri\":\"\xff\"", IMGRET_CORRUPT, "UTF-8"},
         {lines, "\"uri\":\"b\"", "\"uri_hex\":\"6\"", IMGRET_CORRUPT, "hexadecimal"},
         {lines, "\"uri\":\"b\"", "\"uri_hex\":\"00\"", IMGRET_CORRUPT, "NUL"},
-        {lines, "\"uri\":\"b\"", "\"uri\":\"b\",\"shape\":1", IMGRET_CORRUPT, "\"shape\" is not known"},
+        {lines, "\"uri\":\"b\"", "\"uri\":\"b\",\"shape\":1", IMGRET_CORRUPT,
+         "\"shape\" is not known"},
         {lines, "\"state\":1", "\"state\":3", IMGRET_CORRUPT, "refused: CHECK"},
         {lines, "\"state\":1", "\"state\":2", IMGRET_CORRUPT, "failed but has a region"},
         {lines, "\"width\":0", "\"width\":-1", IMGRET_CORRUPT, "out of range"},
@@ -297,18 +298,22 @@ static void hostile_exports_are_refused(void **state)
         {lines, "\"vector\":0", "\"vector\":1", IMGRET_CORRUPT, "must follow"},
         {lines, "\"vector\":1", "\"vector\":0", IMGRET_CORRUPT, "line 2: vector 0 stands where 1"},
         {lines, ",\"vector\":0", "", IMGRET_CORRUPT, "\"vector\" is missing"},
-        {lines, "\"regions\":[{\"id\":2", "\"regions\":[{\"id\":1", IMGRET_CORRUPT, "refused: UNIQUE"},
+        {lines, "\"regions\":[{\"id\":2", "\"regions\":[{\"id\":1", IMGRET_CORRUPT,
+         "refused: UNIQUE"},
         {lines, "\"regions\":[{", "\"regions\":[7,{", IMGRET_CORRUPT, "a region is no object"},
         {lines, ",\"regions\":[{", ",\"regions\":[{\"image\":2,", IMGRET_CORRUPT, ""},
-        {lines, "\"ordinal\":0", "\"ordinal\":1", IMGRET_CORRUPT, "no region for its whole picture"},
+        {lines, "\"ordinal\":0", "\"ordinal\":1", IMGRET_CORRUPT,
+         "no region for its whole picture"},
         {head, NULL, "", IMGRET_CORRUPT, "not a JSON object"},
         {head, NULL, "{}", IMGRET_CORRUPT, "not what libimgret exported"},
         {head, "\"version\":1", "\"version\":2", IMGRET_VERSION_TOO_NEW, "version"},
-        {head, "\"catalog_version\":", "\"catalog_version\":9", IMGRET_VERSION_TOO_NEW, "catalogue"},
+        {head, "\"catalog_version\":", "\"catalog_version\":9", IMGRET_VERSION_TOO_NEW,
+         "catalogue"},
         {head, "\"image_count\":2", "\"image_count\":1", IMGRET_CORRUPT, "more than the 1"},
         {head, "\"image_count\":2", "\"image_count\":3", IMGRET_CORRUPT, "announced were 3"},
         {head, "\"vector_count\":2", "\"vector_count\":3", IMGRET_CORRUPT, "needed are 3"},
-        {head, "\"dimension\":\"24\"", "\"dimension\":\"25\"", IMGRET_CORRUPT, "needed are 2 of 25"},
+        {head, "\"dimension\":\"24\"", "\"dimension\":\"25\"", IMGRET_CORRUPT,
+         "needed are 2 of 25"},
         {head, "\"dimension\":\"24\"", "\"dimension\":\"65537\"", IMGRET_CORRUPT, "dimension"},
         {head, "\"dimension\":\"24\"", "\"dimension\":24", IMGRET_CORRUPT, "a setting is not"},
         {head, "\"metric\":", "\"Met'ric\":", IMGRET_CORRUPT, "a setting is not"},
@@ -318,7 +323,8 @@ static void hostile_exports_are_refused(void **state)
         try_change(f, &changes[i]);
     free(deep);
     free(huge);
-    assert_int_equal(imgret_import(f->copy, f->out, NULL, NULL), IMGRET_OK); /* it was the changes */
+    assert_int_equal(imgret_import(f->copy, f->out, NULL, NULL),
+                     IMGRET_OK); /* it was the changes */
 }
 
 static int32_t import_with_vectors(fixture *f, const char *data, size_t bytes, imgret_error *error)
@@ -343,8 +349,10 @@ static void hostile_matrices_are_refused(void **state)
     static const struct {
         size_t at;
         const char *bytes;
-    } wrong[] = {{0, "X"}, {6, "\x04"}, {8, "\xff\xff"}, {10, "["}, {21, "<f8"}, {21, ">f2"},
-                 {21, "|O2"}, {44, "True "}, {128, "\xff\x7f"} /* NaN */, {130, "\x01\x7c"}};
+    } wrong[] = {{0, "X"},         {6, "\x04"},   {8, "\xff\xff"},
+                 {10, "["},        {21, "<f8"},   {21, ">f2"},
+                 {21, "|O2"},      {44, "True "}, {128, "\xff\x7f"} /* NaN */,
+                 {130, "\x01\x7c"}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         memcpy(bad, good, bytes);
         memcpy(bad + wrong[i].at, wrong[i].bytes, strlen(wrong[i].bytes));

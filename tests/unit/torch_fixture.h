@@ -99,11 +99,12 @@ static inline void st_add_text(st_writer *writer, const char *text)
 }
 
 /* `shape` as JSON: "[2,3]"; `dtype` as the format has it. */
-static inline void st_add(st_writer *writer, const char *name, const char *dtype,
-                          const char *shape, const void *data, size_t bytes)
+static inline void st_add(st_writer *writer, const char *name, const char *dtype, const char *shape,
+                          const void *data, size_t bytes)
 {
     char entry[512];
-    snprintf(entry, sizeof entry, "%c\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
+    snprintf(entry, sizeof entry,
+             "%c\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
              writer->header_bytes ? ',' : '{', name, dtype, shape, writer->data_bytes,
              writer->data_bytes + bytes);
     st_add_text(writer, entry);

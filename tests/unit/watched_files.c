@@ -264,8 +264,9 @@ DIR *__wrap_fdopendir(int fd)
 
 FILE *__wrap_fopen(const char *path, const char *mode)
 {
-    return must_fail(mode[0] == 'r' ? WATCHED_VFS_READS : WATCHED_VFS_WRITES) ? NULL
-                                                                              : __real_fopen(path, mode);
+    return must_fail(mode[0] == 'r' ? WATCHED_VFS_READS : WATCHED_VFS_WRITES)
+               ? NULL
+               : __real_fopen(path, mode);
 }
 
 size_t __wrap_fwrite(const void *data, size_t bytes, size_t count, FILE *file)

@@ -13,7 +13,7 @@
 enum { FILES_MAX = 256 };
 
 typedef struct watched_file {
-    sqlite3_file base; /* first: SQLite sees no more */
+    sqlite3_file base;  /* first: SQLite sees no more */
     sqlite3_file *real; /* lies behind this struct */
     uint32_t number;
     bool folder_unsynced; /* SQLite's own VFS syncs the folder with a new log's first sync */
@@ -62,7 +62,8 @@ static int count_operation(int eio, bool writes)
     pthread_mutex_lock(&state.lock);
     if (is_hit(++state.count, writes ? WATCHED_VFS_WRITES : WATCHED_VFS_READS) &&
         state.fault != WATCHED_VFS_SHORT) /* its own VFS hides those */
-        code = state.fault == WATCHED_VFS_FULL || state.fault == WATCHED_VFS_NOTHING ? SQLITE_FULL : eio;
+        code = state.fault == WATCHED_VFS_FULL || state.fault == WATCHED_VFS_NOTHING ? SQLITE_FULL
+                                                                                     : eio;
     state.failed = state.failed || code != SQLITE_OK;
     pthread_mutex_unlock(&state.lock);
     return code;
@@ -88,8 +89,7 @@ static void record(watched_vfs_event_kind kind, uint32_t file, uint64_t offset, 
     if (state.recording) {
         if (state.event_count == state.event_capacity) {
             state.event_capacity = state.event_capacity ? 2 * state.event_capacity : 256;
-            state.events =
-                realloc(state.events, state.event_capacity * sizeof *state.events);
+            state.events = realloc(state.events, state.event_capacity * sizeof *state.events);
             if (!state.events)
                 die("no memory");
         }
@@ -200,12 +200,10 @@ static int file_character(sqlite3_file *file)
     return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
 }
 
-static int file_shm_map(sqlite3_file *file, int page, int bytes, int extend,
-                        void volatile **out)
+static int file_shm_map(sqlite3_file *file, int page, int bytes, int extend, void volatile **out)
 {
     int code = count_operation(SQLITE_IOERR_SHMMAP, true);
-    return code ? code
-                : real_of(file)->pMethods->xShmMap(real_of(file), page, bytes, extend, out);
+    return code ? code : real_of(file)->pMethods->xShmMap(real_of(file), page, bytes, extend, out);
 }
 
 static int file_shm_lock(sqlite3_file *file, int offset, int count, int flags)

@@ -13,11 +13,11 @@ void watched_vfs_install(void);
 /* ---- failing ---- */
 
 typedef enum watched_vfs_fault {
-    WATCHED_VFS_EIO,        /* the n-th operation only */
-    WATCHED_VFS_EIO_STUCK,  /* and all that follow */
-    WATCHED_VFS_FULL,       /* writes from the n-th operation on: the disk is full */
-    WATCHED_VFS_NOTHING,    /* the same, but they take nothing and give no reason */
-    WATCHED_VFS_SHORT,      /* the n-th operation, if it is a write of the library's own, takes half */
+    WATCHED_VFS_EIO,       /* the n-th operation only */
+    WATCHED_VFS_EIO_STUCK, /* and all that follow */
+    WATCHED_VFS_FULL,      /* writes from the n-th operation on: the disk is full */
+    WATCHED_VFS_NOTHING,   /* the same, but they take nothing and give no reason */
+    WATCHED_VFS_SHORT, /* the n-th operation, if it is a write of the library's own, takes half */
     WATCHED_VFS_FAULT_COUNT
 } watched_vfs_fault;
 
@@ -27,7 +27,7 @@ typedef enum watched_vfs_fault {
 void watched_vfs_fail(watched_vfs_fault fault, uint64_t n);
 uint64_t watched_vfs_operation_count(void); /* since watched_vfs_fail */
 bool watched_vfs_has_failed(void);          /* whether one did */
-uint64_t watched_vfs_failed_reads(void);    /* of segments, by io_uring or threads, since the start */
+uint64_t watched_vfs_failed_reads(void); /* of segments, by io_uring or threads, since the start */
 
 /* ---- recording ---- */
 
@@ -39,12 +39,12 @@ typedef enum watched_vfs_event_kind {
     WATCHED_VFS_DELETE,
     WATCHED_VFS_RENAME, /* offset: the file's number before */
     WATCHED_VFS_FOLDER, /* `file` is a new folder */
-    WATCHED_VFS_MARK /* by the test */
+    WATCHED_VFS_MARK    /* by the test */
 } watched_vfs_event_kind;
 
 typedef struct watched_vfs_event {
     watched_vfs_event_kind kind;
-    uint32_t file; /* index of its path */
+    uint32_t file;   /* index of its path */
     uint64_t offset; /* TRUNCATE: the new size; MARK: its number */
     size_t bytes;
     uint8_t *data;
@@ -59,7 +59,11 @@ void watched_vfs_forget(void);               /* frees what was recorded */
 
 /* ---- for watched_files.c ---- */
 
-typedef enum watched_vfs_way { WATCHED_VFS_READS, WATCHED_VFS_WRITES, WATCHED_VFS_DELETES } watched_vfs_way;
+typedef enum watched_vfs_way {
+    WATCHED_VFS_READS,
+    WATCHED_VFS_WRITES,
+    WATCHED_VFS_DELETES
+} watched_vfs_way;
 
 /* Counts an operation; the errno it must fail with, or 0. NOTHING and SHORT come as -1 and -2. */
 int watched_vfs_count(watched_vfs_way way);

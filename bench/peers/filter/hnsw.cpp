@@ -71,8 +71,9 @@ void measure(const data &d, hnswlib::HierarchicalNSW<float> &index, uint32_t lab
         }
         if (kept.size() > k)
             kept.erase(kept.begin(), kept.end() - k);
-        times.push_back(std::chrono::duration<double, std::milli>(
-                            std::chrono::steady_clock::now() - start).count());
+        times.push_back(
+            std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+                .count());
         uint32_t possible = 0;
         for (uint32_t i = 0; i < k && truth[i] != UINT32_MAX; i++, possible++)
             right += uint64_t(std::count(kept.begin(), kept.end(), truth[i]));
