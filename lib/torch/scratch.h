@@ -1,7 +1,7 @@
 /* scratch.h: memory of intermediate results, kept by each thread for its next picture.
  *
- * Why not ATen's: a result of some megabytes is mapped afresh by malloc each time, and the kernel
- * clears its pages one by one, which took longer than the convolution that filled them. */
+ * Why not ATen's: malloc may map a result of some megabytes afresh each time, whose pages the
+ * kernel must clear one by one. */
 #ifndef IR_TORCH_SCRATCH_H
 #define IR_TORCH_SCRATCH_H
 
