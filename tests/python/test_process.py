@@ -262,6 +262,34 @@ class CtrlCTest(ProcessCase):
             db.add_vector([1, 2, 3, 4])
         self.assertEqual(db.count(), 1)
 
+    def test_just_as_the_call_ends(self):
+        """A signal may come after the wait for a call has succeeded: nothing is left to wait for."""
+        from imgret import _calls
+
+        class LateLock:
+            def __init__(self):
+                self.lock = threading.Lock()
+
+            def acquire(self, blocking=True, timeout=-1):
+                taken = self.lock.acquire(blocking, timeout)
+                if taken and timeout >= 0:
+                    raise KeyboardInterrupt
+                return taken
+
+            def release(self):
+                self.lock.release()
+
+        class Job(_calls._Job):
+            def __init__(self, function):
+                super().__init__(function)
+                self.done = LateLock()
+                self.done.acquire()
+
+        self.addCleanup(setattr, _calls, "_Job", _calls._Job)
+        _calls._Job = Job
+        with self.assertRaises(KeyboardInterrupt):
+            _calls.patiently(lambda: None, abandon=False)
+
     def test_in_extraction(self):
         options, gate = self.slow()
         extractor = imgret.Extractor(options["model"], plugin_path=options["plugin_path"])

@@ -142,6 +142,7 @@ class _Job(Generic[T]):
         self.claim = _thread.allocate_lock()  # taken by who runs the job, or by who calls it off
         self.done = _thread.allocate_lock()
         self.done.acquire()
+        self.ended = False  # `done` may be acquired by an `acquire` that a signal then ends
         self.stop = ctypes.c_uint32()  # what imgret_set_stop wants: 1 stops this call alone
         self.result: Optional[T] = None
         self.failure: Optional[BaseException] = None
@@ -155,6 +156,7 @@ class _Job(Generic[T]):
             self.failure = failure
         lib.imgret_set_stop(before)
         self.function = None
+        self.ended = True
         self.done.release()
 
     def outcome(self) -> T:
@@ -229,7 +231,7 @@ def patiently(
         if stop is not None:
             stop()
         tries = 0
-        while not job.done.acquire(timeout=_STOP_TRY_S):
+        while not job.ended and not job.done.acquire(timeout=_STOP_TRY_S):
             tries += 1
             if abandon and tries >= _STOP_TRIES:
                 break
