@@ -480,9 +480,9 @@ typedef struct imgret_param {
 
 #define IMGRET_QUERY_MIN_SCORE 1u    /* honour min_score */
 #define IMGRET_QUERY_INCLUDE_SELF 2u /* a query by id may return that image too */
-#define IMGRET_QUERY_ALLOW_PARTIAL \
-    4u /* deadline_ms and imgret_interrupt end a search with what it
-                                       * has found by then, marked IMGRET_QUERY_PARTIAL */
+/* deadline_ms and imgret_interrupt end a search with what it has found by then, marked
+ * IMGRET_QUERY_PARTIAL */
+#define IMGRET_QUERY_ALLOW_PARTIAL 4u
 
 /* One of several examples that a query is made of: a + b - c. An array of them has terms[0].size as
  * its stride. */
@@ -519,12 +519,11 @@ typedef int32_t (*imgret_rerank_fn)(void *user, const struct imgret_hit *hits, u
                                     double *scores);
 
 #define IMGRET_COMBINE_MEAN 0 /* one search, by the weighted mean of the examples' vectors */
-#define IMGRET_COMBINE_BEST \
-    1 /* a search for each example; a picture counts by the one it is most like */
-#define IMGRET_QUERY_ESTIMATED \
-    8u                            /* results in segments that are certain to be among the k nearest
-                                   * are not read from disk: their scores are estimates by codes,
-                                   * and so is their order; fewer reads */
+/* a search for each example; a picture counts by the one it is most like */
+#define IMGRET_COMBINE_BEST 1
+/* results in segments that are certain to be among the k nearest are not read from disk: their
+ * scores are estimates by codes, and so is their order; fewer reads */
+#define IMGRET_QUERY_ESTIMATED 8u
 #define IMGRET_QUERY_GROUP 0x100u /* one result an image: its best region */
 /* Ask with the main object of the picture, not with all of it: the greatest product of score and
  * area among what the database's regions find, or, of an id, found. NOT_FOUND when there is none. */
@@ -613,8 +612,8 @@ typedef struct imgret_query_options {
 } imgret_query_options;
 
 #define IMGRET_RERANK_COLOR 1 /* the dominant colours, as they are stored: reads no file */
-#define IMGRET_RERANK_GEOMETRY \
-    2 /* places that look alike and lie alike; reads the candidates' files */
+/* places that look alike and lie alike; reads the candidates' files */
+#define IMGRET_RERANK_GEOMETRY 2
 
 /* One result; strings live as long as the results they come from. */
 typedef struct imgret_hit {
@@ -731,8 +730,8 @@ typedef struct imgret_label_item {
 /* Return 0 to go on, anything else to stop with IMGRET_INTERRUPTED. */
 typedef int32_t (*imgret_label_fn)(void *user, const imgret_label_item *item);
 
-#define IMGRET_LABEL_ASSIGN \
-    1u /* store the label of the pictures that it fits; else only tell them */
+/* store the label of the pictures that it fits; else only tell them */
+#define IMGRET_LABEL_ASSIGN 1u
 
 typedef struct imgret_label_options {
     uint32_t size;     /* sizeof(imgret_label_options) */
@@ -778,8 +777,8 @@ IMGRET_API int32_t imgret_label_examples(imgret *db, const imgret_label_options 
 
 /* What a score says depends on the model and on the collection. These levels say the same for all. */
 #define IMGRET_LIKENESS_SIMILAR 1 /* it has to do with it: few pictures at random are as alike */
-#define IMGRET_LIKENESS_NEAR \
-    2 /* as alike as a picture and a copy that was cut a little or lightened */
+/* as alike as a picture and a copy that was cut a little or lightened */
+#define IMGRET_LIKENESS_NEAR 2
 #define IMGRET_LIKENESS_SAME 3 /* as alike as a picture and a copy encoded anew or made smaller */
 
 #define IMGRET_CALIBRATE_NO_COPIES 1u /* do not read picture files */
@@ -907,8 +906,8 @@ IMGRET_API int32_t imgret_duplicates(imgret *db, const imgret_duplicates_options
                                      imgret_duplicates_report *report, imgret_error *error);
 
 #define IMGRET_VERDICT_NONE 0 /* forget what was said */
-#define IMGRET_VERDICT_DIFFERENT \
-    1 /* these two are no duplicates: neither joins the other's group */
+/* these two are no duplicates: neither joins the other's group */
+#define IMGRET_VERDICT_DIFFERENT 1
 
 /* Records what a user says of two images, in either order, until one of them is removed. Durable on
  * return; joins the thread's transaction. Errors: NOT_FOUND (no image has one of the ids),
@@ -1270,9 +1269,9 @@ IMGRET_API int32_t imgret_extract(imgret_extractor *extractor, const imgret_inpu
                                   uint32_t count, float *out, uint64_t out_floats,
                                   int32_t *statuses, imgret_error *error);
 
-#define IMGRET_EXTRACT_PREPARED \
-    1u /* the pictures are PIXELS of input_width x input_height, which go
-                                    * to the model as they are: no resize, no crop, no clean-up */
+/* the pictures are PIXELS of input_width x input_height, which go to the model as they are: no
+ * resize, no crop, no clean-up */
+#define IMGRET_EXTRACT_PREPARED 1u
 
 /* What imgret_extract_with is to find out; each array has `count` rows or entries and is the
  * caller's, NULL: not wanted. */
