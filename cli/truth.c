@@ -79,13 +79,13 @@ static bool split_lines(lines *list, const char *name)
         if (bytes && at[bytes - 1] == '\r')
             at[bytes - 1] = '\0';
         tab = strchr(at, '\t');
-        if (at[0] && (!tab || !tab[1] || tab == at)) {
+        if (at[0] && (!tab || !tab[1] || tab[1] == '\t' || tab == at)) {
             cli_error("%s: line %llu is no path, tab and label", name, (unsigned long long)number);
             good = false;
         } else if (at[0]) {
             *tab = '\0';
             tab[1 + strcspn(tab + 1, "\t")] = '\0'; /* further columns are not ours */
-            if (number > 1 || strcmp(at, "path"))
+            if (number > 1 || strcmp(at, "path") != 0)
                 good = add_line(list, slash ? folder : ".", at, tab + 1);
         }
         at = next;

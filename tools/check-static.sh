@@ -9,7 +9,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 failed=0 tools=0
-defines="-D_GNU_SOURCE -DIMGRET_PLUGIN_DIR=\"\" ${DEFINES:-}"
+# The folder is any string: quotes would not survive the shells below.
+defines="-D_GNU_SOURCE -DIMGRET_PLUGIN_DIR=__FILE__ ${DEFINES:-}"
 foreign='avx|neon'
 files=${*:-$(find src cli -name '*.c' | grep -vE "$foreign" | sort)}
 

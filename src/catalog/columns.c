@@ -25,8 +25,8 @@ static bool read_column(sqlite3_stmt *statement, ir_column *out)
     if (!name || !type || strlen(name) >= sizeof out->name ||
         strlen(preset) >= sizeof out->preset || !read_kind(type, &out->kind))
         return false;
-    strcpy(out->name, name);
-    strcpy(out->preset, preset);
+    memcpy(out->name, name, strlen(name) + 1);
+    memcpy(out->preset, preset, strlen(preset) + 1);
     return true;
 }
 

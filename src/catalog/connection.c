@@ -209,7 +209,7 @@ static char *immutable_uri(const char *path)
             *to++ = hex[byte & 15];
         }
     }
-    strcpy(to, tail);
+    memcpy(to, tail, strlen(tail) + 1);
     return uri;
 }
 

@@ -183,9 +183,9 @@ static double read_angle(const tiff *block, uint32_t at, uint32_t tag, uint32_t 
     double degrees = parts[0] + parts[1] / 60.0 + parts[2] / 3600.0;
     if (parts[1] >= 60.0 || parts[2] >= 60.0 || degrees > most)
         return NAN;
-    if (reference.value[0] == hemispheres[0])
+    if ((char)reference.value[0] == hemispheres[0])
         return degrees;
-    return reference.value[0] == hemispheres[1] ? 0.0 - degrees : NAN;
+    return (char)reference.value[0] == hemispheres[1] ? 0.0 - degrees : NAN;
 }
 
 static void read_place(const tiff *block, uint32_t at, ir_exif *out)

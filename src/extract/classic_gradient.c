@@ -6,13 +6,13 @@
 
 #define SIDE IR_CLASSIC_HALF_PX
 
-enum { CELLS = 4, ORIENTATIONS = 6 };
-_Static_assert(CELLS *CELLS *ORIENTATIONS == IR_CLASSIC_GRADIENT_BINS, "gradient block");
+enum { CELLS = 4, ORIENTATIONS = 6, SIDE_PX = SIDE };
+_Static_assert((CELLS * CELLS * ORIENTATIONS) == IR_CLASSIC_GRADIENT_BINS, "gradient block");
 
 /* The two cells that a row or column counts for, by its distance to their centres. */
 static ir_classic_share cell_share(int at)
 {
-    return ir_classic_share_out(((float)at + 0.5f) * CELLS / SIDE - 0.5f, CELLS);
+    return ir_classic_share_out(((float)at + 0.5f) * CELLS / SIDE_PX - 0.5f, CELLS);
 }
 
 static void count(float *cell, const ir_classic_share *orientation, float weight)
