@@ -278,6 +278,23 @@ static imgret *open_database(const char *name, const char *model)
     return db;
 }
 
+/* Adds a picture of this one value, which the head's class is, and looks at its label. */
+static void add_pixels(imgret *db, int value, const char *uri, const char *label)
+{
+    uint8_t pixels[12];
+    memset(pixels, value, sizeof pixels);
+    imgret_input input = {.size = sizeof input,
+                          .kind = IMGRET_INPUT_PIXELS,
+                          .data = pixels,
+                          .data_bytes = sizeof pixels,
+                          .width = 2,
+                          .height = 2};
+    imgret_add_options options = {.size = sizeof options, .uri = uri};
+    imgret_add_result result = {.size = sizeof result};
+    assert_int_equal(imgret_add(db, &input, &options, &result, NULL), 0);
+    check_label(db, uri, label);
+}
+
 static void stored_pictures_have_labels(void **state)
 {
     (void)state;
@@ -294,55 +311,21 @@ static void stored_pictures_have_labels(void **state)
     check_label(db, "/0.ppm", "zero");
     check_label(db, "/1.ppm", "one");
     check_label(db, "/2.ppm", "two");
-    uint8_t pixels[12];
-    memset(pixels, 2, sizeof pixels);
-    imgret_input input = {.size = sizeof input,
-                          .kind = IMGRET_INPUT_PIXELS,
-                          .data = pixels,
-                          .data_bytes = sizeof pixels,
-                          .width = 2,
-                          .height = 2};
-    for (int i = 0; i < 2; i++) { /* extracted, then remembered */
-        char uri[16];
-        snprintf(uri, sizeof uri, "px-%d", i);
-        imgret_add_options options = {.size = sizeof options, .uri = uri};
-        imgret_add_result result = {.size = sizeof result};
-        assert_int_equal(imgret_add(db, &input, &options, &result, NULL), 0);
-        check_label(db, uri, "two");
-    }
+    add_pixels(db, 2, "px-0", "two"); /* extracted, then remembered */
+    add_pixels(db, 2, "px-1", "two");
     imgret_stats stats = {.size = sizeof stats};
     assert_int_equal(imgret_get_stats(db, &stats, NULL), 0);
     assert_true(stats.feature_cache_hits > 0);
     imgret_close(db);
     db = open_database("labelled", NULL); /* the names' place is recorded */
     write_picture(1);
-    memset(pixels, 1, sizeof pixels);
-    imgret_add_options options = {.size = sizeof options, .uri = "px-later"};
-    imgret_add_result result = {.size = sizeof result};
-    assert_int_equal(imgret_add(db, &input, &options, &result, NULL), 0);
-    check_label(db, "px-later", "one");
+    add_pixels(db, 1, "px-later", "one");
     imgret_close(db);
     db = open_database("plain", "fake;act=head");
     assert_int_equal(imgret_ingest(db, &what, NULL, NULL), 0);
     check_label(db, "/2.ppm", NULL);
     imgret_close(db);
     remove_folder();
-}
-
-static void add_twos(imgret *db, const char *uri, const char *label)
-{
-    uint8_t pixels[12];
-    memset(pixels, 2, sizeof pixels);
-    imgret_input input = {.size = sizeof input,
-                          .kind = IMGRET_INPUT_PIXELS,
-                          .data = pixels,
-                          .data_bytes = sizeof pixels,
-                          .width = 2,
-                          .height = 2};
-    imgret_add_options options = {.size = sizeof options, .uri = uri};
-    imgret_add_result result = {.size = sizeof result};
-    assert_int_equal(imgret_add(db, &input, &options, &result, NULL), 0);
-    check_label(db, uri, label);
 }
 
 /* What is remembered from before has a vector, and no class. */
@@ -353,14 +336,14 @@ static void labels_may_come_later(void **state)
     assert_non_null(mkdtemp(folder));
     write_labels("zero\none\ntwo\n");
     imgret *db = open_database("later", "fake;act=head");
-    add_twos(db, "before", NULL);
+    add_pixels(db, 2, "before", NULL);
     char spec[128];
     snprintf(spec, sizeof spec, "fake;act=head;labels=%s", label_path);
     assert_int_equal(imgret_load_model(db, spec, NULL), 0);
-    add_twos(db, "after", "two");
+    add_pixels(db, 2, "after", "two");
     imgret_stats first = {.size = sizeof first}, second = {.size = sizeof second};
     assert_int_equal(imgret_get_stats(db, &first, NULL), 0);
-    add_twos(db, "again", "two"); /* remembered with its class now */
+    add_pixels(db, 2, "again", "two"); /* remembered with its class now */
     assert_int_equal(imgret_get_stats(db, &second, NULL), 0);
     assert_int_equal(second.feature_cache_hits, first.feature_cache_hits + 1);
     assert_int_equal(second.batch_count, first.batch_count);
