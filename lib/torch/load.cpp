@@ -122,6 +122,14 @@ std::string cosine_text(double cosine)
     return text;
 }
 
+// A vector from class tokens alone saves most of a transformer's last block: patches are looked at
+// there, but nothing becomes of them.
+void leave_out_patches(Network *network)
+{
+    network->model->class_tokens_only = network->pool == Pool::cls &&
+                                        network->model->pool == Pool::cls;
+}
+
 void settle_precision(Network *network, const std::string &wanted, const std::string &path,
                       Options &options)
 {
@@ -140,6 +148,7 @@ void settle_precision(Network *network, const std::string &wanted, const std::st
         if (near)
             return;
         network->model = build(path, options, network->device, network->packs);
+        leave_out_patches(network);
     }
     network->model->freeze(network->precision);
 }
@@ -181,6 +190,7 @@ Network load_network(const std::string &path, Options &options)
                       path + ": option pool: the module gives vectors, nothing is left to pool");
     if (pool.empty())
         network.pool = network.model->pool;
+    leave_out_patches(&network);
     settle_precision(&network, precision, path, options);
     return network;
 }
