@@ -2,6 +2,7 @@
 #include "torch/runner.h"
 
 #include "torch/failure.h"
+#include "torch/scratch.h"
 
 #include <algorithm>
 #include <c10/core/GradMode.h>
@@ -136,8 +137,13 @@ void Runner::in_pieces(uint32_t count, const std::function<void(uint32_t, uint32
         uint32_t first = static_cast<uint32_t>(uint64_t(count) * piece / pieces);
         uint32_t end = static_cast<uint32_t>(uint64_t(count) * (piece + 1) / pieces);
         uint32_t at_once = network_.packs ? AT_ONCE : end - first;
-        for (; first < end; first += at_once)
-            work(first, std::min(at_once, end - first));
+        try {
+            for (; first < end; first += at_once)
+                work(first, std::min(at_once, end - first));
+        } catch (...) { // memory, as a rule: what this thread has, another may lack
+            scratch_forget();
+            throw;
+        }
     });
 }
 
