@@ -184,7 +184,7 @@ BENCH_PEERS := $(and $(call has_header,hnswlib/hnswlib.h),$(call has_header,fais
 # the command's reader of such files.
 LIB_TORCH_TESTS := safetensors test_safetensors test_torch%
 lib_torch_objects = $(if $(filter $(LIB_TORCH_TESTS),$(1)),\
-                        $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)) \
+                        $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o sharing.o)) \
                     $(if $(filter tensors test_tensors,$(1)),$(BUILD)/obj/cli/tensors.o) \
                     $(if $(filter truth,$(1)),$(addprefix $(BUILD)/obj/cli/,truth.o paths.o)) \
                     $(if $(filter test_metrics,$(1)),$(BUILD)/obj/cli/metrics.o)
