@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <c10/core/InferenceMode.h>
 #include <cmath>
+#include <dlfcn.h>
 #include <torch/version.h>
 #if defined(__aarch64__)
 #include <sys/auxv.h>
@@ -37,9 +38,15 @@ at::Device choose_device(Options &options)
     std::string wanted = options.choice("device", "cpu", {"cpu", "cuda"});
     if (wanted == "cpu")
         return at::kCPU;
-    if (!at::hasCUDA())
-        throw Failure(IMGRET_UNSUPPORTED, "option device=cuda: this libtorch (" TORCH_VERSION
-                                          ") has no CUDA, or the machine no such device");
+    // Half a gigabyte, which the plugin is not linked with: only who asks for it waits for it. It makes
+    // itself known to the rest of libtorch as it is loaded, and stays.
+    bool has_library = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_LOCAL) != nullptr;
+    if (!has_library || !at::hasCUDA())
+        throw Failure(IMGRET_UNSUPPORTED,
+                      std::string("option device=cuda: ") +
+                          (has_library ? "there is no such device that libtorch (" TORCH_VERSION
+                                         ") can use"
+                                       : "this libtorch (" TORCH_VERSION ") has no CUDA"));
     return at::kCUDA;
 }
 
