@@ -561,6 +561,13 @@ abi-baseline: $(BUILD)/libimgret.so
 check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 	@sh tools/check-ldd.sh $^
 
+## check-onednn the plugin compiles without oneDNN: only a few of its files know of it
+.PHONY: check-onednn
+check-onednn:
+	$(if $(and $(TORCH_ON),$(ONEDNN_ON)),@grep -l IR_TORCH_WITH_ONEDNN lib/torch/*.cpp | \
+	    xargs -n 1 -P 2 $(CXX) $(ALL_CXXFLAGS) $(filter-out -DIR_TORCH_WITH_ONEDNN=1,$(TORCH_CXXFLAGS)) \
+	    -O0 -U_FORTIFY_SOURCE -Ilib -fsyntax-only)
+
 ## check-musl   the library and imgret-decode compile against musl, where musl-gcc is installed
 .PHONY: check-musl
 check-musl:
