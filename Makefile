@@ -565,7 +565,7 @@ check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 .PHONY: check-onednn
 check-onednn:
 	$(if $(and $(TORCH_ON),$(ONEDNN_ON)),@grep -l IR_TORCH_WITH_ONEDNN lib/torch/*.cpp | \
-	    xargs -n 1 -P 2 $(CXX) $(ALL_CXXFLAGS) $(filter-out -DIR_TORCH_WITH_ONEDNN=1,$(TORCH_CXXFLAGS)) \
+	    xargs -n 1 -P 2 $(CXX) $(filter-out -MMD -MP -DIR_TORCH_WITH_ONEDNN=1,$(ALL_CXXFLAGS) $(TORCH_CXXFLAGS)) \
 	    -O0 -U_FORTIFY_SOURCE -Ilib -fsyntax-only)
 
 ## check-musl   the library and imgret-decode compile against musl, where musl-gcc is installed
