@@ -481,7 +481,7 @@ test-go: all $(TEST_PLUGINS)
 	@BUILD='$(BUILD)' sh tests/run.sh tests/bindings/test_go.sh tests/bindings/test_go_race.sh
 
 # The same programs in their long form. Hours on a slow disk: each prints what it ran.
-TORTURES = $(foreach name,crash power_cut faults model soak,\
+TORTURES = $(foreach name,crash power_cut faults model soak extremes,\
                $(if $(wildcard tests/unit/test_$(name).c),$(BUILD)/tests/test_$(name)))
 ## torture      kills, power cuts, failing memory and files, random programs: the long runs
 .PHONY: torture
