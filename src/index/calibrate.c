@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-    SAMPLE = 256,     /* queries for the ten nearest; for more neighbours each tells more */
+    SAMPLE = 256,      /* queries for the ten nearest; for more neighbours each tells more */
     SAMPLE_WIDE = 128, /* for the hundred nearest */
     TRUTH_LEAST = 512,
     TRUTH_MOST = 2048,
