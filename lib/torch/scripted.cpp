@@ -30,9 +30,11 @@ namespace {
 
 constexpr int64_t PROBE_COUNT = 2;
 
-// The interpreter's messages are a trace of source lines; the reason is the last of them.
-std::string last_line(const std::string &text)
+// The interpreter's messages are a trace of source lines; the reason is the last of them. Behind it newer
+// versions may put the frames of their own code.
+std::string last_line(const std::string &message)
 {
+    std::string text = message.substr(0, message.find("\nException raised from "));
     size_t end = text.find_last_not_of(" \n");
     if (end == std::string::npos)
         return "no reason given";
