@@ -5,6 +5,7 @@
 #include "torch/scratch.h"
 
 #include <algorithm>
+#include <atomic>
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <chrono>
@@ -13,7 +14,6 @@
 namespace ir_torch {
 
 static constexpr int64_t BATCH_DEFAULT = 32, BATCH_MAX = 1024;
-static constexpr uint32_t AT_ONCE = 1; // pictures
 
 // Threads that share a picture meet at hundreds of barriers and spin there: on idle cores that takes a
 // third off ViT-tiny's time (2 GFLOP), with other work on the cores it took ten times as long. Below the
@@ -137,22 +137,25 @@ void Runner::run_together(const uint8_t *pixels, int64_t count, float *embedding
 
 // Calls work(first, count) for parts of 0..count, on all threads. oneDNN's layers get one picture at a
 // time: what lies between two layers stays in the cache, and each size of batch would need plans of
-// its own.
+// its own. So there each thread begins with one and takes the next when it is done: cores are not
+// equally fast where others use them too.
 void Runner::in_pieces(uint32_t count, const std::function<void(uint32_t, uint32_t)> &work)
 {
     uint32_t pieces = network_.device.is_cpu() ? std::min(count, workers_->count()) : 1;
     bool learns = shares_by_clock_ && count == 1;
     bool shares = learns ? ir_torch_sharing_next(&sharing_) : sharing_.shares;
     uint32_t threads_each = shares ? std::max(workers_->count() / pieces, 1u) : 1;
+    std::atomic<uint32_t> taken{pieces};
     auto started = std::chrono::steady_clock::now();
     workers_->run(pieces, threads_each, [&](uint32_t piece) {
         c10::InferenceMode inference;
         uint32_t first = static_cast<uint32_t>(uint64_t(count) * piece / pieces);
         uint32_t end = static_cast<uint32_t>(uint64_t(count) * (piece + 1) / pieces);
-        uint32_t at_once = network_.packs ? AT_ONCE : end - first;
         try {
-            for (; first < end; first += at_once)
-                work(first, std::min(at_once, end - first));
+            if (!network_.packs)
+                work(first, end - first);
+            for (uint32_t i = piece; network_.packs && i < count; i = taken++)
+                work(i, 1);
         } catch (...) { // memory, as a rule: what this thread has, another may lack
             scratch_forget();
             throw;
