@@ -316,7 +316,7 @@ static void release(ir_builder *b)
     ir_free(b->sums);
     ir_free(b->mean);
     ir_free(b->centroids);
-    ir_free(b->centroid_squares);
+    ir_free(b->centroid_rows.base);
     ir_free(b->signs);
     ir_free(b->ranks);
     ir_free(b->group_of);
