@@ -14,6 +14,7 @@
 #define IR_ENGINE_SEGMENTS_H
 
 #include "catalog/catalog.h"
+#include "engine/filter_cache.h"
 #include "index/delta.h"
 #include "index/segment.h"
 #include "index/tombstones.h"
@@ -80,6 +81,8 @@ int32_t ir_segments_read(ir_segments *segments, int64_t region, void *stored, im
 typedef struct ir_segments_query {
     const ir_delta_query
         *queries; /* what is asked; pool, stop, partial and allowed ids are the first's */
+    ir_filter_cache *filters;        /* of the next */
+    const ir_filter_regions *filter; /* the allowed ids; NULL: all are */
     uint32_t count;
     uint32_t effort;       /* 0: the default */
     bool estimated;        /* results that are certain are not read */
