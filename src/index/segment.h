@@ -148,7 +148,7 @@ typedef struct ir_search {
     uint32_t k;          /* at least 1 */
     uint32_t flags;      /* IR_SEARCH_* */
     uint32_t effort;     /* width of the beam; 0: a default; never less than k */
-    float certainty; /* standard deviations that settle a candidate unread; 0: 2, and the more the
+    float certainty; /* standard deviations that settle a candidate unread; 0: 1 to 5, the more the
                           * greater the effort */
     int64_t excluded_id; /* not among the results; 0: none */
     /* Whether an id may be a result: tombstones and filters. NULL: every id. Any thread. */

@@ -107,6 +107,52 @@ static void every_way_of_reading_answers_alike(void **state)
     free(v.rows);
 }
 
+/* Vectors read for 40 queries. */
+static uint64_t reads_of(vectors *v, ir_segment *segment, ir_search search)
+{
+    float *query = malloc(v->dimension * sizeof *query);
+    ir_neighbor found[10];
+    ir_search_stats stats = {0};
+    for (uint32_t q = 0; q < 40; q++) {
+        uint32_t count;
+        make_query(v, q, query);
+        search.vector = query;
+        search.k = 10;
+        assert_int_equal(ir_segment_search(segment, &search, found, &count, &stats, NULL), 0);
+        assert_int_equal(count, 10);
+    }
+    free(query);
+    return stats.reads;
+}
+
+static void a_narrow_walk_reads_less(void **state)
+{
+    (void)state;
+    vectors v = make_vectors(2000, 96, IMGRET_METRIC_L2);
+    assert_int_equal(build_segment(&v, path, 2, NULL), 0);
+    ir_segment_info info;
+    ir_segment *segment;
+    assert_int_equal(ir_segment_open(&segment, path, NULL, NULL), 0);
+    ir_segment_get_info(segment, &info);
+    ir_segment_close(segment);
+    ir_segment_open_options options = {.ram_bytes_max = info.sign_bytes + info.graph_bytes +
+                                                        info.id_bytes + info.check_bytes +
+                                                        info.other_bytes + info.rank_bytes / 2};
+    assert_int_equal(ir_segment_open(&segment, path, &options, NULL), 0);
+    ir_search search = {.flags = IR_SEARCH_ESTIMATED, .effort = 24}, sure = search;
+    sure.certainty = 2;
+    uint64_t narrow = reads_of(&v, segment, search);
+    assert_true(narrow < reads_of(&v, segment, sure));
+    search.effort = 256;
+    assert_true(narrow < reads_of(&v, segment, search));
+    /* Not where what is read are the results themselves. */
+    search = (ir_search){.effort = 24};
+    sure.flags = 0;
+    assert_int_equal(reads_of(&v, segment, search), reads_of(&v, segment, sure));
+    ir_segment_close(segment);
+    free(v.rows);
+}
+
 static void less_ram_reads_more_and_finds_as_much(void **state)
 {
     (void)state;
@@ -356,6 +402,7 @@ int main(void)
         cmocka_unit_test(wide_vectors_cross_pages),
         cmocka_unit_test(equal_and_zero_vectors_are_found),
         cmocka_unit_test(every_way_of_reading_answers_alike),
+        cmocka_unit_test(a_narrow_walk_reads_less),
         cmocka_unit_test(less_ram_reads_more_and_finds_as_much),
         cmocka_unit_test(what_is_not_allowed_never_appears),
         cmocka_unit_test(a_batch_answers_each_query_like_a_single_search),
