@@ -66,7 +66,8 @@ static int32_t open_one(ir_segments *segments, ir_catalog *catalog,
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     double share = total_count ? (double)listed->vector_count / (double)total_count : 1;
     ir_segment_open_options options = {
-        .ram_bytes_max = (uint64_t)((double)segments->ram_bytes_max * share)};
+        .ram_bytes_max = (uint64_t)((double)segments->ram_bytes_max * share),
+        .keeps_vectors = true};
     int32_t status = ir_segment_open(&out->file, path, &options, error);
     if (!status) {
         ir_segment_info info;
