@@ -184,7 +184,7 @@ BENCH_PEERS := $(and $(call has_header,hnswlib/hnswlib.h),$(call has_header,fais
 # the command's reader of such files.
 LIB_TORCH_TESTS := safetensors test_safetensors test_torch%
 lib_torch_objects = $(if $(filter $(LIB_TORCH_TESTS),$(1)),\
-                        $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o)) \
+                        $(addprefix $(BUILD)/obj/lib/torch/,safetensors.o failure.o sharing.o)) \
                     $(if $(filter tensors test_tensors,$(1)),$(BUILD)/obj/cli/tensors.o) \
                     $(if $(filter truth,$(1)),$(addprefix $(BUILD)/obj/cli/,truth.o paths.o)) \
                     $(if $(filter test_metrics,$(1)),$(BUILD)/obj/cli/metrics.o)
@@ -481,7 +481,7 @@ test-go: all $(TEST_PLUGINS)
 	@BUILD='$(BUILD)' sh tests/run.sh tests/bindings/test_go.sh tests/bindings/test_go_race.sh
 
 # The same programs in their long form. Hours on a slow disk: each prints what it ran.
-TORTURES = $(foreach name,crash power_cut faults model soak,\
+TORTURES = $(foreach name,crash power_cut faults model soak extremes,\
                $(if $(wildcard tests/unit/test_$(name).c),$(BUILD)/tests/test_$(name)))
 ## torture      kills, power cuts, failing memory and files, random programs: the long runs
 .PHONY: torture
@@ -560,6 +560,13 @@ abi-baseline: $(BUILD)/libimgret.so
 .PHONY: check-ldd
 check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 	@sh tools/check-ldd.sh $^
+
+## check-onednn the plugin compiles without oneDNN: only a few of its files know of it
+.PHONY: check-onednn
+check-onednn:
+	$(if $(and $(TORCH_ON),$(ONEDNN_ON)),@grep -l IR_TORCH_WITH_ONEDNN lib/torch/*.cpp | \
+	    xargs -n 1 -P 2 $(CXX) $(ALL_CXXFLAGS) $(filter-out -DIR_TORCH_WITH_ONEDNN=1,$(TORCH_CXXFLAGS)) \
+	    -O0 -U_FORTIFY_SOURCE -Ilib -fsyntax-only)
 
 ## check-musl   the library and imgret-decode compile against musl, where musl-gcc is installed
 .PHONY: check-musl

@@ -1,12 +1,16 @@
 """How fast models run: libimgret's torch plugin against Python's torch, in one run.
 
 Usage: extract.py BUILD [--threads N] [--rounds N] [--json FILE] [--models NAME,...]
+                  [--ingest FOLDER [--copies N]]
 
 Random weights of torchvision's own models go into a .safetensors file for ours and stay in memory for
 theirs. Each side gets ready pixels; ours also normalises them, pools and scales the vectors. The sides
 take turns, and the best round of each counts: other load only ever slows one down. Python's best is
 the faster of eager and frozen TorchScript, both on the batch in memory. Reported, too: what a first
 picture costs after the start of a process, and `import torch` alone.
+
+With --ingest instead: from the files of FOLDER (each N times) to vectors in a database, beside the same
+network on as many prepared pictures, by BUILD/bench/ingest; rounds there are its runs.
 """
 
 import argparse
@@ -24,7 +28,7 @@ import torch
 import torchvision
 
 BATCHES = (1, 8)
-SECONDS = 2.0
+SECONDS = 1.0
 
 
 def vit_tiny():
@@ -78,12 +82,31 @@ def keep_best(best, batch, name, took_ms):
     best[batch][name] = min(took_ms, best[batch].get(name, float("inf")))
 
 
-def measure(arguments, name, folder):
+def write_model(name, folder):
     torch.manual_seed(1)
     model = MODELS[name]().eval()
     path = os.path.join(folder, name + ".safetensors")
     safetensors_io.save(path, {key: value.detach().numpy()
                                for key, value in model.state_dict().items()})
+    return model, path
+
+
+def measure_ingest(arguments, name, folder):
+    path = write_model(name, folder)[1]
+    for precision in ("f32", "bf16"):
+        done = subprocess.run([os.path.join(arguments.build, "bench", "ingest"), arguments.ingest,
+                               "--model", "torch:%s;precision=%s" % (path, precision),
+                               "--threads", str(arguments.threads), "--runs",
+                               str(arguments.rounds), "--copies", str(arguments.copies), "--json"],
+                              stdout=subprocess.PIPE, check=True)
+        row = json.loads(done.stdout)
+        row.update({"model": name, "precision": precision, "threads": arguments.threads})
+        yield row
+    os.remove(path)
+
+
+def measure(arguments, name, folder):
+    model, path = write_model(name, folder)
     frozen = {batch: freeze(model, batch) for batch in BATCHES}
     best, start = {batch: {} for batch in BATCHES}, {}
     for _ in range(arguments.rounds):
@@ -113,6 +136,37 @@ def import_ms():
     return 1e3 * (time.perf_counter() - started)
 
 
+def compare_speed(arguments, folder):
+    print("torch %s, torchvision %s, %d threads; milliseconds a picture" %
+          (torch.__version__, torchvision.__version__, arguments.threads))
+    print("%-9s %5s %9s %9s %9s %9s %8s %8s %8s" % ("model", "batch", "eager", "frozen", "ours f32",
+                                                     "ours bf16", "speedup", "load", "first"))
+    for name in arguments.models.split(","):
+        for row in measure(arguments, name, folder):
+            yield row
+            print("%-9s %5d %9.2f %9.2f %9.2f %9.2f %7.2fx %8.0f %8.0f" %
+                  (row["model"], row["batch"], row["eager_ms"], row["frozen_ms"],
+                   row["ours_f32_ms"], row["ours_bf16_ms"], row["speedup"], row["load_ms"],
+                   row["first_ms"]), flush=True)
+    row = {"bench": "extract", "python_import_torch_ms": import_ms()}
+    yield row
+    print("import torch alone, in Python: %.0f ms" % row["python_import_torch_ms"])
+
+
+def compare_ingest(arguments, folder):
+    print("%d threads; images a second, processor milliseconds a picture" % arguments.threads)
+    print("%-9s %9s %8s %9s %9s %9s %8s %8s %8s" %
+          ("model", "precision", "pictures", "ingest", "network", "ingest", "network", "ratio",
+           "bound"))
+    for name in arguments.models.split(","):
+        for row in measure_ingest(arguments, name, folder):
+            yield row
+            print("%-9s %9s %8d %7.1f/s %7.1f/s %7.2fms %6.2fms %8.2f %8.2f" %
+                  (row["model"], row["precision"], row["pictures"], row["ingest_images_per_s"],
+                   row["network_images_per_s"], row["ingest_processor_ms"],
+                   row["network_processor_ms"], row["ratio"], row["bound"]), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
@@ -120,23 +174,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json")
     parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--ingest")
+    parser.add_argument("--copies", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    print("torch %s, torchvision %s, %d threads; milliseconds a picture" %
-          (torch.__version__, torchvision.__version__, arguments.threads))
-    print("%-9s %5s %9s %9s %9s %9s %8s %8s %8s" % ("model", "batch", "eager", "frozen", "ours f32",
-                                                     "ours bf16", "speedup", "load", "first"))
-    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in arguments.models.split(","):
-            for row in measure(arguments, name, folder):
-                rows.append(row)
-                print("%-9s %5d %9.2f %9.2f %9.2f %9.2f %7.2fx %8.0f %8.0f" %
-                      (row["model"], row["batch"], row["eager_ms"], row["frozen_ms"],
-                       row["ours_f32_ms"], row["ours_bf16_ms"], row["speedup"], row["load_ms"],
-                       row["first_ms"]), flush=True)
-    rows.append({"bench": "extract", "python_import_torch_ms": import_ms()})
-    print("import torch alone, in Python: %.0f ms" % rows[-1]["python_import_torch_ms"])
+        compare = compare_ingest if arguments.ingest else compare_speed
+        rows = list(compare(arguments, folder))
     if arguments.json:
         with open(arguments.json, "w") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)

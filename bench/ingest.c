@@ -4,7 +4,9 @@
  * FOLDER into a fresh database `runs` times (median counts); with --copies each file is added under
  * N names, by links, so that a small folder gives a long enough run. "extract" is imgret_extract on
  * the same files: reading, decoding, preparing and the model, without the catalogue. "network" is the
- * model alone, on as many pictures that are prepared already; the last figure is ingest over network.
+ * model alone, on as many pictures that are prepared already; "ratio" is ingest over network. Beside each
+ * stands the processor time of a picture, on all threads: where the network alone keeps all cores busy,
+ * ingest cannot be faster than the quotient of those two, "bound", lets it be.
  */
 #include "common.h"
 
@@ -18,6 +20,11 @@
 #include <unistd.h>
 
 enum { FILES_MAX = 20000, RUNS_MAX = 25 };
+
+/* What one pass over all pictures took. */
+typedef struct {
+    double seconds, processor_seconds;
+} cost;
 
 typedef struct {
     char scratch[256];
@@ -58,7 +65,18 @@ static void gather(bench *b, const char *folder, uint32_t copies)
         bench_die("%s holds no pictures", folder);
 }
 
-static double ingest_once(bench *b, uint32_t number)
+static cost cost_since(cost started)
+{
+    return (cost){bench_seconds() - started.seconds,
+                  bench_processor_seconds() - started.processor_seconds};
+}
+
+static cost now(void)
+{
+    return (cost){bench_seconds(), bench_processor_seconds()};
+}
+
+static cost ingest_once(bench *b, uint32_t number)
 {
     char path[512], pictures[300];
     snprintf(path, sizeof path, "%s/db-%u.imgret", b->scratch, number);
@@ -72,18 +90,18 @@ static double ingest_once(bench *b, uint32_t number)
     const char *given = pictures;
     imgret_ingest_options what = {.size = sizeof what, .paths = &given, .path_count = 1};
     imgret_ingest_progress report = {.size = sizeof report};
-    double started = bench_seconds();
+    cost started = now();
     if (imgret_ingest(db, &what, &report, &error) != IMGRET_OK)
         bench_die("%s", error.message);
-    double seconds = bench_seconds() - started;
+    cost took = cost_since(started);
     if (report.stored_count + report.unchanged_count != b->file_count)
         bench_die("%llu of %u pictures failed", (unsigned long long)report.failed_count,
                   b->file_count);
     imgret_close(db);
-    return seconds;
+    return took;
 }
 
-static double extract_once(bench *b)
+static cost extract_once(bench *b)
 {
     imgret_extractor_options options = {.size = sizeof options, .threads = b->threads};
     imgret_error error = IMGRET_ERROR_INIT;
@@ -99,18 +117,18 @@ static double extract_once(bench *b)
     for (uint32_t i = 0; i < b->file_count; i++)
         inputs[i] = (imgret_input){
             .size = sizeof *inputs, .kind = IMGRET_INPUT_FILE, .path = b->files[i]};
-    double started = bench_seconds();
+    cost started = now();
     if (imgret_extract(extractor, inputs, b->file_count, rows,
                        (uint64_t)b->file_count * info.dimension, NULL, &error) != IMGRET_OK)
         bench_die("%s", error.message);
-    double seconds = bench_seconds() - started;
+    cost took = cost_since(started);
     free(rows);
     free(inputs);
     imgret_extractor_close(extractor);
-    return seconds;
+    return took;
 }
 
-static double network_once(bench *b)
+static cost network_once(bench *b)
 {
     imgret_extractor_options options = {.size = sizeof options, .threads = b->threads};
     imgret_error error = IMGRET_ERROR_INIT;
@@ -138,21 +156,57 @@ static double network_once(bench *b)
                                 .flags = IMGRET_EXTRACT_PREPARED,
                                 .vectors = rows,
                                 .vector_floats = (uint64_t)b->file_count * info.dimension};
-    double started = bench_seconds();
+    cost started = now();
     if (imgret_extract_with(extractor, inputs, b->file_count, &wanted, &error) != IMGRET_OK)
         bench_die("%s", error.message);
-    double seconds = bench_seconds() - started;
+    cost took = cost_since(started);
     free(rows);
     free(inputs);
     free(pixels);
     imgret_extractor_close(extractor);
-    return seconds;
+    return took;
 }
 
-static int compare_doubles(const void *a, const void *b)
+static int compare_costs(const void *a, const void *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    const cost *x = a, *y = b;
+    return (x->seconds > y->seconds) - (x->seconds < y->seconds);
+}
+
+/* Pictures a second and processor milliseconds a picture of the median run. */
+typedef struct {
+    double per_second, processor_ms;
+} figures;
+
+static figures median(cost *costs, uint32_t runs, uint32_t pictures)
+{
+    qsort(costs, runs, sizeof *costs, compare_costs);
+    cost middle = costs[runs / 2];
+    return (figures){pictures / middle.seconds, 1e3 * middle.processor_seconds / pictures};
+}
+
+static void report(const bench *b, uint32_t runs, figures ingest, figures extract, figures network,
+                   int json)
+{
+    double ratio = ingest.per_second / network.per_second;
+    double bound = network.processor_ms / ingest.processor_ms;
+    if (json)
+        printf("{\"bench\":\"ingest\",\"model\":\"%s\",\"pictures\":%u,\"runs\":%u,"
+               "\"ingest_images_per_s\":%.1f,\"extract_images_per_s\":%.1f,"
+               "\"network_images_per_s\":%.1f,\"ingest_processor_ms\":%.3f,"
+               "\"extract_processor_ms\":%.3f,\"network_processor_ms\":%.3f,\"ratio\":%.3f,"
+               "\"bound\":%.3f}\n",
+               b->model, b->file_count, runs, ingest.per_second, extract.per_second,
+               network.per_second, ingest.processor_ms, extract.processor_ms, network.processor_ms,
+               ratio, bound);
+    else
+        printf("%-30s %9s %12s %12s %12s\n"
+               "%-30.30s %9u %10.1f/s %10.1f/s %10.1f/s %6.2f   (median of %u runs)\n"
+               "%-40s %10.2fms %10.2fms %10.2fms %6.2f\n",
+               "model", "pictures", "ingest", "extract", "network", b->model, b->file_count,
+               ingest.per_second, extract.per_second, network.per_second, ratio, runs,
+               "processor, a picture; bound", ingest.processor_ms, extract.processor_ms,
+               network.processor_ms, bound);
 }
 
 int main(int argc, char **argv)
@@ -174,29 +228,14 @@ int main(int argc, char **argv)
     if (mkdir(pictures, 0700) != 0)
         bench_die("cannot make a folder in %s", b.scratch);
     gather(&b, folder, copies);
-    double ingest[RUNS_MAX], extract[RUNS_MAX], network[RUNS_MAX];
+    cost ingest[RUNS_MAX], extract[RUNS_MAX], network[RUNS_MAX];
     for (uint32_t i = 0; i < runs; i++) {
         ingest[i] = ingest_once(&b, i);
         extract[i] = extract_once(&b);
         network[i] = network_once(&b);
     }
-    qsort(ingest, runs, sizeof ingest[0], compare_doubles);
-    qsort(extract, runs, sizeof extract[0], compare_doubles);
-    qsort(network, runs, sizeof network[0], compare_doubles);
-    double per_second = b.file_count / ingest[runs / 2];
-    double extract_per_second = b.file_count / extract[runs / 2];
-    double network_per_second = b.file_count / network[runs / 2];
-    if (bench_flag(argc, argv, "--json"))
-        printf("{\"bench\":\"ingest\",\"model\":\"%s\",\"pictures\":%u,\"runs\":%u,"
-               "\"ingest_images_per_s\":%.1f,\"extract_images_per_s\":%.1f,"
-               "\"network_images_per_s\":%.1f}\n",
-               b.model, b.file_count, runs, per_second, extract_per_second, network_per_second);
-    else
-        printf("%-30s %9s %12s %12s %12s\n"
-               "%-30.30s %9u %10.1f/s %10.1f/s %10.1f/s %6.2f   (median of %u runs)\n",
-               "model", "pictures", "ingest", "extract", "network", b.model, b.file_count,
-               per_second, extract_per_second, network_per_second, per_second / network_per_second,
-               runs);
+    report(&b, runs, median(ingest, runs, b.file_count), median(extract, runs, b.file_count),
+           median(network, runs, b.file_count), bench_flag(argc, argv, "--json"));
     bench_remove_folder(b.scratch);
     return 0;
 }

@@ -20,7 +20,7 @@ typedef struct settings {
     uint64_t ram, build_memory;
     uint32_t efforts[16];
     uint32_t effort_count;
-    int cosine, estimated, single, f32, rebuild;
+    int cosine, estimated, single, f32, rebuild, calibrate;
 } settings;
 
 static double seconds(void)
@@ -45,7 +45,8 @@ static const char *usage =
     "  [--beam L] [--alpha A] [--centroids K] [--ram BYTES_A_VECTOR] [--efforts 20,40,...]\n"
     "  [--cache FILE] (vectors and truth are kept there) [--build-memory BYTES]\n"
     "  [--merge PERCENT] (half is built, the others join it in steps of as much)\n"
-    "  [--certainty G] [--estimated] [--single] [--cosine] [--f32]\n";
+    "  [--certainty G] [--estimated] [--single] [--cosine] [--f32]\n"
+    "  [--calibrate] (tells the curves of recall by effort, and what they cost)\n";
 
 static int parse_efforts(settings *s, const char *text)
 {
@@ -124,6 +125,8 @@ static int parse(settings *s, int count, char **words)
                 s->f32 = 1;
             else if (!strcmp(name, "--keep"))
                 s->rebuild = 0;
+            else if (!strcmp(name, "--calibrate"))
+                s->calibrate = 1;
             else
                 return -1;
         }
@@ -280,6 +283,27 @@ static int measure(const settings *s, ir_segment *segment, const ann_set *querie
     return status ? -1 : 0;
 }
 
+static int calibrate(ir_segment *segment, ir_pool *pool)
+{
+    ir_effort_curves curves;
+    ir_calibration how = {.pool = pool};
+    imgret_error error = IMGRET_ERROR_INIT;
+    double cpu = cpu_seconds();
+    if (ir_segment_calibrate(segment, &how, &curves, &error)) {
+        fprintf(stderr, "calibrate: %s\n", error.message);
+        return -1;
+    }
+    printf("calibrated in %.2f s of the processor\n", cpu_seconds() - cpu);
+    for (uint32_t i = 0; i < curves.count; i++) {
+        const ir_effort_curve *curve = &curves.curves[i];
+        printf("k %3u, %u bits:", curve->k, curve->code_bits);
+        for (uint32_t j = 0; j < curve->count; j++)
+            printf(" %u:%.4f", curve->points[j].effort, (double)curve->points[j].recall);
+        printf("\n");
+    }
+    return 0;
+}
+
 static int load(settings *s, ann_set *base, ann_set *queries)
 {
     if (s->recipe.count) {
@@ -364,7 +388,7 @@ int main(int count, char **words)
         (double)info.check_bytes / base.count,
         (double)(info.other_bytes + info.id_bytes) / base.count, info.code_bits_in_ram);
     printf("effort  recall@%u\n", s.k);
-    int status = 0;
+    int status = s.calibrate ? calibrate(segment, pool) : 0;
     for (uint32_t i = 0; !status && i < s.effort_count; i++)
         status = measure(&s, segment, &queries, truth, pool, s.efforts[i]);
     ir_segment_close(segment);

@@ -1,9 +1,10 @@
 /* serve.c: one model for many client threads, with and without gathering into batches.
  *
  * `bench/micro/serve --model SPEC [--seconds S] [--runs N] [--threads N] [--json]`: the model's own
- * throughput on full batches, then clients in a loop of one prepared picture each. Every figure is
- * the best of `runs`, taken in turn: other load only ever slows one down. Plugins are found by
- * IMGRET_PLUGIN_PATH.
+ * throughput on full batches, then clients in a loop of one prepared picture each: one by one, gathered
+ * by what comes while another batch runs, and gathered with waiting for more, as is the default. Every
+ * figure is the best of `runs`, taken in turn: other load only ever slows one down. Plugins are found
+ * by IMGRET_PLUGIN_PATH.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -16,13 +17,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLIENTS_MAX = 8, CASE_COUNT = 7, BATCH = 32 };
+enum { CLIENTS_MAX = 8, CASE_COUNT = 9, KIND_COUNT = 3, BATCH = 32 };
+
+/* How requests come together. */
+enum { ALONE, NO_WAIT, GATHERED }; /* batches of one picture; batch_delay_us none; its default */
 
 typedef struct bench_case {
     const char *name;
     uint32_t clients;
     uint32_t pictures; /* a request */
-    bool alone;        /* batches of one picture */
+    int kind;
     double best_per_s;
     double best_ms; /* a request */
 } bench_case;
@@ -85,9 +89,11 @@ static void run_case(bench_case *given, ir_extractor *extractor, double seconds)
     }
 }
 
-static ir_extractor *open_model(const char *model, uint32_t threads, uint32_t batch_max)
+static ir_extractor *open_model(const char *model, uint32_t threads, int kind)
 {
-    ir_extractor_options options = {.threads = threads, .batch_max = batch_max};
+    ir_extractor_options options = {.threads = threads,
+                                    .batch_max = kind == ALONE ? 1 : 0,
+                                    .batch_delay_us = kind == NO_WAIT ? IMGRET_NO_WAIT : 0};
     imgret_error error = IMGRET_ERROR_INIT;
     ir_extractor *extractor;
     if (ir_extractor_open_with(&extractor, model, &options, &error))
@@ -113,10 +119,11 @@ int main(int argc, char **argv)
         {"threads", required_argument, NULL, 't'}, {"runs", required_argument, NULL, 'r'},
         {"json", no_argument, NULL, 'j'},          {NULL, 0, NULL, 0}};
     bench_case cases[CASE_COUNT] = {
-        {"full batches", 1, BATCH, false, 0, 0}, {"one by one", 1, 1, true, 0, 0},
-        {"one by one", 2, 1, true, 0, 0},        {"one by one", 8, 1, true, 0, 0},
-        {"gathered", 1, 1, false, 0, 0},         {"gathered", 2, 1, false, 0, 0},
-        {"gathered", 8, 1, false, 0, 0},
+        {"full batches", 1, BATCH, GATHERED, 0, 0}, {"one by one", 1, 1, ALONE, 0, 0},
+        {"one by one", 2, 1, ALONE, 0, 0},          {"one by one", 8, 1, ALONE, 0, 0},
+        {"gathered, no wait", 2, 1, NO_WAIT, 0, 0}, {"gathered, no wait", 8, 1, NO_WAIT, 0, 0},
+        {"gathered", 1, 1, GATHERED, 0, 0},         {"gathered", 2, 1, GATHERED, 0, 0},
+        {"gathered", 8, 1, GATHERED, 0, 0},
     };
     const char *model = "classic";
     double seconds = 1;
@@ -137,13 +144,15 @@ int main(int argc, char **argv)
         else
             die("usage: serve [--model SPEC] [--seconds S] [--threads N] [--runs N] [--json]");
     }
-    ir_extractor *alone = open_model(model, threads, 1), *gathered = open_model(model, threads, 0);
+    ir_extractor *extractors[KIND_COUNT];
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        extractors[kind] = open_model(model, threads, kind);
     for (uint32_t run = 0; run < runs; run++)
         for (int i = 0; i < CASE_COUNT; i++)
-            run_case(&cases[i], cases[i].alone ? alone : gathered, seconds);
+            run_case(&cases[i], extractors[cases[i].kind], seconds);
     for (int i = 0; i < CASE_COUNT; i++)
         print_case(&cases[i], json);
-    ir_extractor_close(alone);
-    ir_extractor_close(gathered);
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        ir_extractor_close(extractors[kind]);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <c10/core/InferenceMode.h>
 #include <cmath>
+#include <dlfcn.h>
 #include <torch/version.h>
 #if defined(__aarch64__)
 #include <sys/auxv.h>
@@ -37,9 +38,15 @@ at::Device choose_device(Options &options)
     std::string wanted = options.choice("device", "cpu", {"cpu", "cuda"});
     if (wanted == "cpu")
         return at::kCPU;
-    if (!at::hasCUDA())
-        throw Failure(IMGRET_UNSUPPORTED, "option device=cuda: this libtorch (" TORCH_VERSION
-                                          ") has no CUDA, or the machine no such device");
+    // Half a gigabyte, which the plugin is not linked with: only who asks for it waits for it. It makes
+    // itself known to the rest of libtorch as it is loaded, and stays.
+    bool has_library = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_LOCAL) != nullptr;
+    if (!has_library || !at::hasCUDA())
+        throw Failure(IMGRET_UNSUPPORTED,
+                      std::string("option device=cuda: ") +
+                          (has_library ? "there is no such device that libtorch (" TORCH_VERSION
+                                         ") can use"
+                                       : "this libtorch (" TORCH_VERSION ") has no CUDA"));
     return at::kCUDA;
 }
 
@@ -122,6 +129,14 @@ std::string cosine_text(double cosine)
     return text;
 }
 
+// A vector from class tokens alone saves most of a transformer's last block: patches are looked at
+// there, but nothing becomes of them.
+void leave_out_patches(Network *network)
+{
+    network->model->class_tokens_only = network->pool == Pool::cls &&
+                                        network->model->pool == Pool::cls;
+}
+
 void settle_precision(Network *network, const std::string &wanted, const std::string &path,
                       Options &options)
 {
@@ -140,6 +155,7 @@ void settle_precision(Network *network, const std::string &wanted, const std::st
         if (near)
             return;
         network->model = build(path, options, network->device, network->packs);
+        leave_out_patches(network);
     }
     network->model->freeze(network->precision);
 }
@@ -181,6 +197,7 @@ Network load_network(const std::string &path, Options &options)
                       path + ": option pool: the module gives vectors, nothing is left to pool");
     if (pool.empty())
         network.pool = network.model->pool;
+    leave_out_patches(&network);
     settle_precision(&network, precision, path, options);
     return network;
 }

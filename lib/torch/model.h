@@ -54,6 +54,8 @@ public:
     int64_t batch_max = 0;        /* pictures that it takes at once; 0: any number */
     double flops = 0;             /* of one picture, roughly: decides whether threads share it */
     bool channels_last = false;   /* wants its pixels so */
+    /* Set by the caller where nobody will ask for the tokens of patches: features may leave them out. */
+    bool class_tokens_only = false;
 };
 
 /* One line of the table of architectures. */

@@ -64,9 +64,10 @@ public:
     explicit PackedAttention(int64_t heads);
     ~PackedAttention();
 
-    /* `qkv` N x tokens x (3 x heads x width), contiguous, the queries scaled already: N x tokens x
-     * (heads x width) of the same type. Scores and their softmax are in float32. */
-    at::Tensor run(const at::Tensor &qkv) const;
+    /* `qkv` N x tokens x (3 x heads x width), contiguous, the queries scaled already: for the first
+     * `asking` tokens N x asking x (heads x width) of the same type. Scores and their softmax are in
+     * float32. All calls with the same width. */
+    at::Tensor run(const at::Tensor &qkv, int64_t asking) const;
 
 private:
     struct State;

@@ -31,54 +31,56 @@ enum Step { SCORES, SOFTMAX, MIX };
 
 /* Some heads of one picture. */
 struct Shape {
-    int64_t group, tokens, head, width; // width = heads x head
+    int64_t group, asking, tokens, head, width; // width = heads x head
     at::ScalarType type;
 
-    // A part of qkv, tokens x head, or turned round.
-    Desc part(bool turned) const
+    // The first rows of a part of qkv, each of a head's width.
+    Desc part(int64_t rows) const
     {
-        int64_t row = 3 * width;
-        if (turned)
-            return onednn_desc({group, head, tokens}, type, {head, 1, row});
-        return onednn_desc({group, tokens, head}, type, {head, row, 1});
+        return onednn_desc({group, rows, head}, type, {head, 3 * width, 1});
+    }
+    Desc turned_keys() const
+    {
+        return onednn_desc({group, head, tokens}, type, {head, 1, 3 * width});
     }
     Desc scores(at::ScalarType of) const
     {
-        return onednn_desc({group, tokens, tokens}, of, {tokens * tokens, tokens, 1});
+        return onednn_desc({group, asking, tokens}, of, {asking * tokens, tokens, 1});
     }
     Plan plan(Step step) const
     {
         dnnl::primitive_attr attributes = onednn_attributes(Act::none, false);
         if (step == SCORES)
-            return plan_product(part(false), part(true), nullptr, scores(at::kFloat), attributes);
+            return plan_product(part(asking), turned_keys(), nullptr, scores(at::kFloat),
+                                attributes);
         if (step == SOFTMAX)
             return plan_softmax(scores(at::kFloat), scores(type));
-        Desc result = onednn_desc({group, tokens, head}, type, {head, width, 1});
-        return plan_product(scores(type), part(false), nullptr, result, attributes);
+        Desc result = onednn_desc({group, asking, head}, type, {head, width, 1});
+        return plan_product(scores(type), part(tokens), nullptr, result, attributes);
     }
 };
 
 } // namespace
 
-at::Tensor PackedAttention::run(const at::Tensor &qkv) const
+at::Tensor PackedAttention::run(const at::Tensor &qkv, int64_t asking) const
 {
     int64_t heads = state_->heads, tokens = qkv.size(1), width = qkv.size(2) / 3;
-    int64_t at_once = std::clamp<int64_t>(SCORES_MAX / (tokens * tokens), 1, heads);
+    int64_t at_once = std::clamp<int64_t>(SCORES_MAX / (asking * tokens), 1, heads);
     at::ScalarType type = qkv.scalar_type();
-    at::Tensor scores = scratch({at_once, tokens, tokens}, at::kFloat);
-    at::Tensor shares = type == at::kFloat ? scores : scratch({at_once, tokens, tokens}, type);
-    at::Tensor result = scratch({qkv.size(0), tokens, width}, type);
+    at::Tensor scores = scratch({at_once, asking, tokens}, at::kFloat);
+    at::Tensor shares = type == at::kFloat ? scores : scratch({at_once, asking, tokens}, type);
+    at::Tensor result = scratch({qkv.size(0), asking, width}, type);
     size_t bytes = c10::elementSize(type);
     const dnnl::engine &engine = onednn_engine();
     translated([&] {
         for (int64_t i = 0, group = 0; i < qkv.size(0) * heads; i += group) {
             int64_t picture = i / heads, head = i % heads;
             group = std::min(at_once, heads - head);
-            Shape shape = {group, tokens, width / heads, width, type};
+            Shape shape = {group, asking, tokens, width / heads, width, type};
             auto plan = [&](Step step) -> const Plan & {
-                return state_->plans.find({step, shape.group, tokens, width, static_cast<int>(type),
-                                           at::get_num_threads()},
-                                          [&] { return shape.plan(step); });
+                return state_->plans.find(
+                    {step, group, tokens, asking, static_cast<int>(type), at::get_num_threads()},
+                    [&] { return shape.plan(step); });
             };
             int64_t first = picture * tokens * width * 3 + head * shape.head;
             auto at_part = [&](int64_t part, const Desc &desc) {
@@ -87,7 +89,7 @@ at::Tensor PackedAttention::run(const at::Tensor &qkv) const
             };
             dnnl::memory raw(shape.scores(at::kFloat), engine, scores.data_ptr());
             dnnl::memory share(shape.scores(type), engine, shares.data_ptr());
-            size_t to = static_cast<size_t>(picture * tokens * width + head * shape.head) * bytes;
+            size_t to = static_cast<size_t>(picture * asking * width + head * shape.head) * bytes;
             const Plan &ask = plan(SCORES), &weigh = plan(SOFTMAX), &mix = plan(MIX);
             run_plan(ask, {{DNNL_ARG_SRC, at_part(0, ask.source)},
                            {DNNL_ARG_WEIGHTS, at_part(1, ask.weights)},
@@ -118,7 +120,7 @@ PackedAttention::PackedAttention(int64_t)
 
 PackedAttention::~PackedAttention() = default;
 
-at::Tensor PackedAttention::run(const at::Tensor &) const
+at::Tensor PackedAttention::run(const at::Tensor &, int64_t) const
 {
     return {};
 }

@@ -2,10 +2,12 @@
 #include "torch/runner.h"
 
 #include "torch/failure.h"
+#include "torch/scratch.h"
 
 #include <algorithm>
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
+#include <chrono>
 #include <cstring>
 
 namespace ir_torch {
@@ -13,10 +15,11 @@ namespace ir_torch {
 static constexpr int64_t BATCH_DEFAULT = 32, BATCH_MAX = 1024;
 static constexpr uint32_t AT_ONCE = 1; // pictures
 
-// Threads that share a picture meet at hundreds of barriers and spin there. On idle cores that saved
-// a third of ViT-tiny's 25 ms (2 GFLOP); with other work on the cores it cost ten times as much. So
-// only what one thread cannot do quickly is shared.
-static constexpr double SHARE_FLOPS_MIN = 5e9;
+// Threads that share a picture meet at hundreds of barriers and spin there: on idle cores that takes a
+// third off ViT-tiny's time (2 GFLOP), with other work on the cores it took ten times as long. Below the
+// first no sharing is tried; from the second on a thread alone is so slow that sharing comes first.
+// (Small transformers in float32 also come out different in the last bit when shared.)
+static constexpr double SHARE_FLOPS_MIN = 3e9, SHARE_FIRST_FLOPS_MIN = 5e9;
 
 Runner::Runner(const std::string &path, const std::string &options_text, uint32_t threads,
                const std::string &weights_sha256)
@@ -29,7 +32,7 @@ Runner::Runner(const std::string &path, const std::string &options_text, uint32_
         c10::NoGradGuard no_grad; // not InferenceMode: its tensors could never be trained
         network_ = load_network(path, options);
     });
-    shares_ = share == "yes" || (share == "auto" && model().flops >= SHARE_FLOPS_MIN);
+    choose_sharing(share);
     if (model().batch_max > 0)
         batch_max_ = std::min(batch_max_, static_cast<uint32_t>(model().batch_max));
     fill_tables();
@@ -38,6 +41,14 @@ Runner::Runner(const std::string &path, const std::string &options_text, uint32_
     int64_t classes = std::max(model().class_count, model().box_class_count);
     for (const std::string &name : config_class_names(path, classes))
         class_names_ += name + "\n";
+}
+
+void Runner::choose_sharing(const std::string &wanted)
+{
+    sharing_.shares = wanted == "yes" ||
+                      (wanted == "auto" && model().flops >= SHARE_FIRST_FLOPS_MIN);
+    shares_by_clock_ = wanted == "auto" && model().flops >= SHARE_FLOPS_MIN &&
+                       network_.device.is_cpu() && workers_->count() > 1;
 }
 
 // What decides the vectors. The device is not in it: it moves them no more than another processor.
@@ -130,15 +141,26 @@ void Runner::run_together(const uint8_t *pixels, int64_t count, float *embedding
 void Runner::in_pieces(uint32_t count, const std::function<void(uint32_t, uint32_t)> &work)
 {
     uint32_t pieces = network_.device.is_cpu() ? std::min(count, workers_->count()) : 1;
-    uint32_t threads_each = shares_ ? std::max(workers_->count() / pieces, 1u) : 1;
+    bool learns = shares_by_clock_ && count == 1;
+    bool shares = learns ? ir_torch_sharing_next(&sharing_) : sharing_.shares;
+    uint32_t threads_each = shares ? std::max(workers_->count() / pieces, 1u) : 1;
+    auto started = std::chrono::steady_clock::now();
     workers_->run(pieces, threads_each, [&](uint32_t piece) {
         c10::InferenceMode inference;
         uint32_t first = static_cast<uint32_t>(uint64_t(count) * piece / pieces);
         uint32_t end = static_cast<uint32_t>(uint64_t(count) * (piece + 1) / pieces);
         uint32_t at_once = network_.packs ? AT_ONCE : end - first;
-        for (; first < end; first += at_once)
-            work(first, std::min(at_once, end - first));
+        try {
+            for (; first < end; first += at_once)
+                work(first, std::min(at_once, end - first));
+        } catch (...) { // memory, as a rule: what this thread has, another may lack
+            scratch_forget();
+            throw;
+        }
     });
+    std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - started;
+    if (learns)
+        ir_torch_sharing_took(&sharing_, shares, took.count());
 }
 
 void Runner::run(const uint8_t *pixels, uint32_t count, float *embeddings, float *logits)

@@ -3,6 +3,7 @@
 #define IR_TORCH_RUNNER_H
 
 #include "torch/load.h"
+#include "torch/sharing.h"
 #include "torch/workers.h"
 
 #include <array>
@@ -38,11 +39,13 @@ private:
     void measure_dimension();
     void write_identity(const std::string &weights_sha256);
     at::Tensor normalised(const uint8_t *pixels, int64_t count) const;
+    void choose_sharing(const std::string &wanted);
     void in_pieces(uint32_t count, const std::function<void(uint32_t, uint32_t)> &work);
     void run_together(const uint8_t *pixels, int64_t count, float *embeddings, float *logits) const;
 
     Network network_;
-    bool shares_ = false; /* threads may work on one picture together */
+    ir_torch_sharing sharing_{};   /* whether threads work on one picture together */
+    bool shares_by_clock_ = false; /* that is settled while it runs */
     uint32_t dimension_ = 0, batch_max_ = 1;
     std::array<std::array<float, 256>, 3> levels_{}; // a byte's value after normalisation
     std::string identity_, class_names_;

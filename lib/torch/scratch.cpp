@@ -23,10 +23,12 @@ struct FreeBlocks {
     std::vector<Block *> blocks;
 
     FreeBlocks() { blocks.reserve(FREE_COUNT_MAX); }
-    ~FreeBlocks()
+    ~FreeBlocks() { clear(); }
+    void clear()
     {
         for (Block *block : blocks)
             std::free(block);
+        blocks.clear();
     }
     // The smallest that is large enough, unless it is more than twice as large as needed.
     Block *take(size_t bytes)
@@ -102,6 +104,11 @@ at::Tensor scratch(const std::vector<int64_t> &sizes, at::ScalarType type, bool 
             strides[i] = stride;
     }
     return scratch(sizes, strides, type);
+}
+
+void scratch_forget()
+{
+    free_blocks.clear();
 }
 
 void *scratch_bytes(size_t bytes)

@@ -19,6 +19,9 @@ at::Tensor scratch(const std::vector<int64_t> &sizes, const std::vector<int64_t>
 at::Tensor scratch(const std::vector<int64_t> &sizes, at::ScalarType type,
                    bool channels_last = false);
 
+/* Gives the system back what the calling thread keeps for tensors: others may lack it. */
+void scratch_forget();
+
 /* At least `bytes`, aligned for vectors, until the thread's next call. Throws std::bad_alloc. */
 void *scratch_bytes(size_t bytes);
 

@@ -26,8 +26,8 @@ struct Block {
     std::shared_ptr<PackedAttention> packed; // then qkv scales the queries itself
 
     Block(Weights &weights, const std::string &name, const Shape &shape, double epsilon);
-    at::Tensor attention(const at::Tensor &x) const;
-    at::Tensor forward(at::Tensor x) const;
+    at::Tensor attention(const at::Tensor &x, int64_t kept) const;
+    at::Tensor forward(at::Tensor x, int64_t kept) const;
     void freeze(Precision precision);
 };
 
@@ -52,28 +52,31 @@ Block::Block(Weights &weights, const std::string &name, const Shape &shape, doub
 }
 
 // One head of one picture at a time: its T x T scores stay in the cache, and memory does not grow
-// with the batch. What the heads found, side by side.
-at::Tensor Block::attention(const at::Tensor &x) const
+// with the batch. What the heads found for the first `kept` tokens, side by side.
+at::Tensor Block::attention(const at::Tensor &x, int64_t kept) const
 {
     if (packed)
-        return packed->run(qkv(x));
+        return packed->run(qkv(x), kept);
     int64_t count = x.size(0), tokens = x.size(1), width = x.size(2), head = width / heads;
     at::Tensor parts = qkv(x).view({count, tokens, 3, heads, head}).permute({2, 0, 3, 1, 4});
     parts = parts.reshape({3, count * heads, tokens, head});
-    at::Tensor query = parts[0] * (1.0 / std::sqrt(static_cast<double>(head)));
+    at::Tensor query = parts[0].slice(1, 0, kept) * (1.0 / std::sqrt(static_cast<double>(head)));
     at::Tensor key = parts[1].transpose(1, 2), value = parts[2];
     std::vector<at::Tensor> mixed(static_cast<size_t>(count * heads));
     in_parallel(count * heads, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; i++)
             mixed[static_cast<size_t>(i)] = at::mm(at::mm(query[i], key[i]).softmax(-1), value[i]);
     });
-    at::Tensor joined = at::stack(mixed).view({count, heads, tokens, head}).transpose(1, 2);
-    return joined.reshape({count, tokens, width});
+    at::Tensor joined = at::stack(mixed).view({count, heads, kept, head}).transpose(1, 2);
+    return joined.reshape({count, kept, width});
 }
 
-at::Tensor Block::forward(at::Tensor x) const
+// What becomes of the first `kept` tokens; they look at all.
+at::Tensor Block::forward(at::Tensor x, int64_t kept) const
 {
-    at::Tensor mixed = attention(norm1(x));
+    at::Tensor mixed = attention(norm1(x), kept);
+    if (kept < x.size(1))
+        x = x.slice(1, 0, kept).contiguous();
     x = scale1.defined() ? x + proj(mixed) * scale1 : proj.onto(x, mixed);
     at::Tensor hidden = fc1(norm2(x), gated ? Act::none : act);
     if (gated) {
@@ -332,8 +335,9 @@ Features Vit::features(const at::Tensor &pixels) const
     x = at::cat({prefix_.expand({x.size(0), -1, -1}), x}, 1);
     if (norm_pre_)
         x = norm_pre_(x);
+    bool ends_early = class_tokens_only && prefix_.size(1) > 0;
     for (const Block &block : blocks_)
-        x = block.forward(x);
+        x = block.forward(x, ends_early && &block == &blocks_.back() ? prefix_.size(1) : x.size(1));
     if (norm_)
         x = norm_(x);
     return {x, prefix_.size(1), {}};

@@ -287,6 +287,11 @@ int32_t ir_catalog_replace_segments(ir_catalog *catalog, const ir_catalog_segmen
 int32_t ir_catalog_region_ids(ir_catalog *catalog, int64_t first, int64_t **out, uint64_t *count,
                               imgret_error *error);
 
+/* The same, letting other readers of the catalogue in between: what is committed meanwhile may be
+ * in it or not. */
+int32_t ir_catalog_region_ids_beside(ir_catalog *catalog, int64_t first, int64_t **out,
+                                     uint64_t *count, imgret_error *error);
+
 /* All verdicts, `first` below `second`, ascending. */
 typedef int32_t (*ir_catalog_verdict_fn)(void *context, int64_t first, int64_t second,
                                          int32_t verdict, imgret_error *error);

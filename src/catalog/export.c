@@ -237,6 +237,35 @@ static int32_t pass_images(exporter *out, imgret_error *error)
     }
 }
 
+static int32_t pass_verdict(exporter *out, sqlite3_stmt *row, imgret_error *error)
+{
+    static const char *const names[] = {"first", "second", "verdict"};
+    ir_text_clear(&out->line);
+    ir_text_add(&out->line, "{", 1);
+    for (int i = 0; i < 3; i++) {
+        add_name(&out->line, names[i], "");
+        ir_text_add_int(&out->line, sqlite3_column_int64(row, i));
+    }
+    ir_text_add(&out->line, "}", 1);
+    return out->line.failed
+               ? ir_fail(error, IMGRET_NO_MEMORY, "no memory to export")
+               : out->sink->verdict(out->sink->context, out->line.data, out->line.bytes, error);
+}
+
+static int32_t pass_verdicts(exporter *out, imgret_error *error)
+{
+    sqlite3_stmt *rows = NULL;
+    int code = SQLITE_OK;
+    int32_t status = prepare(
+        out, &rows, "SELECT first, second, verdict FROM verdicts ORDER BY first, second", error);
+    while (!status && (code = sqlite3_step(rows)) == SQLITE_ROW)
+        status = pass_verdict(out, rows, error);
+    if (!status && code != SQLITE_DONE)
+        status = fail_sql(out, code, error);
+    sqlite3_finalize(rows);
+    return status;
+}
+
 /* ---- manifest ---- */
 
 static int32_t query_int(exporter *out, const char *sql, int64_t *value, imgret_error *error)
@@ -292,6 +321,8 @@ static int32_t pass_manifest(exporter *out, const ir_transfer_counts *counts, im
     ir_text_add_int(text, (int64_t)counts->image_count);
     add_name(text, "vector_count", "");
     ir_text_add_int(text, (int64_t)counts->vector_count);
+    add_name(text, "verdict_count", "");
+    ir_text_add_int(text, (int64_t)counts->verdict_count);
     if (!status)
         status = add_settings(out, error);
     ir_text_add_string(text, "}");
@@ -327,17 +358,23 @@ static int32_t prepare_all(exporter *out, imgret_error *error)
 
 static int32_t run(exporter *out, imgret_error *error)
 {
-    int64_t images = 0, vectors = 0;
+    int64_t images = 0, vectors = 0, version = 0, verdicts = 0;
     int32_t status = prepare_all(out, error);
     if (!status)
         status = query_int(out, "SELECT count(*) FROM images", &images, error);
     if (!status)
         status = query_int(out, "SELECT count(*) FROM regions", &vectors, error);
-    ir_transfer_counts counts = {(uint64_t)images, (uint64_t)vectors};
+    if (!status) /* open for reading only it may be of a version without them */
+        status = query_int(out, "PRAGMA user_version", &version, error);
+    if (!status && version >= 4)
+        status = query_int(out, "SELECT count(*) FROM verdicts", &verdicts, error);
+    ir_transfer_counts counts = {(uint64_t)images, (uint64_t)vectors, (uint64_t)verdicts};
     if (!status)
         status = out->sink->begin(out->sink->context, &counts, error);
     if (!status)
         status = pass_images(out, error);
+    if (!status && verdicts > 0)
+        status = pass_verdicts(out, error);
     if (!status)
         status = pass_manifest(out, &counts, error);
     return status;

@@ -22,7 +22,8 @@ struct ir_import {
     ir_import_vector_fn next;
     void *context;
     ir_columns image_columns, region_columns;
-    sqlite3_stmt *is_object, *members, *regions, *insert_image, *insert_region, *insert_vector;
+    sqlite3_stmt *is_object, *members, *regions, *insert_image, *insert_region, *insert_vector,
+        *insert_verdict;
     ir_text bytes; /* of a value written in hexadecimal digits */
     int64_t last_image;
     uint64_t vector_count;
@@ -100,6 +101,15 @@ static int32_t prepare_all(ir_import *import, imgret_error *error)
     if (!status)
         status = prepare(import, &import->insert_vector,
                          "INSERT INTO pending_vectors (region, vector) VALUES (?1, ?2)", error);
+    if (!status)
+        status = prepare(import, &import->insert_verdict,
+                         "INSERT INTO verdicts (first, second, verdict) "
+                         "SELECT ?1 ->> 'first', ?1 ->> 'second', ?1 ->> 'verdict' "
+                         "WHERE (SELECT count(*) FROM json_each(?1)) = 3 AND "
+                         "(SELECT count(DISTINCT key) FROM json_each(?1) WHERE type = 'integer' "
+                         "AND key IN ('first', 'second', 'verdict')) = 3 "
+                         "AND ?1 ->> 'verdict' BETWEEN 1 AND 2147483647",
+                         error);
     return status;
 }
 
@@ -126,9 +136,9 @@ void ir_import_close(ir_import *import)
 {
     if (!import)
         return;
-    sqlite3_stmt *const statements[] = {import->is_object,     import->members,
-                                        import->regions,       import->insert_image,
-                                        import->insert_region, import->insert_vector};
+    sqlite3_stmt *const statements[] = {
+        import->is_object,     import->members,       import->regions,       import->insert_image,
+        import->insert_region, import->insert_vector, import->insert_verdict};
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++)
         sqlite3_finalize(statements[i]);
     ir_text_free(&import->bytes);
@@ -413,10 +423,26 @@ int32_t ir_import_line(ir_import *import, const char *line, size_t bytes, imgret
     return status;
 }
 
+int32_t ir_import_verdict(ir_import *import, const char *line, size_t bytes, imgret_error *error)
+{
+    int32_t status = check_object(import, line, bytes, error);
+    if (status)
+        return status;
+    int code = sqlite3_bind_text64(import->insert_verdict, 1, line, bytes, SQLITE_STATIC,
+                                   SQLITE_UTF8);
+    status = code == SQLITE_OK ? run(import, import->insert_verdict, error)
+                               : fail_sql(import, code, error);
+    if (!status && sqlite3_changes(import->catalog->writer.db) != 1)
+        status = ir_fail(error, IMGRET_CORRUPT,
+                         "not {\"first\":ID,\"second\":ID,\"verdict\":NUMBER}");
+    return status;
+}
+
 /* ---- manifest ---- */
 
 typedef struct manifest {
     int64_t version, catalog_version, image_count, vector_count, last_image, last_region;
+    int64_t verdict_count; /* may be missing: exports had none at first */
 } manifest;
 
 static int32_t take_settings(ir_import *import, const char *text, size_t bytes, imgret_error *error)
@@ -453,10 +479,14 @@ static int32_t take_members(ir_import *import, const char *text, size_t bytes, m
     const struct {
         const char *name;
         int64_t *value;
-    } numbers[] = {{"version", &out->version},         {"catalog_version", &out->catalog_version},
-                   {"image_count", &out->image_count}, {"vector_count", &out->vector_count},
-                   {"last_image", &out->last_image},   {"last_region", &out->last_region}};
-    enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
+    } numbers[] = {{"version", &out->version},
+                   {"catalog_version", &out->catalog_version},
+                   {"image_count", &out->image_count},
+                   {"vector_count", &out->vector_count},
+                   {"last_image", &out->last_image},
+                   {"last_region", &out->last_region},
+                   {"verdict_count", &out->verdict_count}};
+    enum { NUMBERS = sizeof numbers / sizeof numbers[0], NEEDED = NUMBERS - 1 };
     bool is_export = false;
     unsigned seen = 0;
     sqlite3_stmt *member = import->members;
@@ -476,7 +506,7 @@ static int32_t take_members(ir_import *import, const char *text, size_t bytes, m
     if (!status && code != SQLITE_DONE)
         status = fail_sql(import, code, error);
     sqlite3_reset(member);
-    if (!status && (!is_export || seen != (1u << NUMBERS) - 1))
+    if (!status && (!is_export || (seen | 1u << NEEDED) != (1u << NUMBERS) - 1))
         status = ir_fail(error, IMGRET_CORRUPT, "is not what libimgret exported");
     return status;
 }
@@ -515,6 +545,7 @@ int32_t ir_import_manifest(ir_import *import, const char *text, size_t bytes,
         status = set_last(import, "images", read.last_image, error);
     if (!status)
         status = set_last(import, "regions", read.last_region, error);
-    *out = (ir_transfer_counts){(uint64_t)read.image_count, (uint64_t)read.vector_count};
+    *out = (ir_transfer_counts){(uint64_t)read.image_count, (uint64_t)read.vector_count,
+                                (uint64_t)read.verdict_count};
     return status;
 }

@@ -4,6 +4,9 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+/* Listed at a time where others may read in between: a millisecond's worth. */
+enum { PAGE_REGIONS = 8192 };
+
 static int32_t read_segment(ir_statement *statement, ir_catalog_segment *out, imgret_error *error)
 {
     int64_t columns[6];
@@ -109,35 +112,65 @@ int32_t ir_catalog_replace_segments(ir_catalog *catalog, const ir_catalog_segmen
     return status;
 }
 
-int32_t ir_catalog_region_ids(ir_catalog *catalog, int64_t first, int64_t **out, uint64_t *count,
-                              imgret_error *error)
+/* Adds the ids from `first` on to the list, `most` of them (-1: all). */
+static int32_t list_region_ids(ir_catalog *catalog, int64_t first, int64_t most, void **ids,
+                               uint64_t *count, uint64_t *capacity, imgret_error *error)
 {
     ir_statement statement;
     bool row;
-    void *ids = NULL;
-    uint64_t capacity = 0;
-    *out = NULL;
-    *count = 0;
     pthread_mutex_lock(&catalog->reader_lock);
     ir_statement_start(&statement, &catalog->reader, IR_SQL_REGION_IDS, "listing regions");
     ir_statement_bind_int(&statement, first);
+    ir_statement_bind_int(&statement, most);
     int32_t status = ir_statement_step(&statement, &row, error);
     while (!status && row) {
-        status = make_room(&ids, *count, &capacity, sizeof **out, error);
+        status = make_room(ids, *count, capacity, sizeof(int64_t), error);
         if (!status)
-            status = ir_statement_int(&statement, 0, 1, INT64_MAX, (int64_t *)ids + (*count)++,
+            status = ir_statement_int(&statement, 0, 1, INT64_MAX, (int64_t *)*ids + (*count)++,
                                       error);
         if (!status)
             status = ir_statement_step(&statement, &row, error);
     }
     ir_statement_end(&statement);
     pthread_mutex_unlock(&catalog->reader_lock);
+    return status;
+}
+
+static int32_t settle_list(int32_t status, void *ids, uint64_t *count, int64_t **out)
+{
     if (status) {
         ir_free(ids);
-        return status;
+        ids = NULL;
+        *count = 0;
     }
     *out = ids;
-    return IMGRET_OK;
+    return status;
+}
+
+int32_t ir_catalog_region_ids(ir_catalog *catalog, int64_t first, int64_t **out, uint64_t *count,
+                              imgret_error *error)
+{
+    void *ids = NULL;
+    uint64_t capacity = 0;
+    *count = 0;
+    int32_t status = list_region_ids(catalog, first, -1, &ids, count, &capacity, error);
+    return settle_list(status, ids, count, out);
+}
+
+int32_t ir_catalog_region_ids_beside(ir_catalog *catalog, int64_t first, int64_t **out,
+                                     uint64_t *count, imgret_error *error)
+{
+    void *ids = NULL;
+    uint64_t capacity = 0, before;
+    int32_t status;
+    *count = 0;
+    do {
+        before = *count;
+        status = list_region_ids(catalog, first, PAGE_REGIONS, &ids, count, &capacity, error);
+        if (!status && *count > before)
+            first = ((int64_t *)ids)[*count - 1] + 1;
+    } while (!status && *count - before == PAGE_REGIONS);
+    return settle_list(status, ids, count, out);
 }
 
 const char *ir_catalog_folder(const ir_catalog *catalog)

@@ -91,7 +91,7 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_DELETE_SEGMENT] = "DELETE FROM segments WHERE id = ?1",
     [IR_SQL_DELETE_PENDING] = "DELETE FROM pending_vectors WHERE region <= ?1",
     [IR_SQL_DELETE_REMOVALS] = "DELETE FROM removed_regions WHERE seq <= ?1 AND region <= ?2",
-    [IR_SQL_REGION_IDS] = "SELECT id FROM regions WHERE id >= ?1 ORDER BY id",
+    [IR_SQL_REGION_IDS] = "SELECT id FROM regions WHERE id >= ?1 ORDER BY id LIMIT ?2",
     [IR_SQL_INSERT_SPACED_REGION] = /* base/region.h */
     "INSERT INTO regions (id, image, ordinal) VALUES ((coalesce((SELECT seq "
     "FROM sqlite_sequence WHERE name = 'regions'), 0) / 256 + 1) * 256, ?1, 0)",

@@ -14,10 +14,12 @@
 typedef struct ir_transfer_counts {
     uint64_t image_count; /* failures included */
     uint64_t vector_count;
+    uint64_t verdict_count;
 } ir_transfer_counts;
 
 /* What an export is given, in this order: once `begin`; then for each image its vectors, by
- * ordinal, and its line (without newline, lives until the callback returns); at last `manifest`.
+ * ordinal, and its line (without newline, lives until the callback returns); the lines of verdicts; at
+ * last `manifest`.
  * A status other than 0 ends the export and is returned. They run under no lock. */
 typedef struct ir_export_sink {
     int32_t (*begin)(void *context, const ir_transfer_counts *counts, imgret_error *error);
@@ -25,6 +27,7 @@ typedef struct ir_export_sink {
     int32_t (*vector)(void *context, int64_t region, const void *pending, size_t bytes,
                       imgret_error *error);
     int32_t (*line)(void *context, const char *line, size_t bytes, imgret_error *error);
+    int32_t (*verdict)(void *context, const char *line, size_t bytes, imgret_error *error);
     int32_t (*manifest)(void *context, const char *text, size_t bytes, imgret_error *error);
     void *context;
 } ir_export_sink;
@@ -52,5 +55,8 @@ int32_t ir_import_manifest(ir_import *import, const char *text, size_t bytes,
 
 /* Stores the image of one line (which ends in NUL). Within a transaction. */
 int32_t ir_import_line(ir_import *import, const char *line, size_t bytes, imgret_error *error);
+
+/* Stores what one line says of a pair of images that are there. Within a transaction. */
+int32_t ir_import_verdict(ir_import *import, const char *line, size_t bytes, imgret_error *error);
 
 #endif

@@ -72,11 +72,19 @@ static int32_t sync_delta(ir_database *database, imgret_error *error)
     return status;
 }
 
+/* What a synchronisation replaced is closed after the lock: nobody waits for it. */
+static void leave_delta(ir_database *database)
+{
+    ir_segments_bag gone = ir_segments_take_gone(&database->segments);
+    pthread_mutex_unlock(&database->delta_lock);
+    ir_segments_bag_free(&gone);
+}
+
 int32_t ir_database_sync(ir_database *database, imgret_error *error)
 {
     pthread_mutex_lock(&database->delta_lock);
     int32_t status = sync_delta(database, error);
-    pthread_mutex_unlock(&database->delta_lock);
+    leave_delta(database);
     return status;
 }
 
@@ -102,7 +110,7 @@ int32_t ir_database_look(ir_database *database, bool hold, ir_database_view *out
         out->held = false;
     }
     if (!out->held)
-        pthread_mutex_unlock(&database->delta_lock);
+        leave_delta(database);
     return status;
 }
 
@@ -111,7 +119,7 @@ void ir_database_leave(ir_database *database, const ir_database_view *view)
     if (!view->held)
         return;
     ir_catalog_release(database->catalog);
-    pthread_mutex_unlock(&database->delta_lock);
+    leave_delta(database);
 }
 
 int32_t ir_database_view_lost(ir_database *database, const ir_database_view *view, bool *out,

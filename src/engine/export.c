@@ -22,7 +22,7 @@ typedef struct exporter {
     ir_database *database;
     const imgret_transfer_options *options;
     const char *folder;
-    FILE *images, *vectors;
+    FILE *images, *vectors, *verdicts;
     void *stored; /* one vector */
     size_t vector_bytes;
     uint64_t done, total; /* images */
@@ -99,6 +99,17 @@ static int32_t on_line(void *context, const char *line, size_t bytes, imgret_err
     return status;
 }
 
+static int32_t on_verdict(void *context, const char *line, size_t bytes, imgret_error *error)
+{
+    exporter *out = context;
+    int32_t status = out->verdicts
+                         ? IMGRET_OK
+                         : make_file(&out->verdicts, out->folder, IR_EXPORT_VERDICTS, error);
+    if (!status)
+        status = put(out->verdicts, line, bytes, IR_EXPORT_VERDICTS, error);
+    return status ? status : put(out->verdicts, "\n", 1, IR_EXPORT_VERDICTS, error);
+}
+
 static int32_t on_manifest(void *context, const char *text, size_t bytes, imgret_error *error)
 {
     exporter *out = context;
@@ -117,7 +128,7 @@ static int32_t on_manifest(void *context, const char *text, size_t bytes, imgret
 
 static int32_t fill(exporter *out, imgret_error *error)
 {
-    const ir_export_sink sink = {on_begin, on_vector, on_line, on_manifest, out};
+    const ir_export_sink sink = {on_begin, on_vector, on_line, on_verdict, on_manifest, out};
     int32_t status = make_file(&out->images, out->folder, IR_EXPORT_IMAGES, error);
     if (!status)
         status = make_file(&out->vectors, out->folder, IR_EXPORT_VECTORS, error);
@@ -127,6 +138,8 @@ static int32_t fill(exporter *out, imgret_error *error)
         status = finish(out->images, IR_EXPORT_IMAGES, error);
     if (!status)
         status = finish(out->vectors, IR_EXPORT_VECTORS, error);
+    if (!status && out->verdicts)
+        status = finish(out->verdicts, IR_EXPORT_VERDICTS, error);
     if (!status)
         status = ir_copy_if_there(ir_catalog_folder(out->database->catalog), out->folder,
                                   IR_EXPORT_PCA, error);
@@ -134,6 +147,8 @@ static int32_t fill(exporter *out, imgret_error *error)
         fclose(out->images);
     if (out->vectors)
         fclose(out->vectors);
+    if (out->verdicts)
+        fclose(out->verdicts);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #define IR_EXPORT_MANIFEST "manifest.json"
 #define IR_EXPORT_IMAGES "images.ndjson"
 #define IR_EXPORT_VECTORS "vectors.npy"
+#define IR_EXPORT_VERDICTS "verdicts.ndjson" /* only where there are some */
 #define IR_EXPORT_PCA "pca.imgret-pca"
 
 /* `options` has passed ir_options_read. */

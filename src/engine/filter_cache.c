@@ -2,7 +2,8 @@
  *
  * Hosts ask the same filter again and again, with every query of a user's session, and listing half
  * of a million ids takes SQLite longer than the search itself. An entry holds as long as SQLite's data
- * version is the one that was read before the filter was evaluated.
+ * version is the one that was read before the filter was evaluated. Where the ids lie in a segment is
+ * found at the first search of that segment, and kept with them.
  */
 #include "engine/filter_cache.h"
 
@@ -13,13 +14,23 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { ENTRIES_MAX = 8 };
+enum { ENTRIES_MAX = 32 };
 
-#define BYTES_MAX ((uint64_t)64 << 20) /* of ids, in all entries */
+#define BYTES_MAX ((uint64_t)64 << 20) /* of ids and rows, in all entries */
+
+/* The rows of one segment. */
+typedef struct part {
+    struct part *next;
+    int64_t id; /* of the segment */
+    uint64_t identity;
+    ir_segment_rows *rows;
+} part;
 
 /* Freed with the last of those that use it and the cache itself. */
 typedef struct entry {
     ir_filter_regions regions; /* first: it is what users hold */
+    part *parts;
+    uint64_t bytes; /* of ids and rows */
     uint32_t users;
     char *key; /* the expression and its parameters */
     size_t key_bytes;
@@ -46,6 +57,12 @@ static void let_go(entry *one)
 {
     if (!one || --one->users > 0)
         return;
+    while (one->parts) {
+        part *next = one->parts->next;
+        ir_segment_rows_free(one->parts->rows);
+        ir_free(one->parts);
+        one->parts = next;
+    }
     ir_free(one->regions.ids);
     ir_free(one->key);
     ir_free(one);
@@ -127,33 +144,40 @@ static entry *find(ir_filter_cache *cache, const entry *like)
     return NULL;
 }
 
-/* Under the lock: entries of the past go, then the one longest unused, until there is room. */
-static void keep(ir_filter_cache *cache, entry *fresh)
+/* Under the lock: entries of the past go, and of others than `fresh` the one longest unused, until
+ * `fresh` has its place in the cache; where it is alone and too large, it goes as well. */
+static void make_room(ir_filter_cache *cache, entry *fresh)
 {
-    uint64_t bytes = fresh->regions.count * sizeof(int64_t), most = BYTES_MAX;
-    if (bytes > most)
-        return;
     for (;;) {
-        int oldest = -1, empty = -1;
-        uint64_t total = bytes;
+        int oldest = -1, empty = -1, own = -1;
+        uint64_t total = fresh->bytes;
         for (int i = 0; i < ENTRIES_MAX; i++) {
             entry *one = cache->entries[i];
-            if (one && one->version != fresh->version) {
+            if (one && one != fresh && one->version != fresh->version) {
                 let_go(one);
                 cache->entries[i] = one = NULL;
             }
-            if (!one) {
+            if (one == fresh)
+                own = i;
+            else if (!one)
                 empty = i;
-                continue;
+            else {
+                total += one->bytes;
+                if (oldest < 0 || one->used < cache->entries[oldest]->used)
+                    oldest = i;
             }
-            total += one->regions.count * sizeof(int64_t);
-            if (oldest < 0 || one->used < cache->entries[oldest]->used)
-                oldest = i;
         }
-        if (empty >= 0 && total <= most) {
-            fresh->users++;
+        int place = own >= 0 ? own : empty;
+        if (place >= 0 && total <= BYTES_MAX) {
+            fresh->users += own < 0;
             fresh->used = ++cache->clock;
-            cache->entries[empty] = fresh;
+            cache->entries[place] = fresh;
+            return;
+        }
+        if (oldest < 0) {
+            if (own >= 0)
+                cache->entries[own] = NULL;
+            fresh->users -= own >= 0;
             return;
         }
         let_go(cache->entries[oldest]);
@@ -169,6 +193,7 @@ static int32_t evaluate(entry *fresh, ir_catalog *catalog, const ir_catalog_filt
                                                error);
     if (!status)
         regions->count = ir_regions_keep_kinds(regions->ids, regions->count, kinds);
+    fresh->bytes = regions->count * sizeof(int64_t);
     if (!status && !regions->ids) { /* no match is not no filter */
         regions->ids = ir_calloc(1, sizeof *regions->ids);
         if (!regions->ids)
@@ -205,11 +230,64 @@ int32_t ir_filter_cache_regions(ir_filter_cache *cache, ir_catalog *catalog,
         status = evaluate(fresh, catalog, filter, kinds, error);
     pthread_mutex_lock(&cache->lock);
     if (!status && !known && lasting)
-        keep(cache, fresh);
+        make_room(cache, fresh);
     if (status || known)
         let_go(fresh);
     pthread_mutex_unlock(&cache->lock);
     if (!status)
         *out = known ? &known->regions : &fresh->regions;
+    return status;
+}
+
+/* Under the lock. */
+static const ir_segment_rows *find_part(const entry *one, const ir_catalog_segment *listed)
+{
+    for (const part *at = one->parts; at; at = at->next)
+        if (at->id == listed->id && at->identity == listed->identity)
+            return at->rows;
+    return NULL;
+}
+
+/* Under the lock: of an entry that is remembered what it takes counts. */
+static void add_part(ir_filter_cache *cache, entry *one, part *fresh)
+{
+    fresh->next = one->parts;
+    one->parts = fresh;
+    one->bytes += ir_segment_rows_bytes(fresh->rows);
+    for (int i = 0; i < ENTRIES_MAX; i++)
+        if (cache->entries[i] == one) {
+            make_room(cache, one);
+            return;
+        }
+}
+
+int32_t ir_filter_cache_rows(ir_filter_cache *cache, const ir_filter_regions *regions,
+                             const ir_segment *segment, const ir_catalog_segment *listed,
+                             const ir_segment_rows **out, imgret_error *error)
+{
+    entry *one = (entry *)(void *)regions;
+    pthread_mutex_lock(&cache->lock);
+    *out = find_part(one, listed);
+    pthread_mutex_unlock(&cache->lock);
+    if (*out)
+        return IMGRET_OK;
+    part *fresh = ir_calloc(1, sizeof *fresh);
+    if (!fresh)
+        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a filter");
+    fresh->id = listed->id;
+    fresh->identity = listed->identity;
+    int32_t status = ir_segment_rows_create(&fresh->rows, segment, regions->ids, regions->count,
+                                            error);
+    pthread_mutex_lock(&cache->lock);
+    *out = status ? NULL : find_part(one, listed); /* another thread may have been quicker */
+    if (!status && !*out) {
+        *out = fresh->rows;
+        add_part(cache, one, fresh);
+        fresh = NULL;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    if (fresh)
+        ir_segment_rows_free(fresh->rows);
+    ir_free(fresh);
     return status;
 }

@@ -3,6 +3,7 @@
 #define IR_ENGINE_FILTER_CACHE_H
 
 #include "catalog/catalog.h"
+#include "index/segment.h"
 
 typedef struct ir_filter_cache ir_filter_cache;
 
@@ -24,6 +25,12 @@ void ir_filter_cache_free(ir_filter_cache *cache);
 int32_t ir_filter_cache_regions(ir_filter_cache *cache, ir_catalog *catalog,
                                 const ir_catalog_filter *filter, uint32_t kinds,
                                 const ir_filter_regions **out, imgret_error *error);
+
+/* Which vectors of the segment, listed as `listed`, are among the regions: found at the first call, then remembered with the filter. *out is valid until the regions are released. Any
+ * thread. */
+int32_t ir_filter_cache_rows(ir_filter_cache *cache, const ir_filter_regions *regions,
+                             const ir_segment *segment, const ir_catalog_segment *listed,
+                             const ir_segment_rows **out, imgret_error *error);
 
 /* NULL is allowed. */
 void ir_filter_cache_release(ir_filter_cache *cache, const ir_filter_regions *regions);

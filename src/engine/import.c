@@ -26,20 +26,29 @@
 #define MANIFEST_BYTES_MAX (1u << 20)
 enum { COMMIT_BYTES = 8 << 20 }; /* of lines and vectors, between two transactions */
 
+/* A file of lines, each stored by `store`. */
+typedef struct line_file {
+    const char *name;
+    int32_t (*store)(ir_import *import, const char *line, size_t bytes, imgret_error *error);
+    FILE *file;
+    uint64_t announced, number; /* lines by the manifest, and those read */
+} line_file;
+
 typedef struct importer {
     const char *folder;
     const imgret_transfer_options *options;
     ir_catalog *catalog;
     ir_import *import;
     ir_delta *codec; /* empty: it knows how vectors are stored */
-    FILE *images, *vectors;
+    line_file images, verdicts;
+    FILE *vectors;
     ir_npy_head head;
     void *row, *stored;
     float *values;
     char *line;
     size_t line_capacity;
     uint64_t row_bytes, stored_bytes, vectors_read;
-    uint64_t line_number, uncommitted_bytes;
+    uint64_t uncommitted_bytes;
     ir_transfer_counts counts;
 } importer;
 
@@ -76,11 +85,12 @@ static int32_t grow_line(importer *in, size_t wanted, imgret_error *error)
 }
 
 /* One line without its newline, ended by NUL; *out is false at the end of the file. */
-static int32_t read_line(importer *in, size_t *bytes, bool *out, imgret_error *error)
+static int32_t read_line(importer *in, const line_file *from, size_t *bytes, bool *out,
+                         imgret_error *error)
 {
     *bytes = 0;
     int c;
-    while ((c = getc_unlocked(in->images)) != EOF && c != '\n') {
+    while ((c = getc_unlocked(from->file)) != EOF && c != '\n') {
         if (*bytes == IR_TRANSFER_LINE_BYTES_MAX)
             return ir_fail(error, IMGRET_CORRUPT, "longer than %u bytes",
                            IR_TRANSFER_LINE_BYTES_MAX);
@@ -89,8 +99,8 @@ static int32_t read_line(importer *in, size_t *bytes, bool *out, imgret_error *e
             return status;
         in->line[(*bytes)++] = (char)c;
     }
-    if (ferror(in->images))
-        return ir_fail_errno(error, errno ? errno : EIO, "read", IR_EXPORT_IMAGES);
+    if (ferror(from->file))
+        return ir_fail_errno(error, errno ? errno : EIO, "read", from->name);
     *out = c != EOF || *bytes > 0;
     if (*bytes > 0)
         in->line[*bytes] = '\0';
@@ -220,45 +230,45 @@ static int32_t report(const importer *in, imgret_error *error)
 {
     const imgret_transfer_options *options = in->options;
     if (!options->on_progress ||
-        options->on_progress(options->user, in->line_number, in->counts.image_count) == 0)
+        options->on_progress(options->user, in->images.number, in->counts.image_count) == 0)
         return IMGRET_OK;
     return ir_fail(error, IMGRET_INTERRUPTED, "the import was stopped by the host");
 }
 
 /* Stores lines until enough for one transaction is gathered. */
-static int32_t store_some(importer *in, bool *more, imgret_error *error)
+static int32_t store_some(importer *in, line_file *from, bool *more, imgret_error *error)
 {
     int32_t status = IMGRET_OK;
     in->uncommitted_bytes = 0;
     while (!status && *more && in->uncommitted_bytes < COMMIT_BYTES) {
         size_t bytes;
         imgret_error reason = IMGRET_ERROR_INIT;
-        status = read_line(in, &bytes, more, &reason);
+        status = read_line(in, from, &bytes, more, &reason);
         if (!status && !*more)
             break;
-        in->line_number++;
-        if (!status && in->line_number > in->counts.image_count)
-            status = ir_fail(&reason, IMGRET_CORRUPT, "more than the %llu images announced",
-                             (unsigned long long)in->counts.image_count);
+        from->number++;
+        if (!status && from->number > from->announced)
+            status = ir_fail(&reason, IMGRET_CORRUPT, "more than the %llu lines announced",
+                             (unsigned long long)from->announced);
         if (!status)
-            status = ir_import_line(in->import, bytes ? in->line : "", bytes, &reason);
+            status = from->store(in->import, bytes ? in->line : "", bytes, &reason);
         if (status)
-            ir_fail(error, status, IR_EXPORT_IMAGES ": line %llu: %s",
-                    (unsigned long long)in->line_number, reason.message);
+            ir_fail(error, status, "%s: line %llu: %s", from->name,
+                    (unsigned long long)from->number, reason.message);
         in->uncommitted_bytes += bytes;
     }
     return status;
 }
 
-static int32_t store_all(importer *in, imgret_error *error)
+static int32_t store_all(importer *in, line_file *from, imgret_error *error)
 {
     bool more = true;
-    int32_t status = open_regular(&in->images, in->folder, IR_EXPORT_IMAGES, error);
+    int32_t status = open_regular(&from->file, in->folder, from->name, error);
     while (!status && more) {
         status = ir_catalog_begin(in->catalog, error);
         if (status)
             break;
-        status = store_some(in, &more, error);
+        status = store_some(in, from, &more, error);
         if (status)
             ir_catalog_rollback(in->catalog);
         else
@@ -266,15 +276,32 @@ static int32_t store_all(importer *in, imgret_error *error)
         if (!status)
             status = report(in, error);
     }
-    if (!status &&
-        (in->line_number != in->counts.image_count || in->vectors_read != in->counts.vector_count))
-        status = ir_fail(error, IMGRET_CORRUPT,
-                         IR_EXPORT_IMAGES ": has %llu images with %llu vectors, announced were "
-                                          "%llu with %llu",
-                         (unsigned long long)in->line_number, (unsigned long long)in->vectors_read,
-                         (unsigned long long)in->counts.image_count,
-                         (unsigned long long)in->counts.vector_count);
+    if (!status && from->number != from->announced)
+        status = ir_fail(error, IMGRET_CORRUPT, "%s: has %llu lines, announced were %llu",
+                         from->name, (unsigned long long)from->number,
+                         (unsigned long long)from->announced);
     return status;
+}
+
+static int32_t store_images(importer *in, imgret_error *error)
+{
+    in->images = (line_file){
+        .name = IR_EXPORT_IMAGES, .store = ir_import_line, .announced = in->counts.image_count};
+    int32_t status = store_all(in, &in->images, error);
+    if (!status && in->vectors_read != in->counts.vector_count)
+        status = ir_fail(
+            error, IMGRET_CORRUPT, IR_EXPORT_IMAGES ": names %llu vectors, announced were %llu",
+            (unsigned long long)in->vectors_read, (unsigned long long)in->counts.vector_count);
+    return status;
+}
+
+/* What users said of pairs of images: a file that is there only where somebody did. */
+static int32_t store_verdicts(importer *in, imgret_error *error)
+{
+    in->verdicts = (line_file){.name = IR_EXPORT_VERDICTS,
+                               .store = ir_import_verdict,
+                               .announced = in->counts.verdict_count};
+    return in->verdicts.announced ? store_all(in, &in->verdicts, error) : IMGRET_OK;
 }
 
 /* Keeps the first problem and ends the check. */
@@ -320,15 +347,19 @@ static int32_t fill(importer *in, const char *partial, imgret_error *error)
     if (!status)
         status = open_vectors(in, error);
     if (!status)
-        status = store_all(in, error);
+        status = store_images(in, error);
+    if (!status)
+        status = store_verdicts(in, error);
     if (!status)
         status = check(in, error);
     if (!status)
         status = ir_copy_if_there(in->folder, partial, IR_EXPORT_PCA, error);
     ir_import_close(in->import);
     ir_catalog_close(in->catalog); /* empties the log */
-    if (in->images)
-        fclose(in->images);
+    if (in->images.file)
+        fclose(in->images.file);
+    if (in->verdicts.file)
+        fclose(in->verdicts.file);
     if (in->vectors)
         fclose(in->vectors);
     ir_delta_free(in->codec);

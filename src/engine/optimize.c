@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "catalog/repair.h"
-#include "engine/effort.h"
+#include "engine/switch.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -203,8 +203,8 @@ static bool make_plan(plan *made)
 
 static int32_t list_regions(plan *made, imgret_error *error)
 {
-    int32_t status = ir_catalog_region_ids(made->database->catalog, made->first_region, &made->ids,
-                                           &made->id_count, error);
+    int32_t status = ir_catalog_region_ids_beside(made->database->catalog, made->first_region,
+                                                  &made->ids, &made->id_count, error);
     while (made->id_count > 0 && made->ids[made->id_count - 1] > made->last_region)
         made->id_count--; /* committed after the delta was synchronised: for next time */
     return status;
@@ -403,37 +403,7 @@ static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgr
     return IMGRET_OK;
 }
 
-/* ---- switching ---- */
-
-/* After the commit, under the writer's lock. When it fails here, the next synchronisation does it. */
-static void switch_over(void *context)
-{
-    ir_database *database = context;
-    imgret_error error = IMGRET_ERROR_INIT;
-    pthread_mutex_lock(&database->delta_lock);
-    if (ir_segments_follow(&database->segments, database->catalog, database->delta, &error)) {
-        ir_log(IMGRET_LOG_WARNING, "%s", error.message);
-        ir_database_distrust(database);
-    }
-    pthread_mutex_unlock(&database->delta_lock);
-}
-
-static int32_t list_segment(plan *made, const ir_catalog_segment *built, imgret_error *error)
-{
-    ir_database *database = made->database;
-    int32_t status = ir_database_begin(database, error);
-    if (status)
-        return status;
-    status = ir_catalog_replace_segments(database->catalog, built, made->replaced,
-                                         made->replaced_count, made->removal_mark, error);
-    if (!status)
-        status = ir_effort_store(database->catalog, built->identity, &made->curves, error);
-    if (status) {
-        ir_database_rollback(database);
-        return status;
-    }
-    return ir_catalog_commit(database->catalog, switch_over, database, error);
-}
+/* ---- carrying it out ---- */
 
 static int32_t carry_out(plan *made, imgret_error *error)
 {
@@ -448,8 +418,13 @@ static int32_t carry_out(plan *made, imgret_error *error)
         status = build(made, path, &built, error);
     bool refused = false;
     if (!status) {
-        status = list_segment(made, &built, error);
-        refused = status != IMGRET_OK;
+        const ir_switch to = {.database = made->database,
+                              .built = &built,
+                              .replaced = made->replaced,
+                              .replaced_count = made->replaced_count,
+                              .removal_mark = made->removal_mark,
+                              .curves = &made->curves};
+        status = ir_switch_to(&to, &refused, error);
     }
     /* A commit that the disk refused may be found in the log after a crash: then the new file is the one
      * that is listed. Who opens the database next knows, and deletes. */

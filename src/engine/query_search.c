@@ -80,6 +80,8 @@ static int32_t search_all(const ir_query_work *work, round_trip *trip, imgret_er
     ir_database *database = work->database;
     ir_segments_query *asked = &trip->asked;
     *asked = (ir_segments_query){.queries = trip->queries,
+                                 .filters = database->filters,
+                                 .filter = work->allowed,
                                  .count = work->count,
                                  .effort = work->options->effort,
                                  .estimated = (work->options->flags & IMGRET_QUERY_ESTIMATED) != 0,

@@ -34,15 +34,35 @@ int32_t ir_segments_init(ir_segments *segments, uint64_t ram_bytes_max, imgret_e
     return ir_tombstones_create(&segments->tombstones, error);
 }
 
+/* All but what is another's. */
 static void close_all(ir_open_segment *open, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        ir_segment_close(open[i].file);
+        if (!open[i].borrowed)
+            ir_segment_close(open[i].file);
     ir_free(open);
+}
+
+void ir_segments_bag_free(ir_segments_bag *bag)
+{
+    close_all(bag->open, bag->count);
+    ir_delta_free(bag->delta);
+    *bag = (ir_segments_bag){0};
+}
+
+ir_segments_bag ir_segments_take_gone(ir_segments *segments)
+{
+    ir_segments_bag taken = {0};
+    if (!segments->ready) {
+        taken = segments->gone;
+        segments->gone = (ir_segments_bag){0};
+    }
+    return taken;
 }
 
 void ir_segments_close(ir_segments *segments)
 {
+    ir_segments_bag_free(&segments->gone);
     close_all(segments->open, segments->count);
     ir_tombstones_free(segments->tombstones);
     pthread_rwlock_destroy(&segments->layout);
@@ -57,22 +77,56 @@ static bool same_list(const ir_segments *segments, const ir_catalog_segment *lis
     return same;
 }
 
-static int32_t open_one(ir_segments *segments, ir_catalog *catalog,
-                        const ir_catalog_segment *listed, uint64_t total_count,
-                        ir_open_segment *out, imgret_error *error)
+static uint64_t count_vectors(const ir_catalog_segment *listed, uint32_t count)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < count; i++)
+        total += listed[i].vector_count;
+    return total;
+}
+
+/* What a segment may keep in RAM; 0: no limit. */
+static uint64_t share_of_ram(const ir_segments *segments, const ir_catalog_segment *listed,
+                             uint64_t total_count)
+{
+    double share = total_count ? (double)listed->vector_count / (double)total_count : 1;
+    return (uint64_t)((double)segments->ram_bytes_max * share);
+}
+
+/* The one among `open` that is as it would be opened now, or NULL. */
+static ir_open_segment *find_open(ir_open_segment *open, uint32_t count,
+                                  const ir_catalog_segment *listed, uint64_t ram_bytes_max)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (open[i].file && !open[i].damaged && open[i].listed.id == listed->id &&
+            open[i].listed.identity == listed->identity && open[i].ram_bytes_max == ram_bytes_max)
+            return &open[i];
+    return NULL;
+}
+
+/* The same among all that this handle has. */
+static ir_open_segment *find_anywhere(const ir_segments *segments, const ir_catalog_segment *listed,
+                                      uint64_t ram_bytes_max)
+{
+    ir_open_segment *found = find_open(segments->open, segments->count, listed, ram_bytes_max);
+    if (!found && segments->ready)
+        found = find_open(segments->ready->open, segments->ready->count, listed, ram_bytes_max);
+    return found;
+}
+
+static int32_t open_one(const ir_catalog *catalog, const ir_catalog_segment *listed,
+                        uint64_t ram_bytes_max, ir_open_segment *out, imgret_error *error)
 {
     char *path = ir_segments_path(catalog, listed->id);
     if (!path)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
-    double share = total_count ? (double)listed->vector_count / (double)total_count : 1;
-    ir_segment_open_options options = {
-        .ram_bytes_max = (uint64_t)((double)segments->ram_bytes_max * share),
-        .keeps_vectors = true};
+    ir_segment_open_options options = {.ram_bytes_max = ram_bytes_max, .keeps_vectors = true};
     int32_t status = ir_segment_open(&out->file, path, &options, error);
     if (!status) {
         ir_segment_info info;
         ir_segment_get_info(out->file, &info);
         out->listed = *listed;
+        out->ram_bytes_max = ram_bytes_max;
         out->code_bits = info.code_bits_in_ram;
         if (info.identity != listed->identity)
             status = ir_fail(error, IMGRET_CORRUPT,
@@ -83,13 +137,12 @@ static int32_t open_one(ir_segments *segments, ir_catalog *catalog,
 }
 
 /* A segment that is damaged or missing must not keep the others, and the catalogue, from being used. */
-static int32_t open_one_or_stand_in(ir_segments *segments, ir_catalog *catalog,
-                                    const ir_catalog_segment *listed, uint64_t total_count,
-                                    bool missing_is_damage, ir_open_segment *out,
-                                    imgret_error *error)
+static int32_t open_one_or_stand_in(const ir_catalog *catalog, const ir_catalog_segment *listed,
+                                    uint64_t ram_bytes_max, bool missing_is_damage,
+                                    ir_open_segment *out, imgret_error *error)
 {
     imgret_error reason = IMGRET_ERROR_INIT;
-    int32_t status = open_one(segments, catalog, listed, total_count, out, &reason);
+    int32_t status = open_one(catalog, listed, ram_bytes_max, out, &reason);
     bool damaged = status == IMGRET_CORRUPT || (status == IMGRET_NOT_FOUND && missing_is_damage);
     if (!status)
         return IMGRET_OK;
@@ -101,6 +154,7 @@ static int32_t open_one_or_stand_in(ir_segments *segments, ir_catalog *catalog,
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
     ir_segment_close(out->file);
     out->listed = *listed;
+    out->damaged = true;
     status = ir_segment_open_damaged(&out->file, path, reason.message, error);
     ir_free(path);
     return status;
@@ -110,16 +164,22 @@ static int32_t open_list(ir_segments *segments, ir_catalog *catalog,
                          const ir_catalog_segment *listed, uint32_t count, bool missing_is_damage,
                          ir_open_segment **out, imgret_error *error)
 {
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < count; i++)
-        total += listed[i].vector_count;
+    uint64_t total = count_vectors(listed, count);
     ir_open_segment *open = ir_calloc(count ? count : 1, sizeof *open);
     char *curves = NULL;
     int32_t status = open ? ir_effort_load(catalog, &curves, error)
                           : ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u segments", count);
     for (uint32_t i = 0; i < count && !status; i++) {
-        status = open_one_or_stand_in(segments, catalog, &listed[i], total, missing_is_damage,
-                                      &open[i], error);
+        uint64_t ram_bytes_max = share_of_ram(segments, &listed[i], total);
+        const ir_open_segment *there = find_anywhere(segments, &listed[i], ram_bytes_max);
+        if (there) {
+            open[i] = *there;
+            open[i].listed = listed[i];
+            open[i].borrowed = true;
+        } else {
+            status = open_one_or_stand_in(catalog, &listed[i], ram_bytes_max, missing_is_damage,
+                                          &open[i], error);
+        }
         ir_effort_find(curves, listed[i].identity, &open[i].curves);
     }
     ir_free(curves);
@@ -177,6 +237,65 @@ static int32_t read_tombstones(ir_catalog *catalog, ir_tombstones **out, imgret_
     return status;
 }
 
+int32_t ir_segments_prepare(const ir_segments *segments, const ir_catalog *catalog,
+                            const ir_delta *delta, const ir_catalog_segment *listed, uint32_t count,
+                            ir_segments_bag *out, imgret_error *error)
+{
+    uint64_t total = count_vectors(listed, count);
+    *out = (ir_segments_bag){.open = ir_calloc(count ? count : 1, sizeof *out->open)};
+    int32_t status = out->open
+                         ? IMGRET_OK
+                         : ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u segments", count);
+    for (uint32_t i = 0; i < count && !status; i++) {
+        uint64_t ram_bytes_max = share_of_ram(segments, &listed[i], total);
+        imgret_error reason = IMGRET_ERROR_INIT;
+        if (find_open(segments->open, segments->count, &listed[i], ram_bytes_max))
+            continue;
+        ir_open_segment *one = &out->open[out->count++];
+        status = open_one(catalog, &listed[i], ram_bytes_max, one, &reason);
+        if (status == IMGRET_CORRUPT || status == IMGRET_NOT_FOUND) {
+            ir_segment_close(one->file); /* ir_segments_follow has its stand-in for that */
+            one->file = NULL;
+            status = IMGRET_OK;
+        } else if (status) {
+            ir_fail(error, status, "%s", reason.message);
+        }
+    }
+    if (!status && count > 0) {
+        out->last_region = listed[count - 1].last_region;
+        status = ir_delta_prepare_drop(delta, out->last_region, &out->delta, error);
+    }
+    if (status)
+        ir_segments_bag_free(out);
+    return status;
+}
+
+/* The delta without what is up to `last_region`, if somebody made it ready. */
+static ir_delta *take_ready_delta(ir_segments *segments, int64_t last_region)
+{
+    ir_delta *rest = NULL;
+    if (segments->ready && segments->ready->last_region == last_region) {
+        rest = segments->ready->delta;
+        segments->ready->delta = NULL;
+    }
+    return rest;
+}
+
+/* Under `layout`: `open` takes the place of the list, and what it borrowed becomes its own. */
+static void exchange(ir_segments *segments, ir_open_segment *open, uint32_t count,
+                     ir_segments_bag *gone)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (open[i].borrowed)
+            find_anywhere(segments, &open[i].listed, open[i].ram_bytes_max)->file = NULL;
+        open[i].borrowed = false;
+    }
+    gone->open = segments->open;
+    gone->count = segments->count;
+    segments->open = open;
+    segments->count = count;
+}
+
 int32_t ir_segments_follow(ir_segments *segments, ir_catalog *catalog, ir_delta *delta,
                            imgret_error *error)
 {
@@ -192,23 +311,23 @@ int32_t ir_segments_follow(ir_segments *segments, ir_catalog *catalog, ir_delta 
         close_all(open, count);
         return status;
     }
+    int64_t last_region = count > 0 ? open[count - 1].listed.last_region : 0;
+    ir_segments_bag gone = {.delta = take_ready_delta(segments, last_region)};
     pthread_rwlock_wrlock(&segments->layout);
     if (count > 0)
-        status = ir_delta_drop(delta, open[count - 1].listed.last_region, error);
+        status = ir_delta_drop(delta, last_region, &gone.delta, error);
     if (!status) {
-        ir_open_segment *old = segments->open;
-        uint32_t old_count = segments->count;
-        segments->open = open;
-        segments->count = count;
-        open = old;
-        count = old_count;
-        ir_tombstones *old_tombstones = segments->tombstones;
+        exchange(segments, open, count, &gone);
+        ir_tombstones *old = segments->tombstones;
         segments->tombstones = tombstones;
-        tombstones = old_tombstones;
+        tombstones = old;
     }
     pthread_rwlock_unlock(&segments->layout);
     ir_tombstones_free(tombstones);
-    close_all(open, count);
+    if (status)
+        close_all(open, count);
+    ir_segments_bag_free(&segments->gone); /* of an earlier one that nobody has fetched */
+    segments->gone = gone;
     return status;
 }
 

@@ -6,11 +6,15 @@
  *  2. Who searches or fetches vectors holds `layout` for reading; who replaces segments (and drops
  *     from the delta what they cover) holds it for writing, for an instant: building goes on before.
  *  3. Regions that were removed stay in their segment until it is rebuilt; `tombstones` has them.
+ *  4. Queries wait for a replacement, so it must not take long: a segment that stays listed stays open;
+ *     who builds one opens it, and copies the rest of the delta, beforehand (`ready`) and under no lock;
+ *     and what was replaced is closed after the locks were left (`gone`).
  */
 #ifndef IR_ENGINE_SEGMENTS_H
 #define IR_ENGINE_SEGMENTS_H
 
 #include "catalog/catalog.h"
+#include "engine/filter_cache.h"
 #include "index/delta.h"
 #include "index/segment.h"
 #include "index/tombstones.h"
@@ -22,7 +26,18 @@ typedef struct ir_open_segment {
     ir_segment *file;
     uint32_t code_bits; /* in RAM */
     ir_effort_curves curves;
+    uint64_t ram_bytes_max; /* it was opened with */
+    bool damaged;           /* `file` is a stand-in */
+    bool borrowed;          /* `file` is another list's too, until that one is replaced */
 } ir_open_segment;
+
+/* Segments, and a delta, of which only the owner knows. */
+typedef struct ir_segments_bag {
+    ir_open_segment *open;
+    uint32_t count;
+    ir_delta *delta;     /* NULL: none */
+    int64_t last_region; /* that the delta has no longer */
+} ir_segments_bag;
 
 typedef struct ir_segments {
     pthread_rwlock_t layout;
@@ -30,16 +45,30 @@ typedef struct ir_segments {
     uint32_t count;
     ir_tombstones *tombstones;
     uint64_t ram_bytes_max; /* for codes and graphs of all segments; 0: no limit */
+    /* Under the lock of ir_segments_follow's caller: */
+    ir_segments_bag *ready; /* NULL: nobody is about to replace segments */
+    ir_segments_bag gone;
 } ir_segments;
 
 int32_t ir_segments_init(ir_segments *segments, uint64_t ram_bytes_max, imgret_error *error);
 void ir_segments_close(ir_segments *segments);
 
 /* Brings the open segments in line with the catalogue's list, and delta and tombstones with them:
- * opens what is new, closes what is gone. Takes `layout` for writing where something changed. The
- * caller holds the lock that keeps others from appending and from adding tombstones. */
+ * opens what is new and not `ready`, puts what is gone into `gone`. Takes `layout` for writing where
+ * something changed. The caller holds the lock that keeps others from appending and from adding tombstones. */
 int32_t ir_segments_follow(ir_segments *segments, ir_catalog *catalog, ir_delta *delta,
                            imgret_error *error);
+
+/* Opens what a list that is about to be committed has and is not open, and copies the rest of the delta; by the
+ * thread that alone may replace segments, under no lock. Free *out with ir_segments_bag_free. */
+int32_t ir_segments_prepare(const ir_segments *segments, const ir_catalog *catalog,
+                            const ir_delta *delta, const ir_catalog_segment *listed, uint32_t count,
+                            ir_segments_bag *out, imgret_error *error);
+
+/* Hands over what is gone, under the lock of ir_segments_follow, to be freed without it: nothing while
+ * something is ready, whose owner will ask. */
+ir_segments_bag ir_segments_take_gone(ir_segments *segments);
+void ir_segments_bag_free(ir_segments_bag *bag);
 
 /* The stored vector of a region that is in a segment; NOT_FOUND when none covers it. Under
  * `layout`. */
@@ -52,6 +81,8 @@ int32_t ir_segments_read(ir_segments *segments, int64_t region, void *stored, im
 typedef struct ir_segments_query {
     const ir_delta_query
         *queries; /* what is asked; pool, stop, partial and allowed ids are the first's */
+    ir_filter_cache *filters;        /* of the next */
+    const ir_filter_regions *filter; /* the allowed ids; NULL: all are */
     uint32_t count;
     uint32_t effort;       /* 0: the default */
     bool estimated;        /* results that are certain are not read */

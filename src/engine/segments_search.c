@@ -10,26 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The ids of a filter that one segment may hold; NULL: there is no filter. */
-typedef struct {
-    const int64_t *ids;
-    uint64_t count;
-} allowed_here;
-
-/* How many of the ascending `ids` are below `id`. */
-static uint64_t count_below(const int64_t *ids, uint64_t count, int64_t id)
-{
-    uint64_t low = 0, high = count;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (ids[middle] < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* Which ids one query may find, beside its filter's. */
 typedef struct {
     const ir_tombstones *tombstones;
@@ -42,20 +22,6 @@ static bool is_wanted(void *context, int64_t id)
     const wish *wanted = context;
     return !ir_tombstones_has(wanted->tombstones, id) &&
            ir_region_is_wanted(id, wanted->kinds, wanted->excluded);
-}
-
-static allowed_here allowed_in(const ir_catalog_segment *listed, const ir_delta_query *asked)
-{
-    allowed_here out = {NULL, 0};
-    if (!asked->allowed)
-        return out;
-    uint64_t first = count_below(asked->allowed, asked->allowed_count, listed->first_region);
-    uint64_t end = listed->last_region < INT64_MAX
-                       ? count_below(asked->allowed, asked->allowed_count, listed->last_region + 1)
-                       : asked->allowed_count;
-    out.ids = asked->allowed + first;
-    out.count = end - first;
-    return out;
 }
 
 enum { EFFORT_LEAST = 64 }; /* unless the caller says otherwise */
@@ -89,14 +55,18 @@ static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_que
                           ir_search_result *out, imgret_error *error)
 {
     ir_open_segment *open = &segments->open[index];
-    allowed_here allowed = allowed_in(&open->listed, asked->queries);
+    const ir_segment_rows *rows = NULL;
     for (uint32_t i = 0; i < asked->count; i++) {
         out[i].count = 0;
         out[i].partial = out[i].estimated = false;
         out[i].stats = (ir_search_stats){.reads = 0};
     }
-    if (asked->queries->allowed && allowed.count == 0)
-        return IMGRET_OK;
+    if (asked->filter) {
+        int32_t status = ir_filter_cache_rows(asked->filters, asked->filter, open->file,
+                                              &open->listed, &rows, error);
+        if (status || ir_segment_rows_count(rows) == 0)
+            return status;
+    }
     ir_search *searches = ir_calloc(asked->count, sizeof *searches);
     wish *wishes = ir_calloc(asked->count, sizeof *wishes);
     if (!searches || !wishes) {
@@ -120,8 +90,7 @@ static int32_t search_one(ir_segments *segments, uint32_t index, ir_segments_que
             .allowed = some_are_gone || query->kinds ? is_wanted : NULL,
             .allowed_context = &wishes[i],
             .rare = query->kinds != 0, /* how rare, the walk finds out */
-            .rows = allowed.ids,
-            .row_count = allowed.count,
+            .rows = rows,
             .stop = asked->queries->stop,
             .stop_context = asked->queries->stop_context,
         };

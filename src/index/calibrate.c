@@ -12,9 +12,11 @@
 #include <string.h>
 
 enum {
-    SAMPLE = 256,
-    EFFORT_MAX = 1024,
-    TRUTH_EFFORTS = 2, /* times the greatest effort that is tried */
+    SAMPLE = 256,     /* queries for the ten nearest; for more neighbours each tells more */
+    SAMPLE_WIDE = 128, /* for the hundred nearest */
+    TRUTH_LEAST = 512,
+    TRUTH_MOST = 2048,
+    STEADY = 2
 };
 
 static const uint32_t ladder[IR_CURVE_POINTS_MAX] = {12,  16,  24,  32,  48,  64,  96,
@@ -23,23 +25,39 @@ static const uint32_t ladder[IR_CURVE_POINTS_MAX] = {12,  16,  24,  32,  48,  64
 /* Beyond it, more effort is not worth measuring. */
 static const double enough = 0.9995;
 
+/* A search counts as the truth when one of a quarter of its effort finds this much of it: four
+ * times the effort leaves a fifth to a tenth of what is missed. */
+static const double trusted = 0.995;
+
+/* Queries and what is to be found. */
 typedef struct trial {
     ir_segment *segment;
-    ir_pool *pool;
-    uint32_t count;
+    const ir_calibration *how;
+    uint32_t k, count;
+    uint32_t truth_effort;
     float *vectors;
+    uint32_t *slots;        /* of the queries */
+    int64_t *truth;         /* ids, k of each query */
+    uint32_t *truth_counts; /* 0 to k */
+    uint32_t *hits;         /* of each query: by the last search that asked it */
+    uint8_t *steady;        /* so many searches in a row have found all of it */
     ir_search *searches;
-    ir_search_result *truth;
-    ir_search_result *found;
-    ir_neighbor *neighbors; /* of both, k each */
+    uint32_t *asked; /* the query of each search */
+    ir_search_result *results;
+    ir_neighbor *neighbors; /* k of each */
 } trial;
 
 static void free_trial(trial *t)
 {
     ir_free(t->vectors);
-    ir_free(t->searches);
+    ir_free(t->slots);
     ir_free(t->truth);
-    ir_free(t->found);
+    ir_free(t->truth_counts);
+    ir_free(t->hits);
+    ir_free(t->steady);
+    ir_free(t->searches);
+    ir_free(t->asked);
+    ir_free(t->results);
     ir_free(t->neighbors);
 }
 
@@ -57,119 +75,187 @@ static int32_t read_queries(trial *t, imgret_error *error)
         uint64_t first = header->vector_count * i / t->count;
         uint64_t end = header->vector_count * (i + 1) / t->count;
         uint32_t slot = (uint32_t)(first + ir_random_next(&seed) % (end - first));
-        float *vector = t->vectors + (size_t)i * n;
         status = ir_segment_read_slot(t->segment, slot, stored, error);
         if (!status)
-            ir_space_load(&t->segment->space, stored, vector);
-        t->searches[i] = (ir_search){.vector = vector, .hidden_slot = slot + 1};
+            ir_space_load(&t->segment->space, stored, t->vectors + (size_t)i * n);
+        t->slots[i] = slot;
     }
     ir_free(stored);
     return status;
 }
 
-static int32_t make_trial(trial *t, uint32_t k, imgret_error *error)
+static int32_t make_trial(trial *t, ir_segment *segment, uint32_t k, uint32_t sample,
+                          const ir_calibration *how, imgret_error *error)
 {
-    uint64_t all = t->segment->header.vector_count;
-    t->count = (uint32_t)(all < SAMPLE ? all : SAMPLE);
-    t->vectors = ir_malloc_array((size_t)t->count * t->segment->header.dimension, sizeof(float));
-    t->searches = ir_calloc(t->count, sizeof *t->searches);
-    t->truth = ir_calloc(t->count, sizeof *t->truth);
-    t->found = ir_calloc(t->count, sizeof *t->found);
-    t->neighbors = ir_malloc_array(2ull * k * t->count, sizeof *t->neighbors);
-    if (!t->vectors || !t->searches || !t->truth || !t->found || !t->neighbors)
+    uint64_t all = segment->header.vector_count;
+    *t = (trial){.segment = segment, .how = how, .k = k};
+    t->count = (uint32_t)(all < sample ? all : sample);
+    t->vectors = ir_malloc_array((size_t)t->count * segment->header.dimension, sizeof(float));
+    t->slots = ir_malloc_array(t->count, sizeof t->slots[0]);
+    t->truth = ir_malloc_array((size_t)k * t->count, sizeof t->truth[0]);
+    t->truth_counts = ir_malloc_array(t->count, sizeof t->truth_counts[0]);
+    t->hits = ir_malloc_array(t->count, sizeof t->hits[0]);
+    t->steady = ir_malloc(t->count);
+    t->searches = ir_malloc_array(t->count, sizeof t->searches[0]);
+    t->asked = ir_malloc_array(t->count, sizeof t->asked[0]);
+    t->results = ir_malloc_array(t->count, sizeof t->results[0]);
+    t->neighbors = ir_malloc_array((size_t)k * t->count, sizeof t->neighbors[0]);
+    if (!t->vectors || !t->slots || !t->truth || !t->truth_counts || !t->hits || !t->steady ||
+        !t->searches || !t->asked || !t->results || !t->neighbors)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory to measure recall");
-    for (uint32_t i = 0; i < t->count; i++) {
-        t->truth[i].neighbors = t->neighbors + (size_t)k * 2 * i;
-        t->found[i].neighbors = t->truth[i].neighbors + k;
-    }
     return read_queries(t, error);
 }
 
-static int32_t run(trial *t, const ir_effort_curve *curve, uint32_t effort, bool truth,
-                   const ir_calibration *how, imgret_error *error)
+/* Asks the queries that are not steady; *asked becomes how many those are. */
+static int32_t ask(trial *t, uint32_t effort, bool signs, uint32_t *asked, imgret_error *error)
 {
-    for (uint32_t i = 0; i < t->count; i++) {
-        ir_search *search = &t->searches[i];
-        search->k = curve->k;
-        search->effort = effort;
-        search->flags = IR_SEARCH_ESTIMATED;
-        if (curve->code_bits == 1 && !truth)
-            search->flags |= IR_SEARCH_SIGNS_ONLY;
-        search->stop = how->stop;
-        search->stop_context = how->context;
+    uint32_t count = 0, n = t->segment->header.dimension;
+    for (uint32_t q = 0; q < t->count; q++) {
+        if (t->steady[q] >= STEADY)
+            continue;
+        t->searches[count] = (ir_search){
+            .vector = t->vectors + (size_t)q * n,
+            .k = t->k,
+            .effort = effort,
+            .flags = IR_SEARCH_ESTIMATED | (signs ? IR_SEARCH_SIGNS_ONLY : 0),
+            .stop = t->how->stop,
+            .stop_context = t->how->context,
+            .hidden_slot = t->slots[q] + 1,
+        };
+        t->results[count] = (ir_search_result){.neighbors = t->neighbors + (size_t)count * t->k};
+        t->asked[count++] = q;
     }
-    return ir_segment_search_batch(t->segment, t->searches, t->count, truth ? t->truth : t->found,
-                                   how->pool, NULL, error);
+    *asked = count;
+    return ir_segment_search_batch(t->segment, t->searches, count, t->results, t->how->pool, NULL,
+                                   error);
 }
 
-static double recall_of(const trial *t)
+/* What counts as the truth from now on; nothing is steady. */
+static int32_t find_truth(trial *t, uint32_t effort, imgret_error *error)
 {
+    uint32_t asked;
+    memset(t->steady, 0, t->count);
+    int32_t status = ask(t, effort, false, &asked, error);
+    for (uint32_t q = 0; !status && q < t->count; q++) {
+        t->truth_counts[q] = t->results[q].count;
+        for (uint32_t i = 0; i < t->results[q].count; i++)
+            t->truth[(size_t)q * t->k + i] = t->results[q].neighbors[i].id;
+    }
+    t->truth_effort = effort;
+    return status;
+}
+
+static uint32_t hits_of(const trial *t, uint32_t q, const ir_search_result *found)
+{
+    uint32_t hits = 0;
+    const int64_t *truth = t->truth + (size_t)q * t->k;
+    for (uint32_t i = 0; i < found->count; i++)
+        for (uint32_t j = 0; j < t->truth_counts[q]; j++)
+            hits += found->neighbors[i].id == truth[j];
+    return hits;
+}
+
+/* The recall at one effort. Queries of which smaller efforts have found all are not asked again: most
+ * are soon, and the great efforts go to the others. */
+static int32_t measure_at(trial *t, uint32_t effort, bool signs, double *recall,
+                          imgret_error *error)
+{
+    uint32_t asked;
+    int32_t status = ask(t, effort, signs, &asked, error);
+    if (status)
+        return status;
+    for (uint32_t i = 0; i < asked; i++) {
+        uint32_t q = t->asked[i];
+        t->hits[q] = hits_of(t, q, &t->results[i]);
+        t->steady[q] = t->hits[q] == t->truth_counts[q] ? t->steady[q] + 1 : 0;
+    }
     uint64_t right = 0, all = 0;
     for (uint32_t q = 0; q < t->count; q++) {
-        all += t->truth[q].count;
-        for (uint32_t i = 0; i < t->found[q].count; i++)
-            for (uint32_t j = 0; j < t->truth[q].count; j++)
-                right += t->found[q].neighbors[i].id == t->truth[q].neighbors[j].id;
+        right += t->hits[q];
+        all += t->truth_counts[q];
     }
-    return all ? (double)right / (double)all : 1;
+    *recall = all ? (double)right / (double)all : 1;
+    return IMGRET_OK;
 }
 
-/* One curve of several takes an equal share, and in it what counts as the truth half: it is the widest
- * search by far. */
-static int32_t tell(const ir_calibration *how, uint32_t curve, double done_of_curve,
-                    imgret_error *error)
+static int32_t tell(const trial *t, double done, imgret_error *error)
 {
-    double done = (curve + done_of_curve) / IR_CURVES_MAX;
-    if (how->report && how->report(how->context, done))
+    if (t->how->report && t->how->report(t->how->context, done))
         return ir_fail(error, IMGRET_INTERRUPTED, "measuring recall was stopped");
     return IMGRET_OK;
 }
 
-/* Fills the curve's points up to where more effort changes little. */
-static int32_t measure(trial *t, uint32_t index, ir_effort_curve *curve, const ir_calibration *how,
-                       imgret_error *error)
+/* Fills the curve's points up to where more effort changes little or comes near that of the truth.
+ * *doubtful (may be NULL) becomes whether the truth is not to be trusted; then it ends there. */
+static int32_t climb(trial *t, ir_effort_curve *curve, double done, bool *doubtful,
+                     imgret_error *error)
 {
-    int32_t status = tell(how, index, 0, error);
-    if (!status)
-        status = run(t, curve, TRUTH_EFFORTS * EFFORT_MAX, true, how, error);
+    int32_t status = IMGRET_OK;
     double recall = 0;
-    for (uint32_t i = 0; i < IR_CURVE_POINTS_MAX && !status && recall < enough; i++) {
+    bool signs = curve->code_bits == 1 && t->segment->shape.bits > 1;
+    curve->count = 0;
+    memset(t->steady, 0, t->count);
+    for (uint32_t i = 0; i < IR_CURVE_POINTS_MAX && recall < enough; i++) {
         if (ladder[i] <= curve->k)
             continue;
-        status = tell(how, index, 0.5 + 0.5 * i / IR_CURVE_POINTS_MAX, error);
+        if (ladder[i] > t->truth_effort / 4 * 3)
+            break;
+        if (doubtful && ladder[i] > t->truth_effort / 4 && recall < trusted) {
+            *doubtful = true;
+            break;
+        }
+        status = tell(t, done, error);
         if (!status)
-            status = run(t, curve, ladder[i], false, how, error);
+            status = measure_at(t, ladder[i], signs, &recall, error);
         if (status)
             break;
-        recall = recall_of(t);
         curve->points[curve->count++] = (ir_effort_point){ladder[i], (float)recall};
     }
     return status;
 }
 
+/* One curve by what is found with all bits, and the truth on the way: no wider than it need be. */
+static int32_t measure(trial *t, ir_effort_curve *curve, double done, imgret_error *error)
+{
+    uint32_t least = t->k > 10 ? 2 * TRUTH_LEAST : TRUTH_LEAST;
+    for (uint32_t effort = least;; effort = TRUTH_MOST) {
+        bool doubtful = false;
+        int32_t status = tell(t, done, error);
+        if (!status)
+            status = find_truth(t, effort, error);
+        if (!status)
+            status = climb(t, curve, done, effort < TRUTH_MOST ? &doubtful : NULL, error);
+        if (status || !doubtful)
+            return status;
+    }
+}
+
 int32_t ir_segment_calibrate(ir_segment *segment, const ir_calibration *how, ir_effort_curves *out,
                              imgret_error *error)
 {
-    /* k and code bits of each curve. */
-    const uint32_t kinds[IR_CURVES_MAX][2] = {
-        {10, segment->shape.bits}, {100, segment->shape.bits}, {10, 1}};
     *out = (ir_effort_curves){0};
     if (segment->header.vector_count < 2)
         return IMGRET_OK;
-    int32_t status = IMGRET_OK;
-    for (uint32_t i = 0; i < IR_CURVES_MAX && !status; i++) {
-        if (i == IR_CURVES_MAX - 1 && segment->shape.bits == 1)
-            break; /* the same as the first */
-        trial t = {.segment = segment, .pool = how->pool};
-        ir_effort_curve *curve = &out->curves[i];
-        curve->k = kinds[i][0];
-        curve->code_bits = kinds[i][1];
-        status = make_trial(&t, curve->k, error);
-        if (!status)
-            status = measure(&t, i, curve, how, error);
-        free_trial(&t);
-        out->count = i + 1;
+    ir_effort_curve *ten = &out->curves[0], *hundred = &out->curves[1], *signs = &out->curves[2];
+    *ten = (ir_effort_curve){.k = 10, .code_bits = segment->shape.bits};
+    *hundred = (ir_effort_curve){.k = 100, .code_bits = segment->shape.bits};
+    trial t;
+    int32_t status = make_trial(&t, segment, 10, SAMPLE, how, error);
+    if (!status)
+        status = measure(&t, ten, 0, error);
+    out->count = 2;
+    if (!status && segment->shape.bits > 1) { /* else the same as the first */
+        *signs = (ir_effort_curve){.k = 10, .code_bits = 1};
+        status = climb(&t, signs, 0.5, NULL, error);
+        out->count = 3;
     }
+    free_trial(&t);
+    if (status)
+        return status;
+    status = make_trial(&t, segment, 100, SAMPLE_WIDE, how, error);
+    if (!status)
+        status = measure(&t, hundred, 0.7, error);
+    free_trial(&t);
     return status;
 }
 

@@ -297,15 +297,22 @@ int64_t ir_delta_last_id(const ir_delta *delta)
 
 /* ---- Dropping what is in a segment now ---- */
 
-/* Copies the rows above `id` that are not removed into a fresh delta. */
+/* Brings the copy of the rows above `id` in step: removes what was removed since, appends what was
+ * appended. */
 static int32_t copy_rows_above(const ir_delta *from, int64_t id, ir_delta *to, imgret_error *error)
 {
-    uint64_t count = atomic_load(&from->row_count);
+    uint64_t count = atomic_load_explicit(&from->row_count, memory_order_acquire);
+    int64_t copied = ir_delta_last_id(to);
     int32_t status = IMGRET_OK;
     for (uint64_t row = 0; !status && row < count; row++) {
         const ir_delta_chunk *chunk = ir_delta_chunk_at(from, row / from->chunk_rows);
         uint32_t at = (uint32_t)(row % from->chunk_rows);
-        if (chunk->ids[at] > id && atomic_load(&chunk->removed[at]) == 0)
+        bool removed = atomic_load(&chunk->removed[at]) != 0;
+        if (chunk->ids[at] <= id)
+            continue;
+        if (removed)
+            ir_delta_remove(to, chunk->ids[at]); /* if it was there when it was copied */
+        else if (chunk->ids[at] > copied)
             status = ir_delta_append(to, chunk->ids[at], ir_delta_row(from, chunk, at), error);
     }
     return status;
@@ -334,22 +341,35 @@ static void swap_contents(ir_delta *a, ir_delta *b)
     b->coder = coder;
 }
 
-int32_t ir_delta_drop(ir_delta *delta, int64_t id, imgret_error *error)
+int32_t ir_delta_prepare_drop(const ir_delta *delta, int64_t id, ir_delta **out,
+                              imgret_error *error)
 {
     ir_delta *rest;
+    *out = NULL;
     int32_t status = ir_delta_create(&rest, delta->dimension, delta->metric, delta->vector_type,
                                      error);
     if (status)
         return status;
     atomic_store(&rest->floor_id, id);
     status = copy_rows_above(delta, id, rest, error);
-    if (!status) {
-        int64_t last = ir_delta_last_id(delta);
-        swap_contents(delta, rest);
-        atomic_store(&delta->floor_id, last > id ? last : id); /* the last row may be removed */
+    if (status) {
+        ir_delta_free(rest);
+        return status;
     }
-    ir_delta_free(rest);
-    return status;
+    *out = rest;
+    return IMGRET_OK;
+}
+
+int32_t ir_delta_drop(ir_delta *delta, int64_t id, ir_delta **rest, imgret_error *error)
+{
+    int32_t status = *rest ? copy_rows_above(delta, id, *rest, error)
+                           : ir_delta_prepare_drop(delta, id, rest, error);
+    if (status)
+        return status;
+    int64_t last = ir_delta_last_id(delta);
+    swap_contents(delta, *rest);
+    atomic_store(&delta->floor_id, last > id ? last : id); /* the last row may be removed */
+    return IMGRET_OK;
 }
 
 uint64_t ir_delta_count(const ir_delta *delta)

@@ -61,10 +61,15 @@ bool ir_delta_remove(ir_delta *delta, int64_t id);
 /* The stored bytes of a vector that is not removed, or NULL. They live as long as `delta`. */
 const void *ir_delta_get(const ir_delta *delta, int64_t id);
 
-/* Forgets all vectors up to `id` (they are in a segment now) and gives their memory back; ids up to
- * it are refused from then on. No search and no other call may be running. On failure nothing has
- * changed. */
-int32_t ir_delta_drop(ir_delta *delta, int64_t id, imgret_error *error);
+/* Copies the vectors above `id` into a fresh delta, for ir_delta_drop, which then takes an instant.
+ * Any thread, beside all calls but ir_delta_drop. */
+int32_t ir_delta_prepare_drop(const ir_delta *delta, int64_t id, ir_delta **out,
+                              imgret_error *error);
+
+/* Forgets all vectors up to `id` (they are in a segment now); ids up to it are refused from then on. *rest is
+ * what was prepared for this id, or NULL; it becomes what was forgotten, for ir_delta_free at leisure. No
+ * search and no other call may be running. On failure nothing has changed. */
+int32_t ir_delta_drop(ir_delta *delta, int64_t id, ir_delta **rest, imgret_error *error);
 
 int64_t ir_delta_last_id(const ir_delta *delta); /* 0 when nothing was ever appended or dropped */
 uint64_t ir_delta_count(const ir_delta *delta);  /* vectors that are searched */

@@ -200,7 +200,8 @@ static void link_part(void *context, uint32_t part)
     ir_graph_scratch *scratch = take_scratch(b);
     const ir_graph_near *near = b->near;
     uint32_t first = b->linked + part * PART_NODES, end = first + PART_NODES;
-    for (uint32_t slot = first; slot < end && slot < b->draft.spec->rows->count; slot++) {
+    for (uint32_t i = first; i < end && i < b->draft.spec->rows->count; i++) {
+        uint32_t slot = near->order[i];
         const uint64_t *keys = near->keys + (size_t)slot * near->room;
         uint32_t count = 0;
         for (; count < near->room && keys[count] != IR_GRAPH_NO_KEY; count++)
@@ -266,7 +267,8 @@ static int32_t link_all(builder *b, imgret_error *error)
     ir_graph_spec near_spec = *spec;
     near_spec.stop = near_stop;
     near_spec.context = (void *)spec;
-    ir_graph_near near = {NULL, 0};
+    /* Nodes that lie together have candidates in common, which then are at hand. */
+    ir_graph_near near = {.order = b->order};
     b->near = &near;
     int32_t status = ir_graph_near_find(&near, &near_spec, spec->beam, ROUNDS, error);
     if (!status)

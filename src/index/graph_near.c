@@ -11,6 +11,7 @@
 #include "index/graph_cells.h"
 #include "kernels/code_kernels.h"
 
+#include <math.h>
 #include <stdatomic.h>
 
 enum {
@@ -27,6 +28,7 @@ typedef struct cell_scratch {
     uint8_t *packed;      /* rows_max rows of packed_stride bytes */
     ir_graph_tail *tails; /* RIGHT_ROWS more than rows_max, so that blocks are whole */
     uint64_t *near;       /* rows_max x ROUND_NEAR keys, with places in the cell */
+    float *farthest;      /* the last distance in each of these lists; RIGHT_ROWS more as well */
     atomic_uchar used;
 } cell_scratch;
 
@@ -66,15 +68,22 @@ static void pack(const finder *f, cell_scratch *scratch, const uint32_t *members
     }
     for (size_t i = 0; i < (size_t)count * ROUND_NEAR; i++)
         scratch->near[i] = IR_GRAPH_NO_KEY;
+    for (uint32_t i = 0; i < count; i++)
+        scratch->farthest[i] = INFINITY;
 }
 
-/* Into a sorted list of ROUND_NEAR keys whose last is larger. */
-static inline void insert_key(uint64_t *list, uint64_t key)
+/* Offers a key to the sorted list of the row at `place`. */
+static inline void insert_key(cell_scratch *scratch, uint32_t place, uint64_t key)
 {
+    uint64_t *list = scratch->near + (size_t)place * ROUND_NEAR;
     uint32_t at = ROUND_NEAR - 1;
+    if (list[at] <= key)
+        return;
     for (; at > 0 && list[at - 1] > key; at--)
         list[at] = list[at - 1];
     list[at] = key;
+    if (list[ROUND_NEAR - 1] != IR_GRAPH_NO_KEY)
+        scratch->farthest[place] = ir_graph_key_distance(list[ROUND_NEAR - 1]);
 }
 
 static void fill_tails(tail_block *out, const ir_graph_tail *tails)
@@ -87,20 +96,25 @@ static void fill_tails(tail_block *out, const ir_graph_tail *tails)
     }
 }
 
-/* Offers row `left` and each of the rows it was compared with to one another. */
-static void offer_row(cell_scratch *scratch, uint32_t left, uint32_t first, uint32_t end,
-                      const float *distances)
+/* Offers row `left` and each of the rows first + from to first + to - 1, which have these distances to
+ * it, to one another. Few are near enough to either: those are picked out first, many at a time. */
+static void offer_row(cell_scratch *scratch, uint32_t left, uint32_t first, uint32_t from,
+                      uint32_t to, const float *distances)
 {
-    uint64_t *mine = scratch->near + (size_t)left * ROUND_NEAR;
-    uint64_t *theirs = scratch->near + (size_t)first * ROUND_NEAR;
-    for (uint32_t right = first; right < end; right++, theirs += ROUND_NEAR) {
-        float distance = *distances++;
-        uint64_t key = ir_graph_key(distance, right);
-        if (key < mine[ROUND_NEAR - 1])
-            insert_key(mine, key);
-        key = ir_graph_key(distance, left);
-        if (key < theirs[ROUND_NEAR - 1])
-            insert_key(theirs, key);
+    const float *theirs = scratch->farthest + first;
+    float mine = scratch->farthest[left];
+    uint8_t near[RIGHT_ROWS];
+    for (uint32_t j = 0; j < RIGHT_ROWS; j++)
+        near[j] = (distances[j] <= mine) | (distances[j] <= theirs[j]);
+    for (uint32_t some = from / 8 * 8; some < to; some += 8) {
+        uint64_t any;
+        memcpy(&any, near + some, sizeof any);
+        for (uint32_t j = some < from ? from : some; any && j < some + 8 && j < to; j++) {
+            if (!near[j])
+                continue;
+            insert_key(scratch, left, ir_graph_key(distances[j], first + j));
+            insert_key(scratch, first + j, ir_graph_key(distances[j], left));
+        }
     }
 }
 
@@ -123,7 +137,7 @@ static void offer_block(cell_scratch *scratch, uint32_t first_left, uint32_t lef
                              2 * (tail.scale * right.scale[j]) * product + extra * extra;
             distances[j] = distance > 0 ? distance : 0;
         }
-        offer_row(scratch, left, first_right + first, first_right + right_count, distances + first);
+        offer_row(scratch, left, first_right, first, right_count, distances);
     }
 }
 
@@ -186,7 +200,7 @@ uint64_t ir_graph_near_thread_bytes(uint32_t dimension)
 {
     size_t stride = (dimension + 63) / 64 * 64;
     return (uint64_t)cell_rows(stride) *
-           (stride + ROUND_NEAR * sizeof(uint64_t) + sizeof(ir_graph_tail));
+           (stride + ROUND_NEAR * sizeof(uint64_t) + sizeof(ir_graph_tail) + sizeof(float));
 }
 
 static int32_t create(finder *f, imgret_error *error)
@@ -202,7 +216,8 @@ static int32_t create(finder *f, imgret_error *error)
         scratch->packed = ir_malloc_aligned(64, f->rows_max * f->packed_stride);
         scratch->tails = ir_calloc(f->rows_max + RIGHT_ROWS, sizeof scratch->tails[0]);
         scratch->near = ir_malloc_array((size_t)f->rows_max * ROUND_NEAR, sizeof(uint64_t));
-        made = made && scratch->packed && scratch->tails && scratch->near;
+        scratch->farthest = ir_calloc(f->rows_max + RIGHT_ROWS, sizeof scratch->farthest[0]);
+        made = made && scratch->packed && scratch->tails && scratch->near && scratch->farthest;
     }
     size_t keys = (size_t)count * f->out->room;
     f->out->keys = ir_malloc_array(keys, sizeof f->out->keys[0]);
@@ -218,6 +233,7 @@ static void release(finder *f)
         ir_free_aligned(f->scratches[i].packed);
         ir_free(f->scratches[i].tails);
         ir_free(f->scratches[i].near);
+        ir_free(f->scratches[i].farthest);
     }
     ir_free(f->scratches);
 }
@@ -236,6 +252,7 @@ int32_t ir_graph_near_find(ir_graph_near *out, const ir_graph_spec *spec, uint32
                                         spec->seed * 1000003 + round, spec->pool, error);
         if (!status) {
             ir_pool_run(spec->pool, cell_part, &f, f.cells.count);
+            memcpy(out->order, f.cells.members, spec->rows->count * sizeof out->order[0]);
             ir_graph_cells_free(&f.cells);
         }
     }

@@ -155,10 +155,8 @@ static void insert_all(ir_query *query, const ir_walk_tools *tools, const uint32
         ir_beam_insert(&query->beam, tools->keys[i], tools->errors[i], slots[i]);
 }
 
-/* Coarse keys of `count` slots; those that could enter the beam go to `passed`, whose number is
- * returned. Without more bits to come they enter at once, and none is left. */
-static uint32_t sieve(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                      const uint32_t *slots, uint32_t count, float slack, uint32_t *passed)
+uint32_t ir_query_sieve(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                        const uint32_t *slots, uint32_t count, float slack, uint32_t *passed)
 {
     ir_code_rows signs = {segment->signs, segment->shape.sign_stride, slots, count};
     ir_code_estimate_signs(&segment->shape, &query->code, &signs, tools->keys, tools->errors);
@@ -175,23 +173,14 @@ static uint32_t sieve(ir_query *query, const ir_segment *segment, ir_walk_tools 
     return passed_count;
 }
 
-/* All the bits of what came through the sieve, into the beam. */
-static void rank(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                 const uint32_t *slots, uint32_t count)
+void ir_query_rank(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                   const uint32_t *slots, uint32_t count)
 {
     ir_code_rows signs = {segment->signs, segment->shape.sign_stride, slots, count};
     ir_code_rows ranks = {segment->ranks, segment->shape.rank_stride, slots, count};
     ir_code_estimate(&segment->shape, &query->code, &signs, &ranks, tools->keys, tools->errors);
     query->stats.rank_estimates += count;
     insert_all(query, tools, slots, count);
-}
-
-void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                    uint32_t count, float slack)
-{
-    count = sieve(query, segment, tools, tools->fresh, count, slack, tools->passed);
-    if (count > 0)
-        rank(query, segment, tools, tools->passed, count);
 }
 
 /* query->fresh are what the next step looks at; their codes are on their way. */
@@ -268,8 +257,8 @@ static int32_t expand(ir_query *query, const ir_segment *segment, ir_walk_tools 
 static bool step(ir_query *query, const ir_segment *segment, ir_walk_tools *tools)
 {
     if (query->stage == IR_STAGE_SIGNS) {
-        query->passed_count = sieve(query, segment, tools, query->fresh, query->fresh_count,
-                                    coarse_slack, query->passed);
+        query->passed_count = ir_query_sieve(query, segment, tools, query->fresh,
+                                             query->fresh_count, coarse_slack, query->passed);
         query->stage = query->passed_count > 0 ? IR_STAGE_RANKS : IR_STAGE_NEXT;
         if (query->passed_count > 0)
             ir_fetch_rows(segment->ranks, segment->shape.rank_stride, query->passed,
@@ -277,7 +266,7 @@ static bool step(ir_query *query, const ir_segment *segment, ir_walk_tools *tool
         return true;
     }
     if (query->stage == IR_STAGE_RANKS) {
-        rank(query, segment, tools, query->passed, query->passed_count);
+        ir_query_rank(query, segment, tools, query->passed, query->passed_count);
         query->stage = IR_STAGE_NEXT;
         return true;
     }
@@ -461,7 +450,7 @@ int32_t ir_query_start(ir_query *query, const ir_segment *segment, ir_walk_tools
                     segment->header.dimension >= COARSE_DIMENSION_MIN;
     query->status = IMGRET_OK;
     memset(&query->stats, 0, sizeof query->stats);
-    if (segment->header.vector_count == 0)
+    if (segment->header.vector_count == 0 || (search->rows && search->rows->count == 0))
         return IMGRET_OK;
     query->squared = ir_space_load_query(&segment->space, search->vector, query->loaded);
     ir_space_rotate(&segment->space, query->loaded, query->rotated);

@@ -2,6 +2,7 @@
 #ifndef IR_INDEX_SEARCH_H
 #define IR_INDEX_SEARCH_H
 
+#include "index/rows.h"
 #include "index/segment_state.h"
 
 enum { IR_LINE_BYTES = 64 };
@@ -112,10 +113,15 @@ int32_t ir_query_heed_stop(ir_query *query, imgret_error *error);
 int32_t ir_query_take_row(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                           uint32_t slot, const uint8_t *row, imgret_error *error);
 
-/* Estimates the nodes in tools->fresh and offers them to the beam; one whose coarse key misses the
- * beam by more than `slack` standard deviations is passed over. */
-void ir_query_offer(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
-                    uint32_t count, float slack);
+/* Coarse keys of `count` slots; those that miss the beam by no more than `slack` standard deviations
+ * go to `passed`, whose number is returned. Without more bits to come they enter the beam at once, and
+ * none is left. */
+uint32_t ir_query_sieve(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                        const uint32_t *slots, uint32_t count, float slack, uint32_t *passed);
+
+/* All the bits of what came through the sieve, into the beam. */
+void ir_query_rank(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                   const uint32_t *slots, uint32_t count);
 
 /* An empty beam of `width`. */
 int32_t ir_query_start_beam(ir_query *query, uint32_t width, imgret_error *error);
@@ -132,8 +138,8 @@ uint64_t ir_query_width_among_rows(const ir_query *query, const ir_segment *segm
 int32_t ir_query_scan_rows(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
                            imgret_error *error);
 
-/* Whether `id` may be a result, as far as rows and search->allowed say. */
-bool ir_query_allows(const ir_search *search, int64_t id);
+/* Whether the vector in a slot, `id`, may be a result, as far as rows and search->allowed say. */
+bool ir_query_allows(const ir_search *search, uint32_t slot, int64_t id);
 
 /* ---- search_settle.c ---- */
 

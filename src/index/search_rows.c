@@ -1,38 +1,25 @@
 /* search_rows.c: the nearest among given ids of a segment: compared one by one, or met by a walk.
  *
  * The cost of both ways is known beforehand, in estimates of a code: comparing one by one takes one
- * a row, in the order of memory; a walk of width w expands about w nodes, and each has `degree`
- * neighbours, of which the walk has seen three in four before. What a walk does for a neighbour (look it
- * up among those seen, fetch its code from anywhere) lasts about three times as long as what the scan
- * does for a row, so that a neighbour, seen before or not, costs WALK_COST of a row: docs/filters.md
+ * a row, in the order of memory, the next codes on their way; a walk of width w expands about w nodes,
+ * and each has `degree` neighbours, of which the walk has seen three in four before. What a walk does
+ * for a neighbour (look it up among those seen, fetch its code from anywhere, find its place in a wide
+ * beam) takes more, so that a neighbour, seen before or not, costs WALK_COST of a row: docs/filters.md
  * has the measurement.
  */
 #include "index/search.h"
 
 #include "base/error.h"
 
-enum { EFFORT_DEFAULT = 64, STOP_EVERY_ROWS = 4096 };
+enum { EFFORT_DEFAULT = 64, STOP_EVERY_BATCHES = 128 };
 
 #define WIDTH_MAX 1000000u
-#define WALK_COST 0.7
+#define WALK_COST 3.5
 /* Rows do not lie evenly: of twice as many vectors, as often as not, less than half are rows. */
 #define WIDTH_SLACK 1.1
 
 /* More than on a walk, where a node that was passed over leads to others all the same. */
 static const float row_slack = 1.5f;
-
-static bool is_row(const ir_search *search, int64_t id)
-{
-    uint64_t low = 0, high = search->row_count;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (search->rows[middle] < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < search->row_count && search->rows[low] == id;
-}
 
 /* What search->rows leave open: they may name a vector that was removed since. */
 static bool is_there(const ir_search *search, int64_t id)
@@ -41,14 +28,14 @@ static bool is_there(const ir_search *search, int64_t id)
            !(search->allowed && !search->allowed(search->allowed_context, id));
 }
 
-bool ir_query_allows(const ir_search *search, int64_t id)
+bool ir_query_allows(const ir_search *search, uint32_t slot, int64_t id)
 {
-    return is_there(search, id) && (!search->rows || is_row(search, id));
+    return (!search->rows || ir_segment_rows_have(search->rows, slot)) && is_there(search, id);
 }
 
 uint64_t ir_query_width_among_rows(const ir_query *query, const ir_segment *segment)
 {
-    uint64_t all = segment->header.vector_count, rows = query->search->row_count;
+    uint64_t all = segment->header.vector_count, rows = query->search->rows->count;
     double width = WIDTH_SLACK * (double)query->width * (double)all / (double)(rows ? rows : 1);
     double most = all < WIDTH_MAX ? (double)all : WIDTH_MAX;
     return (uint64_t)(width < most ? width : most);
@@ -57,7 +44,41 @@ uint64_t ir_query_width_among_rows(const ir_query *query, const ir_segment *segm
 bool ir_query_prefers_rows(const ir_query *query, const ir_segment *segment)
 {
     double walked = (double)ir_query_width_among_rows(query, segment);
-    return (double)query->search->row_count <= walked * segment->header.degree * WALK_COST;
+    return (double)query->search->rows->count <= walked * segment->header.degree * WALK_COST;
+}
+
+/* Those of `count` slots that may be results, to `out`; returns how many. */
+static uint32_t keep_there(const ir_search *search, const ir_segment *segment,
+                           const uint32_t *slots, uint32_t count, uint32_t *out)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (is_there(search, ir_segment_id(segment, slots[i])))
+            out[kept++] = slots[i];
+    return kept;
+}
+
+/* Full keys of what came through the sieve, once there are enough that their codes are on their way
+ * when they are needed. */
+typedef struct ranking {
+    uint32_t *slots; /* `room` of them */
+    uint32_t count;
+} ranking;
+
+static void sift(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
+                 const uint32_t *slots, uint32_t count, ranking *later)
+{
+    uint32_t room = segment->header.degree;
+    uint32_t passed = ir_query_sieve(query, segment, tools, slots, count, row_slack, tools->passed);
+    if (passed > 0)
+        ir_fetch_rows(segment->ranks, segment->shape.rank_stride, tools->passed, passed);
+    for (uint32_t i = 0; i < passed; i++) {
+        if (later->count == room) {
+            ir_query_rank(query, segment, tools, later->slots, later->count);
+            later->count = 0;
+        }
+        later->slots[later->count++] = tools->passed[i];
+    }
 }
 
 /* One pass over the rows; `checked`: each is asked for with search->allowed. */
@@ -65,30 +86,31 @@ static int32_t scan(ir_query *query, const ir_segment *segment, ir_walk_tools *t
                     imgret_error *error)
 {
     const ir_search *search = query->search;
-    uint32_t all = (uint32_t)segment->header.vector_count;
-    uint32_t room = segment->header.degree, count = 0, slot = 0;
-    for (uint64_t i = 0; i < search->row_count && slot < all; i++) {
-        if (i % STOP_EVERY_ROWS == 0) {
+    const ir_segment_rows *rows = search->rows;
+    uint32_t room = segment->header.degree;
+    ranking later = {query->passed, 0};
+    for (uint64_t i = 0; i < rows->count; i += room) {
+        if (i / room % STOP_EVERY_BATCHES == 0) {
             int32_t status = ir_query_heed_stop(query, error);
             if (status)
                 return status;
             if (query->cut)
                 break;
         }
-        int64_t id = search->rows[i];
-        slot = ir_segment_find_from(segment, slot, id);
-        if (slot == all || ir_segment_id(segment, slot) != id || id == search->excluded_id ||
-            (checked && !is_there(search, id)))
-            continue;
-        /* Far from the last one, as a rule: the next `room` of them come in while others are found. */
-        __builtin_prefetch(segment->signs + slot * segment->shape.sign_stride);
-        tools->fresh[count++] = slot++;
-        if (count == room) {
-            ir_query_offer(query, segment, tools, count, row_slack);
-            count = 0;
+        uint64_t left = rows->count - i;
+        const uint32_t *slots = rows->slots + i;
+        uint32_t count = (uint32_t)(left < room ? left : room);
+        if (left > room) /* the next ones come in while these are compared */
+            ir_fetch_rows(segment->signs, segment->shape.sign_stride, slots + room,
+                          (uint32_t)(left < 2ull * room ? left - room : room));
+        if (checked) {
+            count = keep_there(search, segment, slots, count, tools->fresh);
+            slots = tools->fresh;
         }
+        sift(query, segment, tools, slots, count, &later);
     }
-    ir_query_offer(query, segment, tools, count, row_slack);
+    if (later.count > 0)
+        ir_query_rank(query, segment, tools, later.slots, later.count);
     return IMGRET_OK;
 }
 
@@ -101,7 +123,7 @@ static uint64_t scan_width(const ir_search *search, const ir_segment *segment)
         width = search->k + 1ull;
     uint64_t more = segment->ranks ? width / 4 : width + 64;
     width += more < 1000 ? more : 1000;
-    return width <= search->row_count ? width : search->row_count + 1;
+    return width <= search->rows->count ? width : search->rows->count + 1;
 }
 
 int32_t ir_query_scan_rows(ir_query *query, const ir_segment *segment, ir_walk_tools *tools,
@@ -113,12 +135,12 @@ int32_t ir_query_scan_rows(ir_query *query, const ir_segment *segment, ir_walk_t
     if (!status)
         status = scan(query, segment, tools, false, error);
     /* Vectors that are gone would take the places of others: then each is asked for. */
-    bool crowded = false;
-    for (uint32_t i = 0; !status && i < query->beam.count && !crowded; i++) {
-        uint32_t slot = query->beam.entries[i].slot & IR_BEAM_SLOT;
-        crowded = !is_there(search, ir_segment_id(segment, slot));
+    uint32_t gone = 0;
+    for (uint32_t i = 0; !status && i < query->beam.count; i++) {
+        int64_t id = ir_segment_id(segment, query->beam.entries[i].slot & IR_BEAM_SLOT);
+        gone += id != search->excluded_id && !is_there(search, id);
     }
-    if (status || !crowded)
+    if (status || gone == 0)
         return status;
     status = ir_query_start_beam(query, (uint32_t)width, error);
     return status ? status : scan(query, segment, tools, true, error);

@@ -145,7 +145,7 @@ int32_t ir_query_gather(ir_query *query, const ir_segment *segment, imgret_error
         const ir_beam_entry *entry = &query->beam.entries[i];
         uint32_t slot = entry->slot & IR_BEAM_SLOT;
         int64_t id = ir_segment_id(segment, slot);
-        if (!ir_query_allows(search, id))
+        if (!ir_query_allows(search, slot, id))
             continue;
         double score = ir_space_score(&segment->space, (double)entry->key, query->squared);
         query->candidates[query->candidate_count++] = (ir_candidate){

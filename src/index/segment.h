@@ -129,6 +129,17 @@ int32_t ir_segment_check(const char *path, bool (*problem)(void *context, const 
 
 /* ---- Searching ------------------------------------------------------------------------------ */
 
+/* The vectors of a segment that a filter lets through, for any number of its searches. */
+typedef struct ir_segment_rows ir_segment_rows;
+
+/* Those of the `count` ascending ids that are in the segment. Takes one step through the ids of both;
+ * *out is freed with ir_segment_rows_free. Any thread. Fails with NO_MEMORY only. */
+int32_t ir_segment_rows_create(ir_segment_rows **out, const ir_segment *segment, const int64_t *ids,
+                               uint64_t count, imgret_error *error);
+void ir_segment_rows_free(ir_segment_rows *rows);
+uint64_t ir_segment_rows_count(const ir_segment_rows *rows);
+uint64_t ir_segment_rows_bytes(const ir_segment_rows *rows); /* of memory */
+
 /* Flags of a search. */
 #define IR_SEARCH_ESTIMATED \
     1u /* results certain to be in are not read: their scores are estimates */
@@ -146,11 +157,10 @@ typedef struct ir_search {
     /* Whether an id may be a result: tombstones and filters. NULL: every id. Any thread. */
     bool (*allowed)(void *context, int64_t id);
     void *allowed_context;
-    /* When not NULL only these ids may be results: row_count of them, ascending, such as a filter
-     * lets through. Few of them are compared one by one by their codes, many by a walk as much wider
-     * as they are rarer: what costs less. Never fewer than min(k, those that are there) results. */
-    const int64_t *rows;
-    uint64_t row_count;
+    /* When not NULL only these may be results. Few of them are compared one by one by their codes, many
+     * by a walk as much wider as they are rarer: what costs less. Never fewer than min(k, those that are
+     * there) results. */
+    const ir_segment_rows *rows;
     bool rare; /* few ids may be allowed: a walk widens only until it met what `effort` asks for */
     bool (*stop)(void *context); /* asked now and then, from any thread; NULL: never */
     void *stop_context;

@@ -239,27 +239,43 @@ static void bytes_dot(const int8_t *bytes, size_t n, const ir_code_rows *rows, i
 
 enum { TILE = 4 };
 
+/* TILE registers by name: those of an array would be kept in memory where loops are not unrolled. */
+typedef struct tile_row {
+    __m512i c0, c1, c2, c3;
+} tile_row;
+
+static inline void add_products(tile_row *sums, __m512i left, const tile_row *right)
+{
+    sums->c0 = _mm512_dpbusd_epi32(sums->c0, left, right->c0);
+    sums->c1 = _mm512_dpbusd_epi32(sums->c1, left, right->c1);
+    sums->c2 = _mm512_dpbusd_epi32(sums->c2, left, right->c2);
+    sums->c3 = _mm512_dpbusd_epi32(sums->c3, left, right->c3);
+}
+
+static inline __m512i signed_bytes(const uint8_t *from, __mmask64 mask)
+{
+    return _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, from), _mm512_set1_epi8((char)0x80));
+}
+
 /* TILE x TILE rows: each register loaded serves TILE products. */
 static inline void gram_tile(const uint8_t *const *a, const uint8_t *const *b, size_t n,
                              __m128i *out)
 {
-    __m512i sums[TILE][TILE], sign = _mm512_set1_epi8((char)0x80);
-    for (int i = 0; i < TILE; i++)
-        for (int j = 0; j < TILE; j++)
-            sums[i][j] = _mm512_setzero_si512();
+    __m512i zero = _mm512_setzero_si512();
+    tile_row none = {zero, zero, zero, zero}, s0 = none, s1 = none, s2 = none, s3 = none;
     for (size_t k = 0; k < n; k += 64) {
         __mmask64 mask = first_bytes(n - k);
-        __m512i right[TILE];
-        for (int j = 0; j < TILE; j++)
-            right[j] = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, b[j] + k), sign);
-        for (int i = 0; i < TILE; i++) {
-            __m512i left = _mm512_maskz_loadu_epi8(mask, a[i] + k);
-            for (int j = 0; j < TILE; j++)
-                sums[i][j] = _mm512_dpbusd_epi32(sums[i][j], left, right[j]);
-        }
+        tile_row right = {signed_bytes(b[0] + k, mask), signed_bytes(b[1] + k, mask),
+                          signed_bytes(b[2] + k, mask), signed_bytes(b[3] + k, mask)};
+        add_products(&s0, _mm512_maskz_loadu_epi8(mask, a[0] + k), &right);
+        add_products(&s1, _mm512_maskz_loadu_epi8(mask, a[1] + k), &right);
+        add_products(&s2, _mm512_maskz_loadu_epi8(mask, a[2] + k), &right);
+        add_products(&s3, _mm512_maskz_loadu_epi8(mask, a[3] + k), &right);
     }
-    for (int i = 0; i < TILE; i++)
-        out[i] = sum_four(sums[i][0], sums[i][1], sums[i][2], sums[i][3]);
+    out[0] = sum_four(s0.c0, s0.c1, s0.c2, s0.c3);
+    out[1] = sum_four(s1.c0, s1.c1, s1.c2, s1.c3);
+    out[2] = sum_four(s2.c0, s2.c1, s2.c2, s2.c3);
+    out[3] = sum_four(s3.c0, s3.c1, s3.c2, s3.c3);
 }
 
 /* TILE rows from `first` on; the last is repeated where there are fewer. */

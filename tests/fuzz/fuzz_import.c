@@ -1,7 +1,8 @@
 /* fuzz_import.c: fuzz target: the readers of an import take any bytes, or say what is wrong.
  *
  * The first byte chooses: 'n' the head of vectors.npy, 'm' manifest.json, anything else images.ndjson,
- * of which each line goes into one transaction of an empty catalogue, which is rolled back.
+ * of which each line goes into one transaction of an empty catalogue, which is rolled back. A line that
+ * begins with 'v' is one of verdicts.ndjson.
  */
 #include "base/alloc.h"
 #include "catalog/transfer.h"
@@ -76,7 +77,9 @@ static void import(bool manifest, char *text, size_t bytes)
         *end = '\0';
         imgret_error error = IMGRET_ERROR_INIT;
         status = manifest ? ir_import_manifest(import, line, (size_t)(end - line), &counts, &error)
-                          : ir_import_line(import, line, (size_t)(end - line), &error);
+                 : *line == 'v'
+                     ? ir_import_verdict(import, line + 1, (size_t)(end - line) - 1, &error)
+                     : ir_import_line(import, line, (size_t)(end - line), &error);
         if (status && !error.message[0])
             abort();
     }

@@ -96,7 +96,7 @@ static uint64_t least_of(const imgret_error *error)
 static void the_budget_holds_and_recall_stays(void **state)
 {
     (void)state;
-    vectors v = make_vectors(5000, 56, IMGRET_METRIC_L2);
+    vectors v = make_vectors(SANITIZED(5000, 2000), 56, IMGRET_METRIC_L2);
     imgret_error error = IMGRET_ERROR_INIT;
     int64_t most;
     assert_int_equal(build_under(&v, 0, 2, &most, NULL), 0);
@@ -125,7 +125,7 @@ static void every_metric_works_and_the_file_repeats(void **state)
     (void)state;
     const uint32_t metrics[] = {IMGRET_METRIC_COSINE, IMGRET_METRIC_INNER_PRODUCT};
     for (size_t m = 0; m < 2; m++) {
-        vectors v = make_vectors(3000, 30, metrics[m]);
+        vectors v = make_vectors(SANITIZED(3000, 1000), 30, metrics[m]);
         uint64_t identity[2];
         for (uint32_t i = 0; i < 2; i++) {
             int64_t most;
@@ -173,7 +173,7 @@ static void memory_may_end_anywhere_in_a_small_budget(void **state)
     spec.memory_bytes_max = 4u << 20;
     uint64_t before = ir_alloc_live_count();
     int32_t status = IMGRET_NO_MEMORY;
-    for (uint64_t n = 1; status && n < 2000; n++) {
+    for (uint64_t n = 1; status && n < 2000; n += SANITIZED(1, 7)) {
         v.next = 0;
         ir_alloc_fail_after(n);
         status = ir_segment_build(path, &spec, next_vector, &v, NULL, NULL);

@@ -231,6 +231,25 @@ static void threads_may_share_a_picture(void **state)
     }
 }
 
+/* Where there is no CUDA device, one clear error; else the same vectors, but for its rounding. */
+static void cuda_is_used_or_refused(void **state)
+{
+    const fixture *f = *state;
+    imgret_error error = IMGRET_ERROR_INIT;
+    imgret_backend_model *model = NULL;
+    int32_t status = plugin()->load(&model, f->path, "device=cuda", 2, &error);
+    if (status) {
+        assert_int_equal(status, IMGRET_UNSUPPORTED);
+        assert_null(model);
+        assert_non_null(strstr(error.message, "device=cuda"));
+        assert_int_equal(plugin()->load(&model, f->path, "", 2, &error), 0); /* no harm done */
+    }
+    assert_true(error_of(*state, model, 5) < (status ? 2e-5f : 1e-3f));
+    plugin()->unload(model);
+    assert_int_equal(plugin()->load(&model, f->path, "device=cuda;kernels=onednn", 1, &error),
+                     IMGRET_UNSUPPORTED); /* those are the processor's */
+}
+
 static void pools_agree_with_scalar_code(void **state)
 {
     fixture *f = *state;
@@ -649,6 +668,7 @@ int main(void)
         cmocka_unit_test(agrees_with_scalar_code),
         cmocka_unit_test(kernels_are_one_extractor),
         cmocka_unit_test(threads_may_share_a_picture),
+        cmocka_unit_test(cuda_is_used_or_refused),
         cmocka_unit_test(pools_agree_with_scalar_code),
         cmocka_unit_test(names_of_others_are_understood),
         cmocka_unit_test(a_good_file_is_looked_into),

@@ -327,6 +327,72 @@ static void hostile_exports_are_refused(void **state)
                      IMGRET_OK); /* it was the changes */
 }
 
+static void assert_verdicts(const char *folder, const char *wanted)
+{
+    size_t bytes;
+    char *found = slurp(folder, "verdicts.ndjson", &bytes);
+    assert_string_equal(found, wanted);
+    free(found);
+}
+
+static void what_users_said_of_pairs_goes_along(void **state)
+{
+    fixture *f = *state;
+    const char *const both = "{\"first\":1,\"second\":2,\"verdict\":1}\n"
+                             "{\"first\":1,\"second\":3,\"verdict\":1}\n";
+    char again[300], without[400];
+    snprintf(again, sizeof again, "%s/again", f->folder);
+    for (uint32_t i = 1; i <= 3; i++)
+        assert_int_equal(try_add(f->db, i, NULL, NULL, NULL), IMGRET_OK);
+    assert_int_equal(imgret_set_verdict(f->db, 3, 1, IMGRET_VERDICT_DIFFERENT, NULL), IMGRET_OK);
+    assert_int_equal(imgret_set_verdict(f->db, 1, 2, IMGRET_VERDICT_DIFFERENT, NULL), IMGRET_OK);
+    export_to(f->db, f->out);
+    assert_verdicts(f->out, both);
+    const char *const lines = "verdicts.ndjson", *const head = "manifest.json";
+    const change changes[] = {
+        {lines, NULL, "", IMGRET_CORRUPT, "verdicts.ndjson: has 0 lines, announced were 2"},
+        {lines, NULL, "[1,2,1]\n", IMGRET_CORRUPT, "verdicts.ndjson: line 1: not a JSON object"},
+        {lines, "\"first\":1,", "", IMGRET_CORRUPT, "line 1: not {\"first\""},
+        {lines, "\"first\":1,", "\"first\":1,\"first\":1,", IMGRET_CORRUPT, "line 1: not"},
+        {lines, "\"first\":1,", "\"first\":1.0,", IMGRET_CORRUPT, "line 1: not"},
+        {lines, "\"first\":1,", "\"first\":2,", IMGRET_CORRUPT, "line 1: refused: CHECK"},
+        {lines, "\"second\":3", "\"second\":4", IMGRET_CORRUPT, "line 2: refused: FOREIGN KEY"},
+        {lines, "\"second\":3", "\"second\":2", IMGRET_CORRUPT, "line 2: refused: UNIQUE"},
+        {lines, "\"verdict\":1", "\"verdict\":0", IMGRET_CORRUPT, "line 1: not"},
+        {lines, "\"verdict\":1", "\"verdict\":2147483648", IMGRET_CORRUPT, "line 1: not"},
+        {head, "\"verdict_count\":2", "\"verdict_count\":1", IMGRET_CORRUPT,
+         "verdicts.ndjson: line 2: more than the 1"},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
+        try_change(f, &changes[i]);
+    assert_int_equal(imgret_import(f->copy, f->out, NULL, NULL), IMGRET_OK);
+    imgret *copy = open_vectors(f->copy, IMGRET_OPEN_EXISTING, 0);
+    export_to(copy, again);
+    assert_verdicts(again, both);
+    remove_folder(again);
+    assert_int_equal(imgret_remove(copy, 1, NULL), IMGRET_OK); /* and the verdicts with it */
+    export_to(copy, again);
+    snprintf(without, sizeof without, "%s/verdicts.ndjson", again);
+    assert_int_not_equal(access(without, F_OK), 0);
+    imgret_close(copy);
+}
+
+/* Exports had no verdicts at first: a manifest that says nothing of them is taken. */
+static void exports_without_verdicts_are_taken(void **state)
+{
+    fixture *f = *state;
+    const char *const said = ",\"verdict_count\":0";
+    assert_int_equal(try_add(f->db, 1, NULL, NULL, NULL), IMGRET_OK);
+    export_to(f->db, f->out);
+    size_t bytes;
+    char *head = slurp(f->out, "manifest.json", &bytes), *at = strstr(head, said);
+    assert_non_null(at);
+    memmove(at, at + strlen(said), strlen(at + strlen(said)) + 1);
+    spill(f->out, "manifest.json", head, strlen(head));
+    free(head);
+    assert_int_equal(imgret_import(f->copy, f->out, NULL, NULL), IMGRET_OK);
+}
+
 static int32_t import_with_vectors(fixture *f, const char *data, size_t bytes, imgret_error *error)
 {
     spill(f->out, "vectors.npy", data, bytes);
@@ -446,6 +512,8 @@ int main(void)
         TEST(what_comes_back_is_what_went_out),
         TEST(pictures_keep_attributes_and_failures),
         TEST(hostile_exports_are_refused),
+        TEST(what_users_said_of_pairs_goes_along),
+        TEST(exports_without_verdicts_are_taken),
         TEST(hostile_matrices_are_refused),
         TEST(singles_are_taken_where_halves_are_stored),
         TEST(both_can_be_stopped),
