@@ -75,6 +75,8 @@ typedef struct ir_segment_open_options {
     bool
         vectors_only; /* loads what ir_segment_get needs: for a segment whose other parts are damaged;
                         * it cannot be searched */
+    ir_pool *pool; /* shares the work of cutting codes to fit ram_bytes_max; NULL: done alone. Not used
+                    * once the segment is open */
 } ir_segment_open_options;
 
 /* Opens and checks a segment. Errors: NOT_FOUND, CORRUPT (names file and page), VERSION_TOO_NEW,
@@ -234,6 +236,11 @@ typedef struct ir_calibration {
  * each hidden from its own search. Errors: as of a search. */
 int32_t ir_segment_calibrate(ir_segment *segment, const ir_calibration *how, ir_effort_curves *out,
                              imgret_error *error);
+
+/* Whether curves of a segment that `segment` grew out of tell what its searches find as well: asked
+ * at one effort of each, at a fraction of the cost of measuring. Errors: as of a search. */
+int32_t ir_segment_confirm(ir_segment *segment, const ir_effort_curves *curves,
+                           const ir_calibration *how, bool *holds, imgret_error *error);
 
 /* The effort that finds `target` (0.5 to 0.9999) of the k nearest where `code_bits` bits are in RAM;
  * *expected is the recall that was measured for it, below the target where that was never reached.

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LOAD_PAGES = 256 };
+enum { LOAD_PAGES = 256, REDUCED_TOGETHER = 64 };
 
 int32_t ir_segment_read_pages(const ir_segment *segment, uint64_t first, uint64_t count,
                               uint8_t *out, imgret_error *error)
@@ -274,24 +274,51 @@ static int32_t plan_ram(ir_segment *segment, uint32_t *bits, imgret_error *error
     return IMGRET_OK;
 }
 
+/* Whole records, of `count` vectors from `first` on, whose lowest bits are taken off. */
+typedef struct reduction {
+    ir_segment *segment;
+    ir_code_shape full;
+    const uint8_t *records;
+    uint64_t first;
+    uint32_t count;
+} reduction;
+
+static void reduce_part(void *context, uint32_t part)
+{
+    const reduction *work = context;
+    const ir_segment *segment = work->segment;
+    const ir_segment_header *header = &segment->header;
+    const ir_code_shape *shape = &segment->shape;
+    uint32_t end = (part + 1) * REDUCED_TOGETHER;
+    for (uint32_t i = part * REDUCED_TOGETHER; i < end && i < work->count; i++) {
+        uint64_t slot = work->first + i;
+        const uint8_t *sign = segment->signs + slot * shape->sign_stride;
+        size_t centroid = ir_code_centroid(shape, sign) % header->centroid_count;
+        ir_code_reduce(&work->full, shape, sign, work->records + (size_t)i * work->full.rank_stride,
+                       segment->centroids + centroid * header->code_dimension,
+                       segment->ranks + slot * shape->rank_stride);
+    }
+}
+
 /* Takes the lowest bits off the whole records in `bytes` bytes, from *slot on; returns what they
  * take of them. */
 static size_t reduce_records(ir_segment *segment, const uint8_t *records, size_t bytes,
                              uint64_t *slot)
 {
     const ir_segment_header *header = &segment->header;
-    const ir_code_shape *shape = &segment->shape;
-    ir_code_shape full = ir_code_shape_of(header->code_dimension, header->code_bits);
-    size_t used = 0;
-    for (; *slot < header->vector_count && bytes - used >= full.rank_stride; ++*slot) {
-        const uint8_t *sign = segment->signs + *slot * shape->sign_stride;
-        size_t centroid = ir_code_centroid(shape, sign) % header->centroid_count;
-        ir_code_reduce(&full, shape, sign, records + used,
-                       segment->centroids + centroid * header->code_dimension,
-                       segment->ranks + *slot * shape->rank_stride);
-        used += full.rank_stride;
-    }
-    return used;
+    reduction work = {.segment = segment,
+                      .full = ir_code_shape_of(header->code_dimension, header->code_bits),
+                      .records = records,
+                      .first = *slot};
+    uint64_t whole = bytes / work.full.rank_stride, left = header->vector_count - *slot;
+    work.count = (uint32_t)(whole < left ? whole : left);
+    uint32_t parts = (work.count + REDUCED_TOGETHER - 1) / REDUCED_TOGETHER;
+    if (segment->options.pool)
+        ir_pool_run(segment->options.pool, reduce_part, &work, parts);
+    for (uint32_t part = 0; !segment->options.pool && part < parts; part++)
+        reduce_part(&work, part);
+    *slot += work.count;
+    return (size_t)work.count * work.full.rank_stride;
 }
 
 /* Loads the rank codes a block at a time. The beginning of a record that a block cuts waits before
@@ -426,6 +453,7 @@ int32_t ir_segment_open(ir_segment **out, const char *path, const ir_segment_ope
         ir_segment_close(segment);
         return status;
     }
+    segment->options.pool = NULL; /* may end before the segment */
     *out = segment;
     return IMGRET_OK;
 }
