@@ -296,6 +296,7 @@ static int32_t prepare_handle(ir_database *database, const char *path,
         status = ir_filter_cache_create(&database->filters, error);
     if (!status)
         status = ir_pool_create(&database->pool, database->threads, error);
+    database->segments.pool = database->pool;
     /* Before the catalogue: a model that cannot be used must not leave a new database behind. */
     if (!status && options->model)
         status = ir_settings_take_model(database, options->model, error);

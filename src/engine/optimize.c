@@ -34,7 +34,8 @@ enum {
     /* Inserting a vector costs about as much as copying eight (their bytes, codes and edges): a
      * segment is merged with what is younger once that is an eighth of it. */
     MERGE_SHARE = 8,
-    WORN_SHARE = 5 /* a fifth of the vectors is dead: their bytes are worth a merge */
+    WORN_SHARE = 5, /* a fifth of the vectors is dead: their bytes are worth a merge */
+    GROWN_SHARE = 4 /* what joined and left is under a fourth: the old curves of recall may do */
 };
 
 typedef struct plan {
@@ -58,7 +59,7 @@ typedef struct plan {
     int64_t replaced[SEGMENTS_MAX + 1];
     uint32_t replaced_count;
     int64_t number;          /* of the new file */
-    ir_effort_curves curves; /* of its searches */
+    ir_effort_curves curves; /* of its searches; until they are known, of the base's */
 } plan;
 
 /* ---- one builder at a time ---- */
@@ -196,6 +197,7 @@ static bool make_plan(plan *made)
         if (listed->vector_count > largest) {
             largest = listed->vector_count;
             made->base = listed->id;
+            made->curves = segments->open[i].curves;
         }
     }
     return true;
@@ -343,9 +345,28 @@ static bool stop_measuring(void *context)
            (asked && made->options->on_progress(made->options->user, 1) != 0);
 }
 
+/* Measuring takes as long for a few vectors that join as for all: what is known of the base is kept
+ * where it still holds. */
+static int32_t measure(plan *made, ir_segment *built, bool grown_little, imgret_error *error)
+{
+    bool holds = false;
+    ir_calibration how = {.pool = made->pool,
+                          .stop = stop_measuring,
+                          .context = made,
+                          .report = stop_or_report_measuring};
+    int32_t status = IMGRET_OK;
+    if (grown_little)
+        status = ir_segment_confirm(built, &made->curves, &how, &holds, error);
+    if (!status && !holds)
+        status = ir_segment_calibrate(built, &how, &made->curves, error);
+    ir_log(IMGRET_LOG_DEBUG, "%s: segment %lld: efforts %s", made->database->path,
+           (long long)made->number, holds ? "kept" : "measured");
+    return status;
+}
+
 /* Opening a segment checks it, before anything depends on it, and what its searches find is
  * measured; with as much of it in RAM as memory allows, and not at all where that is too little. */
-static int32_t try_segment(plan *made, const char *path, imgret_error *error)
+static int32_t try_segment(plan *made, const char *path, bool grown_little, imgret_error *error)
 {
     ir_segment *built = NULL;
     imgret_error reason = IMGRET_ERROR_INIT;
@@ -353,14 +374,12 @@ static int32_t try_segment(plan *made, const char *path, imgret_error *error)
     int32_t status = ir_segment_open(&built, path, &options, &reason);
     if (status && status != IMGRET_LIMIT)
         return ir_fail(error, status, "%s", reason.message);
-    ir_calibration how = {.pool = made->pool,
-                          .stop = stop_measuring,
-                          .context = made,
-                          .report = stop_or_report_measuring};
     if (!status)
-        status = ir_segment_calibrate(built, &how, &made->curves, error);
-    else
+        status = measure(made, built, grown_little, error);
+    else {
+        made->curves = (ir_effort_curves){0};
         status = IMGRET_OK;
+    }
     ir_segment_close(built);
     if (!status && stop_or_report(made, 1))
         status = ir_fail(error, IMGRET_INTERRUPTED, "optimizing was stopped");
@@ -388,8 +407,14 @@ static int32_t build(plan *made, const char *path, ir_catalog_segment *out, imgr
     ir_log(IMGRET_LOG_INFO, "%s: segment %lld: %llu vectors, %llu of them taken over",
            database->path, (long long)made->number, (unsigned long long)report.vector_count,
            (unsigned long long)report.taken_count);
+    uint64_t same = report.taken_count, other = report.vector_count - same;
+    if (made->opened && !status) {
+        ir_segment_info info;
+        ir_segment_get_info(made->opened, &info);
+        other += info.vector_count - same;
+    }
     if (!status)
-        status = try_segment(made, path, error);
+        status = try_segment(made, path, same > 0 && other * GROWN_SHARE < same, error);
     if (status)
         return status;
     *out = (ir_catalog_segment){

@@ -114,13 +114,15 @@ static ir_open_segment *find_anywhere(const ir_segments *segments, const ir_cata
     return found;
 }
 
-static int32_t open_one(const ir_catalog *catalog, const ir_catalog_segment *listed,
-                        uint64_t ram_bytes_max, ir_open_segment *out, imgret_error *error)
+static int32_t open_one(const ir_segments *segments, const ir_catalog *catalog,
+                        const ir_catalog_segment *listed, uint64_t ram_bytes_max,
+                        ir_open_segment *out, imgret_error *error)
 {
     char *path = ir_segments_path(catalog, listed->id);
     if (!path)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
-    ir_segment_open_options options = {.ram_bytes_max = ram_bytes_max};
+    ir_segment_open_options options = {
+        .ram_bytes_max = ram_bytes_max, .pool = segments->pool, .keeps_vectors = true};
     int32_t status = ir_segment_open(&out->file, path, &options, error);
     if (!status) {
         ir_segment_info info;
@@ -137,12 +139,13 @@ static int32_t open_one(const ir_catalog *catalog, const ir_catalog_segment *lis
 }
 
 /* A segment that is damaged or missing must not keep the others, and the catalogue, from being used. */
-static int32_t open_one_or_stand_in(const ir_catalog *catalog, const ir_catalog_segment *listed,
-                                    uint64_t ram_bytes_max, bool missing_is_damage,
-                                    ir_open_segment *out, imgret_error *error)
+static int32_t open_one_or_stand_in(const ir_segments *segments, const ir_catalog *catalog,
+                                    const ir_catalog_segment *listed, uint64_t ram_bytes_max,
+                                    bool missing_is_damage, ir_open_segment *out,
+                                    imgret_error *error)
 {
     imgret_error reason = IMGRET_ERROR_INIT;
-    int32_t status = open_one(catalog, listed, ram_bytes_max, out, &reason);
+    int32_t status = open_one(segments, catalog, listed, ram_bytes_max, out, &reason);
     bool damaged = status == IMGRET_CORRUPT || (status == IMGRET_NOT_FOUND && missing_is_damage);
     if (!status)
         return IMGRET_OK;
@@ -177,8 +180,8 @@ static int32_t open_list(ir_segments *segments, ir_catalog *catalog,
             open[i].listed = listed[i];
             open[i].borrowed = true;
         } else {
-            status = open_one_or_stand_in(catalog, &listed[i], ram_bytes_max, missing_is_damage,
-                                          &open[i], error);
+            status = open_one_or_stand_in(segments, catalog, &listed[i], ram_bytes_max,
+                                          missing_is_damage, &open[i], error);
         }
         ir_effort_find(curves, listed[i].identity, &open[i].curves);
     }
@@ -252,7 +255,7 @@ int32_t ir_segments_prepare(const ir_segments *segments, const ir_catalog *catal
         if (find_open(segments->open, segments->count, &listed[i], ram_bytes_max))
             continue;
         ir_open_segment *one = &out->open[out->count++];
-        status = open_one(catalog, &listed[i], ram_bytes_max, one, &reason);
+        status = open_one(segments, catalog, &listed[i], ram_bytes_max, one, &reason);
         if (status == IMGRET_CORRUPT || status == IMGRET_NOT_FOUND) {
             ir_segment_close(one->file); /* ir_segments_follow has its stand-in for that */
             one->file = NULL;

@@ -45,6 +45,7 @@ typedef struct ir_segments {
     uint32_t count;
     ir_tombstones *tombstones;
     uint64_t ram_bytes_max; /* for codes and graphs of all segments; 0: no limit */
+    ir_pool *pool;          /* shares the work of opening them; NULL: nobody does */
     /* Under the lock of ir_segments_follow's caller: */
     ir_segments_bag *ready; /* NULL: nobody is about to replace segments */
     ir_segments_bag gone;

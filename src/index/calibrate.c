@@ -259,6 +259,67 @@ int32_t ir_segment_calibrate(ir_segment *segment, const ir_calibration *how, ir_
     return status;
 }
 
+/* ---- Confirming ------------------------------------------------------------------------------- */
+
+/* The first point that finds most, and so tells most about what is missed. */
+static const ir_effort_point *point_to_check(const ir_effort_curve *curve)
+{
+    uint32_t i = 0;
+    while (i + 1 < curve->count && (double)curve->points[i].recall < 0.98)
+        i++;
+    return &curve->points[i];
+}
+
+/* Asks again at one effort of the curve. It holds while no more is missed than was by more than two
+ * measurements differ anyway: a query's misses come together, some three at a time. */
+static int32_t check_curve(trial *t, const ir_effort_curve *curve, bool *holds, imgret_error *error)
+{
+    const ir_effort_point *point = point_to_check(curve);
+    double recall = 0, missed = 1 - (double)point->recall;
+    memset(t->steady, 0, t->count);
+    int32_t status = measure_at(t, point->effort, curve->code_bits == 1 && t->segment->shape.bits > 1,
+                                &recall, error);
+    double noise = sqrt(3 * fmax(missed, 0.002) * 2 / (10.0 * t->count));
+    *holds = *holds && 1 - recall <= missed + noise;
+    return status;
+}
+
+static int32_t check_curves(ir_segment *segment, const ir_calibration *how, uint32_t k,
+                            uint32_t sample, const ir_effort_curves *curves, bool *holds,
+                            imgret_error *error)
+{
+    trial t;
+    uint32_t effort = 0;
+    for (uint32_t i = 0; i < curves->count; i++)
+        if (curves->curves[i].k == k && point_to_check(&curves->curves[i])->effort > effort)
+            effort = point_to_check(&curves->curves[i])->effort;
+    effort = 4 * effort > TRUTH_LEAST / 4 ? 4 * effort : TRUTH_LEAST / 4;
+    int32_t status = make_trial(&t, segment, k, sample, how, error);
+    if (!status)
+        status = find_truth(&t, effort < TRUTH_MOST ? effort : TRUTH_MOST, error);
+    for (uint32_t i = 0; !status && *holds && i < curves->count; i++)
+        if (curves->curves[i].k == k)
+            status = check_curve(&t, &curves->curves[i], holds, error);
+    free_trial(&t);
+    return status;
+}
+
+int32_t ir_segment_confirm(ir_segment *segment, const ir_effort_curves *curves,
+                           const ir_calibration *how, bool *holds, imgret_error *error)
+{
+    uint32_t bits = segment->shape.bits;
+    *holds = curves->count == (bits > 1 ? 3 : 2) && segment->header.vector_count > SAMPLE;
+    for (uint32_t i = 0; i < curves->count && *holds; i++)
+        *holds = curves->curves[i].count > 0 &&
+                 (curves->curves[i].code_bits == bits || curves->curves[i].code_bits == 1);
+    int32_t status = IMGRET_OK;
+    if (*holds)
+        status = check_curves(segment, how, 10, SAMPLE, curves, holds, error);
+    if (!status && *holds)
+        status = check_curves(segment, how, 100, SAMPLE_WIDE / 4, curves, holds, error);
+    return status;
+}
+
 /* ---- Choosing --------------------------------------------------------------------------------- */
 
 /* The effort that gives the recall, between measured points by the logarithm of the share missed. */

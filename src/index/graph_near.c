@@ -18,7 +18,7 @@ enum {
     CELL_ROWS = 512,
     CELL_BYTES = 1 << 20,
     CELL_ROWS_MIN = 256,
-    ROUND_NEAR = 32,
+    ROUND_NEAR = 16,
     LEFT_ROWS = 16,
     RIGHT_ROWS = 64
 };

@@ -4,6 +4,9 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "index/codes.h"
+#include "index/graph_parts.h"
+#include "index/rotate.h"
 #include "kernels/code_kernels.h"
 
 #include <math.h>
@@ -13,37 +16,43 @@ enum { ITERATIONS = 8, PART_ROWS = 256 };
 
 typedef struct assignment {
     const float *rows;
-    const float *centroids;
-    const float *squares;
     uint32_t *nearest;
     uint32_t count, dimension, k;
+    ir_graph_rows encoded; /* the centroids */
 } assignment;
 
-void ir_centroid_squares(const float *centroids, uint32_t k, uint32_t dimension, float *squares)
+void ir_centroid_rows(const float *centroids, ir_graph_rows *rows)
 {
-    const ir_code_kernels *kernels = ir_code_kernels_get();
-    for (uint32_t i = 0; i < k; i++) {
-        const float *centroid = centroids + (size_t)i * dimension;
-        squares[i] = kernels->dot(centroid, centroid, dimension);
-    }
+    for (uint32_t i = 0; i < rows->count; i++)
+        ir_graph_row_encode(centroids + (size_t)i * rows->dimension, rows->dimension, 0,
+                            rows->base + i * rows->stride);
 }
 
-uint32_t ir_nearest_centroid(const float *row, const float *centroids, const float *squares,
-                             uint32_t k, uint32_t dimension, uint32_t *second)
+/* 8 bits tell which is nearest but where two are about equally near, and then either will do. */
+uint32_t ir_nearest_centroid(const uint8_t *row, const ir_graph_rows *centroids, uint32_t *second)
 {
-    const ir_code_kernels *kernels = ir_code_kernels_get();
-    uint32_t best = 0, next = 0;
-    float best_score = INFINITY, next_score = INFINITY;
-    for (uint32_t i = 0; i < k; i++) {
-        float product = kernels->dot(row, centroids + (size_t)i * dimension, dimension);
-        float score = squares[i] - 2 * product;
-        if (score < best_score) {
-            next_score = best_score;
+    int8_t query[IR_DIMENSION_MAX + IR_CODE_SLACK_BYTES];
+    int32_t products[IR_CENTROIDS_MAX];
+    uint32_t n = centroids->dimension, best = 0, next = 0;
+    float best_distance = INFINITY, next_distance = INFINITY;
+    ir_graph_rows one = {.base = (uint8_t *)row, .dimension = n};
+    ir_graph_tail mine = ir_graph_tail_of(&one, 0);
+    mine.extra = 0; /* the same to all */
+    for (uint32_t j = 0; j < n; j++)
+        query[j] = (int8_t)(row[j] - 128);
+    memset(query + n, 0, IR_CODE_SLACK_BYTES);
+    ir_code_rows rows = {centroids->base, centroids->stride, NULL, centroids->count};
+    ir_code_kernels_get()->bytes_dot(query, n, &rows, products);
+    for (uint32_t i = 0; i < centroids->count; i++) {
+        ir_graph_tail tail = ir_graph_tail_of(centroids, i);
+        float distance = ir_graph_distance(&tail, &mine, products[i]);
+        if (distance < best_distance) {
+            next_distance = best_distance;
             next = best;
-            best_score = score;
+            best_distance = distance;
             best = i;
-        } else if (score < next_score) {
-            next_score = score;
+        } else if (distance < next_distance) {
+            next_distance = distance;
             next = i;
         }
     }
@@ -55,11 +64,12 @@ uint32_t ir_nearest_centroid(const float *row, const float *centroids, const flo
 static void assign_part(void *context, uint32_t part)
 {
     assignment *work = context;
+    uint8_t row[IR_DIMENSION_MAX + sizeof(ir_graph_tail)];
     uint32_t end = (part + 1) * PART_ROWS;
-    for (uint32_t i = part * PART_ROWS; i < end && i < work->count; i++)
-        work->nearest[i] = ir_nearest_centroid(work->rows + (size_t)i * work->dimension,
-                                               work->centroids, work->squares, work->k,
-                                               work->dimension, NULL);
+    for (uint32_t i = part * PART_ROWS; i < end && i < work->count; i++) {
+        ir_graph_row_encode(work->rows + (size_t)i * work->dimension, work->dimension, 0, row);
+        work->nearest[i] = ir_nearest_centroid(row, &work->encoded, NULL);
+    }
 }
 
 /* A seeded shuffle's first k rows. */
@@ -102,24 +112,25 @@ int32_t ir_kmeans(const float *rows, uint32_t count, uint32_t dimension, uint32_
 {
     uint32_t *nearest = ir_malloc_array(count, sizeof nearest[0]);
     float *sums = ir_malloc_array((size_t)k * dimension, sizeof sums[0]);
-    float *squares = ir_malloc_array(k, sizeof squares[0]);
+    size_t stride = ir_graph_row_bytes(dimension);
+    uint8_t *encoded = ir_malloc_array(k, stride);
     uint32_t *sizes = ir_malloc_array(k, sizeof sizes[0]);
     int32_t status = IMGRET_OK;
-    if (!nearest || !sums || !squares || !sizes) {
+    if (!nearest || !sums || !encoded || !sizes) {
         status = ir_fail(error, IMGRET_NO_MEMORY, "no memory for %u centroids", k);
         goto out;
     }
     choose_first(rows, count, dimension, k, seed, nearest, centroids);
-    assignment work = {rows, centroids, squares, nearest, count, dimension, k};
+    assignment work = {rows, nearest, count, dimension, k, {encoded, stride, k, dimension}};
     for (uint32_t turn = 0; turn < ITERATIONS; turn++) {
-        ir_centroid_squares(centroids, k, dimension, squares);
+        ir_centroid_rows(centroids, &work.encoded);
         ir_pool_run(pool, assign_part, &work, (count + PART_ROWS - 1) / PART_ROWS);
         move_centroids(&work, centroids, sums, sizes);
     }
 out:
     ir_free(nearest);
     ir_free(sums);
-    ir_free(squares);
+    ir_free(encoded);
     ir_free(sizes);
     return status;
 }

@@ -70,9 +70,13 @@ typedef struct ir_segment_open_options {
     uint32_t io_kind;       /* IR_IO_* */
     ir_io_fault_fn fault;   /* with IR_IO_FAULTY */
     void *fault_context;
+    bool keeps_vectors; /* what codes and graph leave of ram_bytes_max goes to the vectors that
+                        * searches read most often */
     bool
         vectors_only; /* loads what ir_segment_get needs: for a segment whose other parts are damaged;
                         * it cannot be searched */
+    ir_pool *pool; /* shares the work of cutting codes to fit ram_bytes_max; NULL: done alone. Not used
+                    * once the segment is open */
 } ir_segment_open_options;
 
 /* Opens and checks a segment. Errors: NOT_FOUND, CORRUPT (names file and page), VERSION_TOO_NEW,
@@ -91,6 +95,7 @@ typedef struct ir_segment_info {
     uint64_t file_bytes;
     uint32_t dimension, metric, vector_type, code_bits, degree, centroid_count;
     uint64_t sign_bytes, rank_bytes, graph_bytes, id_bytes, check_bytes, other_bytes; /* RAM */
+    uint64_t vector_bytes;        /* RAM of vectors that searches need not read */
     uint64_t graph_bytes_on_disk; /* read while searching */
     uint32_t code_bits_in_ram;
     uint32_t io_kind;  /* IR_IO_* in use, 0 before the first search */
@@ -231,6 +236,11 @@ typedef struct ir_calibration {
  * each hidden from its own search. Errors: as of a search. */
 int32_t ir_segment_calibrate(ir_segment *segment, const ir_calibration *how, ir_effort_curves *out,
                              imgret_error *error);
+
+/* Whether curves of a segment that `segment` grew out of tell what its searches find as well: asked
+ * at one effort of each, at a fraction of the cost of measuring. Errors: as of a search. */
+int32_t ir_segment_confirm(ir_segment *segment, const ir_effort_curves *curves,
+                           const ir_calibration *how, bool *holds, imgret_error *error);
 
 /* The effort that finds `target` (0.5 to 0.9999) of the k nearest where `code_bits` bits are in RAM;
  * *expected is the recall that was measured for it, below the target where that was never reached.

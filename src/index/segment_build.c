@@ -220,10 +220,12 @@ static bool graph_stop(void *context, double done)
 
 static int32_t build_graph(ir_builder *b, imgret_error *error)
 {
+    /* What a walk to a new node expands all lies around it: fewer candidates than come from cells do. */
+    uint32_t beam = b->takes_over ? (2 * b->spec.beam + 2) / 3 : b->spec.beam;
     ir_graph_spec spec = {
         .rows = &b->rows,
         .degree = b->spec.degree,
-        .beam = b->spec.beam,
+        .beam = beam,
         .alpha = b->spec.alpha,
         .seed = b->spec.seed,
         .group_of = b->group_of,
@@ -316,7 +318,7 @@ static void release(ir_builder *b)
     ir_free(b->sums);
     ir_free(b->mean);
     ir_free(b->centroids);
-    ir_free(b->centroid_squares);
+    ir_free(b->centroid_rows.base);
     ir_free(b->signs);
     ir_free(b->ranks);
     ir_free(b->group_of);

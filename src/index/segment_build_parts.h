@@ -23,7 +23,7 @@ typedef struct ir_builder {
     double squared_max; /* longest vector's squared length */
     float *mean;
     float *centroids;
-    float *centroid_squares;
+    ir_graph_rows centroid_rows; /* the same in 8 bits */
     uint8_t *signs, *ranks; /* of all vectors, or of the block where `spilled` */
     uint32_t *group_of;
     bool spilled;       /* memory is short: codes and rows go to files block by block */

@@ -54,6 +54,19 @@ static uint32_t choose_centroid_count(const ir_builder *b, uint32_t sample_count
     return wanted < most ? wanted : most;
 }
 
+static int32_t encode_centroids(ir_builder *b, imgret_error *error)
+{
+    ir_graph_rows *rows = &b->centroid_rows;
+    *rows = (ir_graph_rows){.stride = ir_graph_row_bytes(b->shape.dimension),
+                            .count = b->header.centroid_count,
+                            .dimension = b->shape.dimension};
+    rows->base = ir_malloc_array(rows->count, rows->stride);
+    if (!rows->base)
+        return ir_builder_out_of_memory(b, error);
+    ir_centroid_rows(b->centroids, rows);
+    return IMGRET_OK;
+}
+
 int32_t ir_builder_find_centroids(ir_builder *b, imgret_error *error)
 {
     uint64_t count = b->header.vector_count;
@@ -61,8 +74,7 @@ int32_t ir_builder_find_centroids(ir_builder *b, imgret_error *error)
         b->mean[j] = (float)(b->sums[j] / (double)count);
     b->header.centroid_count = 1;
     b->centroids = ir_calloc(IR_CENTROIDS_MAX, b->shape.dimension * sizeof b->centroids[0]);
-    b->centroid_squares = ir_calloc(IR_CENTROIDS_MAX, sizeof b->centroid_squares[0]);
-    if (!b->centroids || !b->centroid_squares)
+    if (!b->centroids)
         return ir_builder_out_of_memory(b, error);
     if (count == 0)
         return IMGRET_OK;
@@ -75,9 +87,7 @@ int32_t ir_builder_find_centroids(ir_builder *b, imgret_error *error)
     status = ir_kmeans(sample, taken, b->shape.dimension, b->header.centroid_count, b->spec.seed,
                        b->spec.pool, b->centroids, error);
     ir_free(sample);
-    ir_centroid_squares(b->centroids, b->header.centroid_count, b->shape.dimension,
-                        b->centroid_squares);
-    return status;
+    return status ? status : encode_centroids(b, error);
 }
 
 /* Codes of the base, as they are. */
@@ -106,14 +116,14 @@ static void code_vector(ir_builder *b, uint32_t slot, const uint8_t *stored)
                        : 0;
     /* Where codes are spilled, there is room for a block's. */
     uint32_t place = b->spilled ? slot - b->block_first : slot;
-    ir_graph_row_encode(rotated, n, (float)extra, b->rows.base + place * b->rows.stride);
+    uint8_t *row = b->rows.base + place * b->rows.stride;
+    ir_graph_row_encode(rotated, n, (float)extra, row);
     if (b->takes_over && b->merge.base_of[slot] != IR_MERGE_NONE) {
         take_codes(b, slot, b->merge.base_of[slot]);
         return;
     }
     uint32_t second;
-    uint32_t nearest = ir_nearest_centroid(rotated, b->centroids, b->centroid_squares,
-                                           b->header.centroid_count, n, &second);
+    uint32_t nearest = ir_nearest_centroid(row, &b->centroid_rows, &second);
     const float *centroid = b->centroids + (size_t)nearest * n;
     for (uint32_t j = 0; j < n; j++)
         rotated[j] -= centroid[j];
@@ -133,13 +143,11 @@ int32_t ir_builder_take_centroids(ir_builder *b, imgret_error *error)
     b->space.unit = base->header.unit;
     b->header.centroid_count = count;
     b->centroids = ir_calloc(count, b->shape.dimension * sizeof b->centroids[0]);
-    b->centroid_squares = ir_calloc(count, sizeof b->centroid_squares[0]);
-    if (!b->centroids || !b->centroid_squares)
+    if (!b->centroids)
         return ir_builder_out_of_memory(b, error);
     memcpy(b->mean, base->mean, b->space.dimension * sizeof b->mean[0]);
     memcpy(b->centroids, base->centroids, count * b->shape.dimension * sizeof b->centroids[0]);
-    ir_centroid_squares(b->centroids, count, b->shape.dimension, b->centroid_squares);
-    return IMGRET_OK;
+    return encode_centroids(b, error);
 }
 
 static void code_part(void *context, uint32_t part)

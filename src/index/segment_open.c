@@ -15,10 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LOAD_PAGES = 256 };
+enum { LOAD_PAGES = 256, REDUCED_TOGETHER = 64 };
 
-static int32_t read_pages(const ir_segment *segment, uint64_t first, uint64_t count, uint8_t *out,
-                          imgret_error *error)
+int32_t ir_segment_read_pages(const ir_segment *segment, uint64_t first, uint64_t count,
+                              uint8_t *out, imgret_error *error)
 {
     size_t bytes = count * IR_PAGE_BYTES, done = 0;
     while (done < bytes) {
@@ -122,7 +122,7 @@ static int32_t read_header(ir_segment *segment, imgret_error *error)
     else if (info.st_size < IR_PAGE_BYTES)
         status = damaged(segment, "the file is too short for a segment", error);
     if (!status)
-        status = read_pages(segment, 0, 1, page, error);
+        status = ir_segment_read_pages(segment, 0, 1, page, error);
     ir_segment_header *header = &segment->header;
     memcpy(header, page, sizeof *header);
     bool padded = all_zero(page + sizeof *header, IR_PAGE_BYTES - sizeof *header);
@@ -169,7 +169,8 @@ static int32_t load_pages(ir_segment *segment, uint32_t index, uint64_t pages, v
     int32_t status = IMGRET_OK;
     for (uint64_t at = 0; !status && at < pages; at += LOAD_PAGES) {
         uint32_t part = (uint32_t)(pages - at < LOAD_PAGES ? pages - at : LOAD_PAGES);
-        status = read_pages(segment, first + at, part, memory + at * IR_PAGE_BYTES, error);
+        status = ir_segment_read_pages(segment, first + at, part, memory + at * IR_PAGE_BYTES,
+                                       error);
         if (!status && index != IR_SECTION_CHECKS)
             status = ir_segment_verify(segment, memory + at * IR_PAGE_BYTES, first + at, part,
                                        error);
@@ -273,24 +274,51 @@ static int32_t plan_ram(ir_segment *segment, uint32_t *bits, imgret_error *error
     return IMGRET_OK;
 }
 
+/* Whole records, of `count` vectors from `first` on, whose lowest bits are taken off. */
+typedef struct reduction {
+    ir_segment *segment;
+    ir_code_shape full;
+    const uint8_t *records;
+    uint64_t first;
+    uint32_t count;
+} reduction;
+
+static void reduce_part(void *context, uint32_t part)
+{
+    const reduction *work = context;
+    const ir_segment *segment = work->segment;
+    const ir_segment_header *header = &segment->header;
+    const ir_code_shape *shape = &segment->shape;
+    uint32_t end = (part + 1) * REDUCED_TOGETHER;
+    for (uint32_t i = part * REDUCED_TOGETHER; i < end && i < work->count; i++) {
+        uint64_t slot = work->first + i;
+        const uint8_t *sign = segment->signs + slot * shape->sign_stride;
+        size_t centroid = ir_code_centroid(shape, sign) % header->centroid_count;
+        ir_code_reduce(&work->full, shape, sign, work->records + (size_t)i * work->full.rank_stride,
+                       segment->centroids + centroid * header->code_dimension,
+                       segment->ranks + slot * shape->rank_stride);
+    }
+}
+
 /* Takes the lowest bits off the whole records in `bytes` bytes, from *slot on; returns what they
  * take of them. */
 static size_t reduce_records(ir_segment *segment, const uint8_t *records, size_t bytes,
                              uint64_t *slot)
 {
     const ir_segment_header *header = &segment->header;
-    const ir_code_shape *shape = &segment->shape;
-    ir_code_shape full = ir_code_shape_of(header->code_dimension, header->code_bits);
-    size_t used = 0;
-    for (; *slot < header->vector_count && bytes - used >= full.rank_stride; ++*slot) {
-        const uint8_t *sign = segment->signs + *slot * shape->sign_stride;
-        size_t centroid = ir_code_centroid(shape, sign) % header->centroid_count;
-        ir_code_reduce(&full, shape, sign, records + used,
-                       segment->centroids + centroid * header->code_dimension,
-                       segment->ranks + *slot * shape->rank_stride);
-        used += full.rank_stride;
-    }
-    return used;
+    reduction work = {.segment = segment,
+                      .full = ir_code_shape_of(header->code_dimension, header->code_bits),
+                      .records = records,
+                      .first = *slot};
+    uint64_t whole = bytes / work.full.rank_stride, left = header->vector_count - *slot;
+    work.count = (uint32_t)(whole < left ? whole : left);
+    uint32_t parts = (work.count + REDUCED_TOGETHER - 1) / REDUCED_TOGETHER;
+    if (segment->options.pool)
+        ir_pool_run(segment->options.pool, reduce_part, &work, parts);
+    for (uint32_t part = 0; !segment->options.pool && part < parts; part++)
+        reduce_part(&work, part);
+    *slot += work.count;
+    return (size_t)work.count * work.full.rank_stride;
 }
 
 /* Loads the rank codes a block at a time. The beginning of a record that a block cuts waits before
@@ -311,7 +339,7 @@ static int32_t load_reduced_ranks(ir_segment *segment, imgret_error *error)
     for (uint64_t at = 0; !status && at < pages; at += LOAD_PAGES) {
         uint8_t *block = memory + IR_PAGE_BYTES;
         uint32_t part = (uint32_t)(pages - at < LOAD_PAGES ? pages - at : LOAD_PAGES);
-        status = read_pages(segment, first + at, part, block, error);
+        status = ir_segment_read_pages(segment, first + at, part, block, error);
         if (!status)
             status = ir_segment_verify(segment, block, first + at, part, error);
         if (status)
@@ -336,6 +364,23 @@ static int32_t load_for_vectors(ir_segment *segment, imgret_error *error)
                                 .vector_type = header->vector_type};
     int32_t status = load_checks(segment, error);
     return status ? status : load_section(segment, IR_SECTION_IDS, &segment->ids, error);
+}
+
+/* Into what is left of the budget. */
+static int32_t load_hot(ir_segment *segment, imgret_error *error)
+{
+    const ir_segment_header *header = &segment->header;
+    uint64_t budget = segment->options.ram_bytes_max;
+    uint64_t used = segment->check_count * sizeof segment->checks[0] +
+                    header->vector_count * segment->shape.rank_stride;
+    for (uint32_t i = IR_SECTION_IDS; i <= IR_SECTION_ENTRIES; i++)
+        if (i != IR_SECTION_RANKS)
+            used += header->sections[i].bytes;
+    bool whole = segment->graph_ram_pages * IR_PAGE_BYTES ==
+                 header->sections[IR_SECTION_GRAPH].bytes;
+    if (!segment->options.keeps_vectors || !whole || budget <= used)
+        return IMGRET_OK;
+    return ir_segment_load_hot(segment, budget - used, error);
 }
 
 static int32_t load_all(ir_segment *segment, imgret_error *error)
@@ -379,8 +424,10 @@ static int32_t load_all(ir_segment *segment, imgret_error *error)
                                 .vector_type = header->vector_type,
                                 .mean = segment->mean,
                                 .unit = header->unit};
-    return ir_rotation_create(&segment->space.rotation, header->dimension, header->rotation_seed,
-                              error);
+    status = load_hot(segment, error);
+    return status ? status
+                  : ir_rotation_create(&segment->space.rotation, header->dimension,
+                                       header->rotation_seed, error);
 }
 
 int32_t ir_segment_open(ir_segment **out, const char *path, const ir_segment_open_options *options,
@@ -406,6 +453,7 @@ int32_t ir_segment_open(ir_segment **out, const char *path, const ir_segment_ope
         ir_segment_close(segment);
         return status;
     }
+    segment->options.pool = NULL; /* may end before the segment */
     *out = segment;
     return IMGRET_OK;
 }
@@ -427,6 +475,8 @@ void ir_segment_close(ir_segment *segment)
     ir_free_aligned(segment->ids);
     ir_free_aligned(segment->entries);
     ir_free_aligned(segment->checks);
+    ir_free(segment->hot_slots);
+    ir_free_aligned(segment->hot_records);
     ir_free(segment->damage);
     ir_free(segment->path);
     ir_free(segment);
@@ -454,6 +504,7 @@ void ir_segment_get_info(const ir_segment *segment, ir_segment_info *out)
         .check_bytes = segment->check_count * 4,
         .other_bytes = sections[IR_SECTION_MEAN].bytes + sections[IR_SECTION_CENTROIDS].bytes +
                        sections[IR_SECTION_ENTRIES].bytes,
+        .vector_bytes = segment->hot_count * ir_segment_hot_bytes(header),
         .code_bits_in_ram = segment->shape.bits,
         .direct = segment->direct,
         .identity = header->checks_hash,

@@ -217,6 +217,43 @@ static void memory_may_end_anywhere_in_a_merge(void **state)
     free(v.rows);
 }
 
+/* What was measured of the base is said of the merged segment where it is true, and only there. */
+static void old_curves_hold_or_not(void **state)
+{
+    (void)state;
+    vectors v = make_vectors(2200, 40, IMGRET_METRIC_L2);
+    ir_pool *pool;
+    ir_segment *segment;
+    ir_effort_curves curves, none = {0};
+    assert_int_equal(ir_pool_create(&pool, 2, NULL), 0);
+    ir_calibration how = {.pool = pool};
+    bool holds = false;
+    assert_int_equal(build_part(&v, 0, 2000, NULL, 0, base_path, NULL, NULL), 0);
+    assert_int_equal(ir_segment_open(&segment, base_path, NULL, NULL), 0);
+    assert_int_equal(ir_segment_calibrate(segment, &how, &curves, NULL), 0);
+    ir_segment_close(segment);
+    assert_int_equal(curves.count, 3);
+    assert_int_equal(build_part(&v, 2000, 2200, base_path, 0, path, NULL, NULL), 0);
+    assert_int_equal(ir_segment_open(&segment, path, NULL, NULL), 0);
+    assert_int_equal(ir_segment_confirm(segment, &curves, &how, &holds, NULL), 0);
+    assert_true(holds);
+    for (uint32_t i = 0; i < 3; i++) { /* each is looked at */
+        ir_effort_curves lie = curves;
+        lie.curves[i].count = 1;
+        lie.curves[i].points[0] = (ir_effort_point){lie.curves[i].k == 10 ? 2 : 100, 1};
+        assert_int_equal(ir_segment_confirm(segment, &lie, &how, &holds, NULL), 0);
+        assert_false(holds);
+    }
+    assert_int_equal(ir_segment_confirm(segment, &none, &how, &holds, NULL), 0);
+    assert_false(holds);
+    curves.curves[0].code_bits = 4; /* of a segment with other codes */
+    assert_int_equal(ir_segment_confirm(segment, &curves, &how, &holds, NULL), 0);
+    assert_false(holds);
+    ir_segment_close(segment);
+    ir_pool_free(pool);
+    free(v.rows);
+}
+
 static int choose_files(void **state)
 {
     (void)state;
@@ -241,6 +278,7 @@ int main(void)
         cmocka_unit_test(ten_merges_find_as_much_as_a_rebuild),
         cmocka_unit_test(what_is_mostly_new_is_built_anew),
         cmocka_unit_test(memory_may_end_anywhere_in_a_merge),
+        cmocka_unit_test(old_curves_hold_or_not),
     };
     return cmocka_run_group_tests_name("segment_merge", tests, choose_files, remove_files);
 }
