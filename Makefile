@@ -422,10 +422,12 @@ bench-ann: $(BUILD)/imgret-bench $(BENCH_PEERS)
 
 # A Python with torch and torchvision for the reference side; Debian's is the plugin's own libtorch.
 BENCH_PYTHON ?= /usr/bin/python3
-## bench-extract our models' speed against Python's torch, and memory over 10,000 pictures
+## bench-extract our models' speed against Python's torch, ingest beside it, memory over 10,000 pictures
 .PHONY: bench-extract
-bench-extract: all $(BUILD)/bench/extract_memory
+bench-extract: all $(BUILD)/bench/extract_memory $(BUILD)/bench/ingest
 	$(Q)$(BENCH_PYTHON) bench/extract.py $(BUILD) --json $(BUILD)/bench/extract.json
+	$(if $(IMGRET_TEST_DATA),$(Q)$(BENCH_PYTHON) bench/extract.py $(BUILD) --rounds 5 --copies 4 \
+	    --ingest $(IMGRET_TEST_DATA)/images/imagenet_sample --json $(BUILD)/bench/ingest.json)
 	$(if $(IMGRET_TEST_DATA),$(Q)$(BUILD)/bench/extract_memory \
 	    $(IMGRET_TEST_DATA)/images/cifar10_test/cat \
 	    --model 'torch:$(IMGRET_TEST_DATA)/weights/cifar10_resnet20.safetensors')
@@ -565,7 +567,7 @@ check-ldd: $(BUILD)/libimgret.so $(COMMAND)
 .PHONY: check-onednn
 check-onednn:
 	$(if $(and $(TORCH_ON),$(ONEDNN_ON)),@grep -l IR_TORCH_WITH_ONEDNN lib/torch/*.cpp | \
-	    xargs -n 1 -P 2 $(CXX) $(ALL_CXXFLAGS) $(filter-out -DIR_TORCH_WITH_ONEDNN=1,$(TORCH_CXXFLAGS)) \
+	    xargs -n 1 -P 2 $(CXX) $(filter-out -MMD -MP -DIR_TORCH_WITH_ONEDNN=1,$(ALL_CXXFLAGS) $(TORCH_CXXFLAGS)) \
 	    -O0 -U_FORTIFY_SOURCE -Ilib -fsyntax-only)
 
 ## check-musl   the library and imgret-decode compile against musl, where musl-gcc is installed

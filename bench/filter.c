@@ -203,22 +203,39 @@ static void find_truth(bench *b, imgret *db)
         }
 }
 
+static size_t truth_numbers(const bench *b)
+{
+    return (size_t)(LABELS + 1) * b->query_count * K;
+}
+
+static void read_truth(bench *b, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    b->truth = allocate(truth_numbers(b), sizeof *b->truth);
+    if (!file || fread(b->truth, sizeof *b->truth, truth_numbers(b), file) != truth_numbers(b))
+        bench_die("%s: is not of this set and number of queries", path);
+    fclose(file);
+}
+
+static void write_truth(const bench *b, const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(b->truth, sizeof *b->truth, truth_numbers(b), file) != truth_numbers(b) ||
+        fclose(file) != 0)
+        bench_die("%s: cannot be written", path);
+}
+
 /* The truth that was kept, or else found and kept. */
 static void know_truth(bench *b, imgret *db, int known)
 {
     char path[300];
-    size_t count = (size_t)(LABELS + 1) * b->query_count * K;
     snprintf(path, sizeof path, "%s/truth.bin", b->folder);
-    if (!known)
-        find_truth(b, db);
-    else
-        b->truth = allocate(count, sizeof *b->truth);
-    FILE *file = fopen(path, known ? "rb" : "wb");
-    size_t done = !file   ? 0
-                  : known ? fread(b->truth, sizeof *b->truth, count, file)
-                          : fwrite(b->truth, sizeof *b->truth, count, file);
-    if (done != count || fclose(file) != 0)
-        bench_die("%s: cannot be read or written", path);
+    if (known) {
+        read_truth(b, path);
+        return;
+    }
+    find_truth(b, db);
+    write_truth(b, path);
 }
 
 static double processor_ms(void)

@@ -81,7 +81,7 @@ int32_t ir_fail_errno(imgret_error *error, int errno_value, const char *what, co
     int32_t code = IMGRET_IO;
     if (errno_value == ENOENT || errno_value == ENOTDIR)
         code = IMGRET_NOT_FOUND;
-    else if (errno_value == ENOSPC || errno_value == EDQUOT)
+    else if (errno_value == ENOSPC || errno_value == EDQUOT || errno_value == EFBIG)
         code = IMGRET_FULL;
     else if (errno_value == ENOMEM)
         code = IMGRET_NO_MEMORY;

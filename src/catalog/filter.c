@@ -78,8 +78,9 @@ static int32_t fail(ir_filter *filter, int code, imgret_error *error)
     case SQLITE_ERROR:
     case SQLITE_MISMATCH:
     case SQLITE_RANGE:
-        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "where: %s",
-                       filter->guard.refused[0] ? filter->guard.refused : message);
+        return ir_fail(error, IMGRET_INVALID_ARGUMENT, "where: %s%s",
+                       filter->guard.refused[0] ? filter->guard.refused : message,
+                       filter->guard.refused[0] ? " is not allowed" : "");
     case SQLITE_TOOBIG:
         return ir_fail(error, IMGRET_LIMIT, "where: %s", message);
     case SQLITE_INTERRUPT:

@@ -9,7 +9,8 @@
 typedef struct ir_graph_near {
     uint64_t *keys;
     uint32_t room;
-    uint32_t *order; /* given by the caller, filled: all rows, such as lie near one another together */
+    uint32_t
+        *order; /* given by the caller, filled: all rows, such as lie near one another together */
 } ir_graph_near;
 
 /* Meets the rows of each other's cells in `rounds` independent cuts. The same for any number of

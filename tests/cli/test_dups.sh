@@ -32,6 +32,33 @@ run "$IMGRET" dups t.imgret --not 1
 check "a verdict wants two pictures" '[ $status -eq 2 ] && grep -q "two pictures" err'
 run "$IMGRET" dups t.imgret 1 2
 check "two pictures want a verdict" '[ $status -eq 2 ] && grep -q -e "--not" err'
+# turned FILE NUMBER: the same JPEG with an EXIF orientation, which turns or mirrors what it shows.
+turned() {
+    head -c 2 "$1"
+    printf '\377\341\000\042Exif\000\000II*\000\010\000\000\000\001\000\022\001\003\000\001\000\000\000'
+    printf "\\00$2\\000\\000\\000\\000\\000\\000\\000"
+    tail -c +3 "$1"
+}
+photos=${IMGRET_TEST_DATA:+$IMGRET_TEST_DATA/neardup_tiny/base_images}
+if [ -d "${photos:-}" ]; then
+    mkdir photos
+    for name in ukbench00120 ukbench08976 ukbench09060; do
+        cp "$photos/$name.jpg" photos
+        for number in 2 3 4 5 6 7 8; do
+            turned "$photos/$name.jpg" $number > "photos/$name-$number.jpg"
+        done
+    done
+    "$IMGRET" add p.imgret photos "$photos" -q
+    for when in 'before' 'after'; do
+        run "$IMGRET" dups p.imgret --turned
+        check "turned and mirrored photos are found, each with its own, $when calibrate" \
+            '[ $status -eq 0 ] && [ "$(cut -f 1 out | uniq -c | tr -s " \n" " ")" = " 9 1 9 2 9 3 " ]'
+        "$IMGRET" calibrate p.imgret -q > levels
+    done
+else
+    skip "turned and mirrored photos" "no test data"
+    skip "the same after calibrate" "no test data"
+fi
 run "$IMGRET" dups t.imgret --not 1 99999
 check "a picture that is not there is named" '[ $status -eq 1 ] && grep -q 99999 err'
 finish

@@ -51,6 +51,36 @@ check "then it is sound" '[ $status -eq 0 ]'
 run "$IMGRET" search t.imgret "$(first_of city pics)"
 check "and searches work" '[ $status -eq 0 ] && [ -s out ]'
 
+# spoil FILE PAGE: overwrites a page of a catalogue, of 8 KiB.
+spoil() {
+    head -c 8192 /dev/zero | tr '\0' 'x' | dd of="$1" bs=8192 seek="$2" conv=notrunc 2> other
+}
+"$IMGRET" show t.imgret > shown
+cp -r t.imgret sound.imgret
+spoil t.imgret/catalog.db 0
+cp t.imgret/catalog.db spoiled
+run "$IMGRET" show t.imgret
+check "a damaged catalogue is told" '[ $status -eq 2 ] && [ ! -s out ] && grep -q "t.imgret" err'
+run "$IMGRET" check t.imgret --repair
+check "check --repair makes it anew" \
+    '[ $status -ne 2 ] && grep -q "catalog.db.damaged" out err && cmp -s spoiled t.imgret/catalog.db.damaged'
+run "$IMGRET" check t.imgret
+check "then it is sound too" '[ $status -eq 0 ]'
+run "$IMGRET" show t.imgret
+check "and holds what it held" '[ $status -eq 0 ] && cmp -s out shown'
+rm -r t.imgret && cp -r sound.imgret t.imgret
+: > spoiled
+pages=$(($(wc -c < t.imgret/catalog.db) / 8192)) page=1
+while [ "$page" -lt "$pages" ]; do
+    rm -rf page.imgret && cp -r sound.imgret page.imgret && spoil page.imgret/catalog.db "$page"
+    "$IMGRET" check page.imgret --repair > out 2> err
+    status=$?
+    "$IMGRET" check page.imgret > other 2>&1 || [ "$status" -eq 2 ] || echo "$page" >> spoiled
+    [ "$status" -ne 2 ] || grep -q "page.imgret" err || echo "$page" >> spoiled
+    page=$((page + 1))
+done
+check "whatever page is lost, it is sound afterwards or refused with its name" '[ ! -s spoiled ]'
+
 run "$IMGRET" reembed t.imgret
 check "reembed wants a model" '[ $status -eq 2 ] && grep -q -e --model err'
 run "$IMGRET" reembed t.imgret --model classic --json

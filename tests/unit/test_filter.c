@@ -227,6 +227,10 @@ static void what_is_no_plain_expression_is_refused(void **state)
             fail_msg("%s: %s: %s (%lld)", cases[i], imgret_status_name(status), error.message,
                      (long long)count);
     }
+    imgret_error error = IMGRET_ERROR_INIT;
+    int64_t count;
+    list_status(f->db, "randomblob(9) = 1", NULL, 0, &count, &error);
+    assert_string_equal(error.message, "where: the function randomblob is not allowed");
     assert_int_equal(count_of(f->db, "1"), COUNT); /* and nothing has changed */
 }
 

@@ -247,7 +247,12 @@ int __wrap_unlinkat(int folder, const char *name, int flags)
 
 int __wrap_link(const char *from, const char *to)
 {
-    return must_fail(WATCHED_VFS_WRITES) ? -1 : __real_link(from, to);
+    if (must_fail(WATCHED_VFS_WRITES))
+        return -1;
+    int failed = __real_link(from, to);
+    if (!failed && watched_vfs_is_recording())
+        watched_vfs_note(WATCHED_VFS_LINK, to, watched_vfs_number(from), NULL, 0);
+    return failed;
 }
 
 DIR *__wrap_opendir(const char *path)

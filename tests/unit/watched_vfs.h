@@ -38,6 +38,7 @@ typedef enum watched_vfs_event_kind {
     WATCHED_VFS_SYNC_FOLDER, /* the one that holds `file`: names made and deleted are durable */
     WATCHED_VFS_DELETE,
     WATCHED_VFS_RENAME, /* offset: the file's number before */
+    WATCHED_VFS_LINK,   /* the same, and the other name stays */
     WATCHED_VFS_FOLDER, /* `file` is a new folder */
     WATCHED_VFS_MARK    /* by the test */
 } watched_vfs_event_kind;
