@@ -201,7 +201,8 @@ typedef struct imgret_open_options {
     uint32_t threads;            /* for decoding and scanning; default: the CPUs it may use */
     uint32_t busy_timeout_ms;    /* wait for another writer; default 5,000; IMGRET_NO_WAIT */
     /* RAM for codes and graphs of segments; default: as much as they want. Below that, part of them
-     * is read from disk by each query: slower, found as well. */
+     * is read from disk by each query: slower, found as well. What they leave of it holds vectors,
+     * those first that queries read most often. */
     uint64_t index_ram_bytes;
     /* How the extractor serves many threads: see imgret_extractor_options. */
     uint32_t instances;
@@ -295,8 +296,8 @@ typedef struct imgret_stats {
     uint64_t code_ram_bytes; /* codes of vectors */
     uint64_t graph_ram_bytes;
     uint64_t id_ram_bytes;
-    uint64_t check_ram_bytes; /* checksums of what is read from disk */
-    uint64_t other_ram_bytes;
+    uint64_t check_ram_bytes;  /* checksums of what is read from disk */
+    uint64_t other_ram_bytes;  /* vectors that queries need not read, centroids, entries */
     uint64_t graph_disk_bytes; /* of the graph, what does not fit in index_ram_bytes */
     /* How segments are read, "io_uring" or "threads", and why not by io_uring, else "". Static
      * text. */
@@ -657,7 +658,7 @@ typedef struct imgret_query_stats {
     uint64_t code_distances;  /* estimated by all bits in RAM */
     uint64_t exact_distances; /* computed from the vectors: scanned and reranks */
     uint64_t scanned;         /* of them, vectors that lie in RAM */
-    uint64_t reranks;         /* of them, vectors that were read for it */
+    uint64_t reranks;         /* of them, vectors of segments: read for it, or kept in RAM */
     uint32_t effort;          /* the greatest that a segment was searched with; 0: there is none */
     float expected_recall;    /* that this effort gave when it was measured; 0: it was not */
 } imgret_query_stats;

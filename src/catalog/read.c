@@ -296,6 +296,27 @@ static int32_t read_record(ir_statement *statement, record_row *row, imgret_erro
     return status;
 }
 
+/* What IR_SQL_HIT_OF_REGION selects. */
+static int32_t read_hit(ir_statement *statement, record_row *row, imgret_error *error)
+{
+    imgret_record *out = &row->record;
+    *out = (imgret_record){.size = sizeof *out, .state = IMGRET_STATE_STORED};
+    int_column ints[] = {{0, 1, INT64_MAX, 0}, {3, 0, UINT32_MAX, 0}, {4, 0, UINT32_MAX, 0}};
+    int32_t status = read_ints(statement, ints, sizeof ints / sizeof ints[0], error);
+    if (!status)
+        status = ir_statement_text(statement, 1, true, &out->uri, error);
+    if (!status)
+        status = ir_statement_text(statement, 2, true, &out->metadata, error);
+    if (!status)
+        status = ir_statement_text(statement, 5, true, &out->label, error);
+    if (!status && out->label)
+        status = ir_statement_real(statement, 6, false, &out->label_score, error);
+    out->id = ints[0].value;
+    out->width = (uint32_t)ints[1].value;
+    out->height = (uint32_t)ints[2].value;
+    return status;
+}
+
 static int32_t pass_record(ir_connection *reader, ir_sql sql, int64_t id, uint64_t position,
                            ir_catalog_record_fn on_record, void *context, imgret_error *error)
 {
@@ -306,7 +327,8 @@ static int32_t pass_record(ir_connection *reader, ir_sql sql, int64_t id, uint64
     ir_statement_bind_int(&statement, id);
     int32_t status = ir_statement_step(&statement, &row, error);
     if (!status && row)
-        status = read_record(&statement, &record, error);
+        status = sql == IR_SQL_HIT_OF_REGION ? read_hit(&statement, &record, error)
+                                             : read_record(&statement, &record, error);
     if (!status && row)
         status = on_record(context, position, &record.record, error);
     ir_statement_end(&statement);
@@ -333,6 +355,13 @@ int32_t ir_catalog_records_of_regions(ir_catalog *catalog, const int64_t *region
 {
     return pass_records(catalog, IR_SQL_RECORD_OF_REGION, regions, count, on_record, context,
                         error);
+}
+
+int32_t ir_catalog_hits_of_regions(ir_catalog *catalog, const int64_t *regions, uint64_t count,
+                                   ir_catalog_record_fn on_record, void *context,
+                                   imgret_error *error)
+{
+    return pass_records(catalog, IR_SQL_HIT_OF_REGION, regions, count, on_record, context, error);
 }
 
 int32_t ir_catalog_records_of_images(ir_catalog *catalog, const int64_t *ids, uint64_t count,

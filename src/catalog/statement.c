@@ -72,6 +72,10 @@ static const char *const texts[IR_SQL_COUNT] = {
     [IR_SQL_IMAGE_REGION] = "SELECT id FROM regions WHERE image = ?1 AND ordinal = 0",
     [IR_SQL_RECORD_OF_REGION] = "SELECT " RECORD_COLUMNS " FROM regions JOIN images "
                                 "ON images.id = regions.image WHERE regions.id = ?1",
+    [IR_SQL_HIT_OF_REGION] = "SELECT images.id, images.uri, images.metadata, images.width, "
+                             "images.height, images.label, images.label_score "
+                             "FROM regions JOIN images ON images.id = regions.image "
+                             "WHERE regions.id = ?1",
     [IR_SQL_RECORD_OF_IMAGE] = "SELECT " RECORD_COLUMNS " FROM images WHERE id = ?1",
     [IR_SQL_ANY_IMAGE] = "SELECT id FROM images LIMIT 1",
     [IR_SQL_LIST] = "SELECT " RECORD_COLUMNS " FROM images WHERE id > ?1 ORDER BY id LIMIT ?2",

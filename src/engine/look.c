@@ -96,7 +96,7 @@ static void fill_vector_stats(ir_database *database, imgret_stats *out)
         out->graph_ram_bytes += info.graph_bytes;
         out->id_ram_bytes += info.id_bytes;
         out->check_ram_bytes += info.check_bytes;
-        out->other_ram_bytes += info.other_bytes;
+        out->other_ram_bytes += info.other_bytes + info.vector_bytes;
         out->graph_disk_bytes += info.graph_bytes_on_disk;
         if (info.io_kind)
             io_kind = info.io_kind;

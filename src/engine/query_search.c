@@ -120,8 +120,8 @@ static int32_t gather_one(imgret_results **out, ir_database *database,
     int32_t status = ir_results_create(&gather.results, found->count, error);
     if (status)
         return status;
-    status = ir_catalog_records_of_regions(database->catalog, regions, found->count, add_hit,
-                                           &gather, error);
+    status = ir_catalog_hits_of_regions(database->catalog, regions, found->count, add_hit, &gather,
+                                        error);
     if (!status && database->regions)
         status = ir_regions_describe_hits(gather.results, database->catalog, regions, found->count,
                                           error);

@@ -121,7 +121,8 @@ static int32_t open_one(const ir_segments *segments, const ir_catalog *catalog,
     char *path = ir_segments_path(catalog, listed->id);
     if (!path)
         return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
-    ir_segment_open_options options = {.ram_bytes_max = ram_bytes_max, .pool = segments->pool};
+    ir_segment_open_options options = {
+        .ram_bytes_max = ram_bytes_max, .pool = segments->pool, .keeps_vectors = true};
     int32_t status = ir_segment_open(&out->file, path, &options, error);
     if (!status) {
         ir_segment_info info;

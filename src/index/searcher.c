@@ -213,12 +213,15 @@ static void queue_reads(ir_searcher *searcher, uint32_t place)
         query->stats.graph_reads++;
     }
     while (!query->walking && query->next_wanted < query->candidate_count) {
-        uint32_t candidate = query->next_wanted;
-        if (query->candidates[candidate].wanted) {
+        uint32_t candidate = query->next_wanted, slot = query->candidates[candidate].slot;
+        bool wanted = query->candidates[candidate].wanted;
+        const uint8_t *hot = wanted ? ir_segment_hot_record(searcher->segment, slot) : NULL;
+        if (hot) {
+            ir_query_settle(query, searcher->segment, candidate, hot);
+        } else if (wanted) {
             if (searcher->free_count == 0)
                 return;
-            queue_read(searcher,
-                       &(read_owner){place, query->candidates[candidate].slot, candidate});
+            queue_read(searcher, &(read_owner){place, slot, candidate});
         }
         query->next_wanted++;
     }

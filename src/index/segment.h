@@ -70,6 +70,8 @@ typedef struct ir_segment_open_options {
     uint32_t io_kind;       /* IR_IO_* */
     ir_io_fault_fn fault;   /* with IR_IO_FAULTY */
     void *fault_context;
+    bool keeps_vectors; /* what codes and graph leave of ram_bytes_max goes to the vectors that
+                        * searches read most often */
     bool
         vectors_only; /* loads what ir_segment_get needs: for a segment whose other parts are damaged;
                         * it cannot be searched */
@@ -94,6 +96,7 @@ typedef struct ir_segment_info {
     uint64_t file_bytes;
     uint32_t dimension, metric, vector_type, code_bits, degree, centroid_count;
     uint64_t sign_bytes, rank_bytes, graph_bytes, id_bytes, check_bytes, other_bytes; /* RAM */
+    uint64_t vector_bytes;        /* RAM of vectors that searches need not read */
     uint64_t graph_bytes_on_disk; /* read while searching */
     uint32_t code_bits_in_ram;
     uint32_t io_kind;  /* IR_IO_* in use, 0 before the first search */

@@ -17,8 +17,8 @@
 
 enum { LOAD_PAGES = 256, REDUCED_TOGETHER = 64 };
 
-static int32_t read_pages(const ir_segment *segment, uint64_t first, uint64_t count, uint8_t *out,
-                          imgret_error *error)
+int32_t ir_segment_read_pages(const ir_segment *segment, uint64_t first, uint64_t count,
+                              uint8_t *out, imgret_error *error)
 {
     size_t bytes = count * IR_PAGE_BYTES, done = 0;
     while (done < bytes) {
@@ -122,7 +122,7 @@ static int32_t read_header(ir_segment *segment, imgret_error *error)
     else if (info.st_size < IR_PAGE_BYTES)
         status = damaged(segment, "the file is too short for a segment", error);
     if (!status)
-        status = read_pages(segment, 0, 1, page, error);
+        status = ir_segment_read_pages(segment, 0, 1, page, error);
     ir_segment_header *header = &segment->header;
     memcpy(header, page, sizeof *header);
     bool padded = all_zero(page + sizeof *header, IR_PAGE_BYTES - sizeof *header);
@@ -169,7 +169,8 @@ static int32_t load_pages(ir_segment *segment, uint32_t index, uint64_t pages, v
     int32_t status = IMGRET_OK;
     for (uint64_t at = 0; !status && at < pages; at += LOAD_PAGES) {
         uint32_t part = (uint32_t)(pages - at < LOAD_PAGES ? pages - at : LOAD_PAGES);
-        status = read_pages(segment, first + at, part, memory + at * IR_PAGE_BYTES, error);
+        status = ir_segment_read_pages(segment, first + at, part, memory + at * IR_PAGE_BYTES,
+                                       error);
         if (!status && index != IR_SECTION_CHECKS)
             status = ir_segment_verify(segment, memory + at * IR_PAGE_BYTES, first + at, part,
                                        error);
@@ -338,7 +339,7 @@ static int32_t load_reduced_ranks(ir_segment *segment, imgret_error *error)
     for (uint64_t at = 0; !status && at < pages; at += LOAD_PAGES) {
         uint8_t *block = memory + IR_PAGE_BYTES;
         uint32_t part = (uint32_t)(pages - at < LOAD_PAGES ? pages - at : LOAD_PAGES);
-        status = read_pages(segment, first + at, part, block, error);
+        status = ir_segment_read_pages(segment, first + at, part, block, error);
         if (!status)
             status = ir_segment_verify(segment, block, first + at, part, error);
         if (status)
@@ -363,6 +364,23 @@ static int32_t load_for_vectors(ir_segment *segment, imgret_error *error)
                                 .vector_type = header->vector_type};
     int32_t status = load_checks(segment, error);
     return status ? status : load_section(segment, IR_SECTION_IDS, &segment->ids, error);
+}
+
+/* Into what is left of the budget. */
+static int32_t load_hot(ir_segment *segment, imgret_error *error)
+{
+    const ir_segment_header *header = &segment->header;
+    uint64_t budget = segment->options.ram_bytes_max;
+    uint64_t used = segment->check_count * sizeof segment->checks[0] +
+                    header->vector_count * segment->shape.rank_stride;
+    for (uint32_t i = IR_SECTION_IDS; i <= IR_SECTION_ENTRIES; i++)
+        if (i != IR_SECTION_RANKS)
+            used += header->sections[i].bytes;
+    bool whole = segment->graph_ram_pages * IR_PAGE_BYTES ==
+                 header->sections[IR_SECTION_GRAPH].bytes;
+    if (!segment->options.keeps_vectors || !whole || budget <= used)
+        return IMGRET_OK;
+    return ir_segment_load_hot(segment, budget - used, error);
 }
 
 static int32_t load_all(ir_segment *segment, imgret_error *error)
@@ -406,8 +424,10 @@ static int32_t load_all(ir_segment *segment, imgret_error *error)
                                 .vector_type = header->vector_type,
                                 .mean = segment->mean,
                                 .unit = header->unit};
-    return ir_rotation_create(&segment->space.rotation, header->dimension, header->rotation_seed,
-                              error);
+    status = load_hot(segment, error);
+    return status ? status
+                  : ir_rotation_create(&segment->space.rotation, header->dimension,
+                                       header->rotation_seed, error);
 }
 
 int32_t ir_segment_open(ir_segment **out, const char *path, const ir_segment_open_options *options,
@@ -455,6 +475,8 @@ void ir_segment_close(ir_segment *segment)
     ir_free_aligned(segment->ids);
     ir_free_aligned(segment->entries);
     ir_free_aligned(segment->checks);
+    ir_free(segment->hot_slots);
+    ir_free_aligned(segment->hot_records);
     ir_free(segment->damage);
     ir_free(segment->path);
     ir_free(segment);
@@ -482,6 +504,7 @@ void ir_segment_get_info(const ir_segment *segment, ir_segment_info *out)
         .check_bytes = segment->check_count * 4,
         .other_bytes = sections[IR_SECTION_MEAN].bytes + sections[IR_SECTION_CENTROIDS].bytes +
                        sections[IR_SECTION_ENTRIES].bytes,
+        .vector_bytes = segment->hot_count * ir_segment_hot_bytes(header),
         .code_bits_in_ram = segment->shape.bits,
         .direct = segment->direct,
         .identity = header->checks_hash,

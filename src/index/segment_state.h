@@ -31,6 +31,9 @@ struct ir_segment {
     uint32_t graph_stride, graph_rows_per_page;
     uint8_t *ids;
     uint32_t *entries;
+    uint32_t *hot_slots; /* hot_count of them, ascending, whose vectors are in RAM */
+    uint8_t *hot_records;
+    uint32_t hot_count;
     uint32_t *checks; /* of the file's first pages: those that are read later on are among them */
     uint64_t check_count;
     pthread_mutex_t lock; /* for what follows */
@@ -56,6 +59,16 @@ uint32_t ir_segment_record_pages(const ir_segment_header *header);
 /* IMGRET_OK, or IMGRET_CORRUPT that names file and page. */
 int32_t ir_segment_verify(const ir_segment *segment, const uint8_t *pages, uint64_t first_page,
                           uint32_t page_count, imgret_error *error);
+
+/* Reads whole pages, which are not checked yet. */
+int32_t ir_segment_read_pages(const ir_segment *segment, uint64_t first, uint64_t count,
+                              uint8_t *out, imgret_error *error);
+
+/* segment_hot.c: takes vectors into RAM, as many as there is room for, those first that searches read
+ * most often; what one of them takes; and the vector in RAM, or NULL. The whole graph must be there. */
+int32_t ir_segment_load_hot(ir_segment *segment, uint64_t bytes_max, imgret_error *error);
+uint64_t ir_segment_hot_bytes(const ir_segment_header *header);
+const uint8_t *ir_segment_hot_record(const ir_segment *segment, uint32_t slot);
 
 /* Copies one stored vector, checked. */
 int32_t ir_segment_read_slot(const ir_segment *segment, uint32_t slot, void *stored,
