@@ -277,8 +277,8 @@ static int32_t check_curve(trial *t, const ir_effort_curve *curve, bool *holds, 
     const ir_effort_point *point = point_to_check(curve);
     double recall = 0, missed = 1 - (double)point->recall;
     memset(t->steady, 0, t->count);
-    int32_t status = measure_at(t, point->effort, curve->code_bits == 1 && t->segment->shape.bits > 1,
-                                &recall, error);
+    int32_t status = measure_at(
+        t, point->effort, curve->code_bits == 1 && t->segment->shape.bits > 1, &recall, error);
     double noise = sqrt(3 * fmax(missed, 0.002) * 2 / (10.0 * t->count));
     *holds = *holds && 1 - recall <= missed + noise;
     return status;

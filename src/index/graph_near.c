@@ -18,7 +18,8 @@ enum {
     CELL_ROWS = 512,
     CELL_BYTES = 1 << 20,
     CELL_ROWS_MIN = 256,
-    ROUND_NEAR = 16,
+    ROUND_NEAR = 32,
+    MANY_CELLS = 32, /* from so many on, six rounds differ so much that half as many do */
     LEFT_ROWS = 16,
     RIGHT_ROWS = 64
 };
@@ -29,6 +30,7 @@ typedef struct cell_scratch {
     ir_graph_tail *tails; /* RIGHT_ROWS more than rows_max, so that blocks are whole */
     uint64_t *near;       /* rows_max x ROUND_NEAR keys, with places in the cell */
     float *farthest;      /* the last distance in each of these lists; RIGHT_ROWS more as well */
+    uint32_t kept;        /* most keys of a list */
     atomic_uchar used;
 } cell_scratch;
 
@@ -76,14 +78,14 @@ static void pack(const finder *f, cell_scratch *scratch, const uint32_t *members
 static inline void insert_key(cell_scratch *scratch, uint32_t place, uint64_t key)
 {
     uint64_t *list = scratch->near + (size_t)place * ROUND_NEAR;
-    uint32_t at = ROUND_NEAR - 1;
+    uint32_t last = scratch->kept - 1, at = last;
     if (list[at] <= key)
         return;
     for (; at > 0 && list[at - 1] > key; at--)
         list[at] = list[at - 1];
     list[at] = key;
-    if (list[ROUND_NEAR - 1] != IR_GRAPH_NO_KEY)
-        scratch->farthest[place] = ir_graph_key_distance(list[ROUND_NEAR - 1]);
+    if (list[last] != IR_GRAPH_NO_KEY)
+        scratch->farthest[place] = ir_graph_key_distance(list[last]);
 }
 
 static void fill_tails(tail_block *out, const ir_graph_tail *tails)
@@ -213,6 +215,7 @@ static int32_t create(finder *f, imgret_error *error)
     f->scratches = ir_calloc(f->scratch_count, sizeof f->scratches[0]);
     for (uint32_t i = 0; f->scratches && i < f->scratch_count; i++) {
         cell_scratch *scratch = &f->scratches[i];
+        scratch->kept = count / f->rows_max >= MANY_CELLS ? ROUND_NEAR / 2 : ROUND_NEAR;
         scratch->packed = ir_malloc_aligned(64, f->rows_max * f->packed_stride);
         scratch->tails = ir_calloc(f->rows_max + RIGHT_ROWS, sizeof scratch->tails[0]);
         scratch->near = ir_malloc_array((size_t)f->rows_max * ROUND_NEAR, sizeof(uint64_t));

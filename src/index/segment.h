@@ -75,7 +75,8 @@ typedef struct ir_segment_open_options {
     bool
         vectors_only; /* loads what ir_segment_get needs: for a segment whose other parts are damaged;
                         * it cannot be searched */
-    ir_pool *pool; /* shares the work of cutting codes to fit ram_bytes_max; NULL: done alone. Not used
+    ir_pool
+        *pool; /* shares the work of cutting codes to fit ram_bytes_max; NULL: done alone. Not used
                     * once the segment is open */
 } ir_segment_open_options;
 

@@ -221,7 +221,7 @@ static bool graph_stop(void *context, double done)
 static int32_t build_graph(ir_builder *b, imgret_error *error)
 {
     /* What a walk to a new node expands all lies around it: fewer candidates than come from cells do. */
-    uint32_t beam = b->takes_over ? (2 * b->spec.beam + 2) / 3 : b->spec.beam;
+    uint32_t beam = b->takes_over ? b->spec.beam / 2 : b->spec.beam;
     ir_graph_spec spec = {
         .rows = &b->rows,
         .degree = b->spec.degree,

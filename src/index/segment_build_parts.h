@@ -24,7 +24,7 @@ typedef struct ir_builder {
     float *mean;
     float *centroids;
     ir_graph_rows centroid_rows; /* the same in 8 bits */
-    uint8_t *signs, *ranks; /* of all vectors, or of the block where `spilled` */
+    uint8_t *signs, *ranks;      /* of all vectors, or of the block where `spilled` */
     uint32_t *group_of;
     bool spilled;       /* memory is short: codes and rows go to files block by block */
     uint8_t *second_of; /* where spilled: the second nearest centroid */
