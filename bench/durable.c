@@ -8,8 +8,9 @@
  *   backup  imgret_backup, beside a plain copy of the same files (read, write, fsync)
  *   live    on that backup: latency of one query at a time for `--seconds`, alone; while a thread adds
  *           `--rate` vectors a second in transactions of a tenth of a second's; while it adds and
- *           another calls imgret_optimize without a pause. "shared" is the pure processor's part of it: the
- *           same queries beside threads that only compute.
+ *           another calls imgret_optimize without a pause; while it adds and the handle maintains the
+ *           database itself (IMGRET_OPEN_MAINTAIN). "shared" is the pure processor's part of it: the same
+ *           queries beside threads that only compute.
  * Queries and additions are stored vectors with noise, so that they lie where the others do. Rates of
  * adding, alone and in batches, and this disk's fsync are told by `bench-add`.
  */
@@ -282,6 +283,21 @@ static void *merge_steadily(void *argument)
     return NULL;
 }
 
+/* Counts how often what was added became part of a segment: maintenance looks once a second. To count
+ * a million pictures takes the catalogue from queries for some 15 ms, hence no more often. */
+static void *watch_maintenance(void *argument)
+{
+    bench *b = argument;
+    imgret_error error = IMGRET_ERROR_INIT;
+    for (uint64_t before = 0; !atomic_load(&b->stop); usleep(900000)) {
+        imgret_stats stats = {.size = sizeof stats};
+        check(imgret_get_stats(b->db, &stats, &error), &error);
+        atomic_fetch_add(&b->merges, stats.segment_vector_count > before && before > 0);
+        before = stats.segment_vector_count;
+    }
+    return NULL;
+}
+
 static void *compute(void *argument)
 {
     bench *b = argument;
@@ -347,6 +363,7 @@ static void measure_all_live(bench *b)
     void *(*const nothing[])(void *) = {NULL};
     void *(*const adding[])(void *) = {add_steadily, NULL};
     void *(*const merging[])(void *) = {add_steadily, merge_steadily, NULL};
+    void *(*const maintaining[])(void *) = {add_steadily, watch_maintenance, NULL};
     void *(*const computing[])(void *) = {compute, compute, NULL};
     b->db = open_at(b, b->live, 0);
     for (uint32_t i = 0; i < SAMPLES; i++)
@@ -355,6 +372,9 @@ static void measure_all_live(bench *b)
     measure_live(b, "shared", computing, idle);
     measure_live(b, "adding", adding, idle);
     measure_live(b, "adding_and_merging", merging, idle);
+    imgret_close(b->db);
+    b->db = open_at(b, b->live, IMGRET_OPEN_MAINTAIN);
+    measure_live(b, "adding_and_maintaining", maintaining, idle);
     imgret_close(b->db);
 }
 
