@@ -1,34 +1,15 @@
 /* test_extremes.c: pictures with next to nothing in them, and more labels than pictures need, through the
  * public API. With IMGRET_TEST_LONG=1 there are a million labels.
  */
-#include "pictures.h"
-
-#include "base/alloc.h"
+#include "place.h"
 
 #include <imgret/imgret.h>
 #include <math.h>
 #include <time.h>
 
-typedef struct fixture {
-    char folder[256];
-    char path[300];
-} fixture;
-
 static int setup(void **state)
 {
-    fixture *f = calloc(1, sizeof *f);
-    make_folder(f->folder, "extremes");
-    snprintf(f->path, sizeof f->path, "%s/db.imgret", f->folder);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-    remove_folder(f->folder);
-    free(f);
-    return ir_alloc_live_count() == 0 ? 0 : -1;
+    return make_place(state, "extremes");
 }
 
 /* ---- Pictures of next to nothing ---- */
@@ -277,7 +258,7 @@ static void many_labels(void **state)
     imgret_close(db);
 }
 
-#define extremes_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define extremes_test(function) cmocka_unit_test_setup_teardown(function, setup, leave_place)
 
 int main(void)
 {

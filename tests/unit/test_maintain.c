@@ -1,30 +1,12 @@
 /* test_maintain.c: a handle that optimizes on its own: it does, gives way, and ends with the handle. */
+#include "place.h"
 #include "vectors.h"
-
-#include "base/alloc.h"
 
 enum { WORTH = 4200 }; /* vectors that make an optimize pay */
 
-typedef struct fixture {
-    char folder[256];
-    char path[300];
-} fixture;
-
 static int setup(void **state)
 {
-    fixture *f = calloc(1, sizeof *f);
-    make_folder(f->folder, "maintain");
-    snprintf(f->path, sizeof f->path, "%s/db.imgret", f->folder);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-    remove_folder(f->folder);
-    free(f);
-    return ir_alloc_live_count() == 0 ? 0 : -1;
+    return make_place(state, "maintain");
 }
 
 static void fill(imgret *db, uint32_t first)
@@ -103,7 +85,7 @@ static void it_needs_to_write(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, leave_place)
     const struct CMUnitTest tests[] = {
         TEST(it_optimizes_and_gives_way),
         TEST(closing_ends_it_at_any_time),
