@@ -119,6 +119,7 @@ static void print_summary_json(const cli_options *options, const imgret_ingest_p
     cli_json_count("elapsed_us", report->elapsed_us);
     cli_json_bool("complete", complete);
     cli_json_end();
+    cli_output_flush(); /* --watch waits now */
 }
 
 static void append_count(char *text, size_t capacity, uint64_t count, const char *what)

@@ -53,6 +53,7 @@ wait_for() { # until the expression holds or nobody is left to make it true; the
     done
 }
 check "--watch takes in what is there" 'wait_for "[ \$(lines_with \"\\\"event\\\":\\\"summary\\\"\" watched) -ge 1 ]" && wait_for "[ \"\$(\"$IMGRET\" count t.imgret)\" -eq 17 ]"'
+check "and says so before it looks again" '[ "$(lines_with "\"outcome\":\"unchanged\"" watched)" -eq 0 ]'
 mkdir pics/later && cp "$third" pics/later/late
 check "and what comes later, in a new folder" 'wait_for "[ \"\$(\"$IMGRET\" count t.imgret)\" -eq 18 ]"'
 rm pics/later/late
