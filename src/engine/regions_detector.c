@@ -134,6 +134,11 @@ static int32_t read_spec(ir_regions_detector *detector, char *text, imgret_error
     ir_free(options);
     if (status)
         return status;
+    /* Paths became absolute: what they hold now must still be told from what stands between. */
+    if (strchr(detector->model, '?'))
+        return refuse("a '?' within the model cannot be kept", detector->model, error);
+    if (detector->labels && strchr(detector->labels, '&'))
+        return refuse("a '&' in the path of labels cannot be kept", detector->labels, error);
     const ir_detector_options *given = &detector->options;
     detector->spec = ir_asprintf("detector:%s?score=%g&nms=%g&max=%u%s%s", detector->model,
                                  given->score_min, given->overlap_max, given->box_max,
