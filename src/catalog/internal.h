@@ -88,6 +88,10 @@ int32_t ir_catalog_may_write(ir_catalog *catalog, imgret_error *error);
 int32_t ir_catalog_note_write(ir_catalog *catalog, int32_t status, imgret_error *failure,
                               imgret_error *error);
 
+/* Makes in a catalogue without them the indexes that a host asked for in another, whose schema was
+ * verified. Within a transaction. */
+int32_t ir_catalog_copy_indexes(ir_connection *from, ir_connection *to, imgret_error *error);
+
 /* Takes the reader's lock and opens a snapshot; end it in any case but failure. */
 int32_t ir_catalog_begin_read(ir_catalog *catalog, imgret_error *error);
 void ir_catalog_end_read(ir_catalog *catalog);

@@ -182,7 +182,7 @@ static int32_t settle_schema(ir_catalog *catalog, const ir_catalog_options *opti
         status = ir_fail(error, IMGRET_EXISTS, "%s: is a database already", catalog->folder);
     if (!status && options->existing && state.blank)
         status = fail_not_found(catalog, error);
-    bool changes = !status && state.version < ir_schema_current.version;
+    bool changes = !status && state.version < ir_schema_made(&ir_schema_current);
     if (changes && !state.blank)
         status = ir_schema_verify(writer, &ir_schema_current, state.version, error);
     if (changes && !status)
@@ -213,7 +213,8 @@ static int32_t open_writer(ir_catalog *catalog, const ir_catalog_options *option
     }
     if (!status)
         status = switch_to_wal(writer, error);
-    if (!status && (state.blank || state.version < ir_schema_current.version || options->fresh))
+    if (!status &&
+        (state.blank || state.version < ir_schema_made(&ir_schema_current) || options->fresh))
         status = settle_schema(catalog, options, created, error);
     if (!status)
         status = ir_schema_verify(writer, &ir_schema_current, ir_schema_current.version, error);
