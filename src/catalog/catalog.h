@@ -340,6 +340,7 @@ typedef struct ir_catalog_counts {
     uint64_t file_bytes; /* catalog.db and its -wal */
 } ir_catalog_counts;
 
+/* Waits for no reader, and lets none wait. */
 int32_t ir_catalog_get_counts(ir_catalog *catalog, ir_catalog_counts *out, imgret_error *error);
 
 /* SQLite's integrity_check and foreign_key_check, then the catalogue's own rules: every stored

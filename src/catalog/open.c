@@ -314,6 +314,7 @@ static int32_t make_handle(ir_catalog **out, imgret_error *error)
     pthread_mutex_init(&catalog->reader_lock, &recursive);
     pthread_mutexattr_destroy(&recursive);
     pthread_mutex_init(&catalog->filter_lock, NULL);
+    pthread_mutex_init(&catalog->count_lock, NULL);
     *out = catalog;
     return IMGRET_OK;
 }
@@ -353,6 +354,7 @@ void ir_catalog_close(ir_catalog *catalog)
     if (!catalog)
         return;
     ir_filter_close(catalog->filter);
+    ir_connection_close(&catalog->counter.connection);
     ir_connection_close(&catalog->reader);
     if (catalog->writer.db) {
         if (ir_connection_in_transaction(&catalog->writer)) /* of any thread: no other call runs */
@@ -366,6 +368,7 @@ void ir_catalog_close(ir_catalog *catalog)
     ir_gate_destroy(&catalog->gate);
     pthread_mutex_destroy(&catalog->reader_lock);
     pthread_mutex_destroy(&catalog->filter_lock);
+    pthread_mutex_destroy(&catalog->count_lock);
     forget(catalog);
 }
 
