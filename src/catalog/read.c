@@ -429,36 +429,3 @@ int32_t ir_catalog_list(ir_catalog *catalog, const imgret_list_options *options,
     pthread_mutex_unlock(&catalog->reader_lock);
     return status;
 }
-
-/* 0 when there is no such file: the log is gone while nobody has the database open. */
-static uint64_t bytes_of(const char *path)
-{
-    ir_file_info info;
-    return ir_file_stat(path, &info, NULL) == IMGRET_OK ? info.bytes : 0;
-}
-
-int32_t ir_catalog_get_counts(ir_catalog *catalog, ir_catalog_counts *out, imgret_error *error)
-{
-    ir_statement statement;
-    bool row;
-    int_column ints[] = {{0, 0, INT64_MAX, 0}, {1, 0, INT64_MAX, 0}, {2, 0, INT64_MAX, 0}};
-    *out = (ir_catalog_counts){0};
-    char *log = ir_asprintf("%s-wal", catalog->path);
-    if (!log)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
-    pthread_mutex_lock(&catalog->reader_lock);
-    ir_statement_start(&statement, &catalog->reader, IR_SQL_COUNTS, "counting images");
-    int32_t status = ir_statement_step(&statement, &row, error);
-    if (!status && row)
-        status = read_ints(&statement, ints, sizeof ints / sizeof ints[0], error);
-    ir_statement_end(&statement);
-    pthread_mutex_unlock(&catalog->reader_lock);
-    if (!status) {
-        out->failed_count = (uint64_t)ints[1].value;
-        out->region_count = (uint64_t)ints[2].value;
-        out->image_count = (uint64_t)(ints[0].value - ints[1].value);
-        out->file_bytes = bytes_of(catalog->path) + bytes_of(log);
-    }
-    ir_free(log);
-    return status;
-}

@@ -600,6 +600,29 @@ class Database(Upkeep):
         finally:
             lib.imgret_regions_free(out)
 
+    # ---- Indexes for filters ---------------------------------------------------------------------
+
+    def create_index(self, expression: str) -> None:
+        """Makes an index for filters by a value of the metadata, "meta->>'camera'", or by a column
+        such as "width"; docs/filters.md tells which. ExistsError when it is there."""
+        raw = c_text(expression, "an index")
+        self._change(lambda db, error: lib.imgret_create_index(db, raw, error))
+
+    def drop_index(self, expression: str) -> None:
+        """Takes an index away again. NotFoundError when there is none."""
+        raw = c_text(expression, "an index")
+        self._change(lambda db, error: lib.imgret_drop_index(db, raw, error))
+
+    def indexes(self) -> List[str]:
+        """The expressions of the indexes that were asked for."""
+        out = ctypes.c_void_p()
+        self._open_handle().call(lambda db, error: lib.imgret_list_indexes(out, db, error))
+        try:
+            count = lib.imgret_indexes_count(out)
+            return [lib.imgret_indexes_at(out, i).decode() for i in range(count)]
+        finally:
+            lib.imgret_indexes_free(out)
+
 
 def _telling(on_item: Callable[[LabelItem], object]) -> Callable[[Any], object]:
     return lambda item: on_item(label_item_of(item.contents))
