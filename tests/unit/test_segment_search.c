@@ -6,7 +6,7 @@ static char path[64];
 static double recall(vectors *v, uint32_t k, uint32_t flags, const ir_segment_open_options *options,
                      ir_search_stats *stats)
 {
-    enum { QUERIES = 40 };
+    enum { QUERIES = SANITIZED(40, 16) };
     ir_segment *segment;
     assert_int_equal(ir_segment_open(&segment, path, options, NULL), 0);
     float *query = malloc(v->dimension * sizeof *query);
