@@ -35,7 +35,7 @@ enum {
     /* Inserting a vector costs about as much as copying eight (their bytes, codes and edges): a
      * segment is merged with what is younger once that is an eighth of it. */
     MERGE_SHARE = 8,
-    WORN_SHARE = 5, /* a fifth of the vectors is dead: their bytes are worth a merge */
+    WORN_SHARE = 5,            /* a fifth of the vectors is dead: their bytes are worth a merge */
     MEASURED_BYTES = 32 << 20, /* of vectors in RAM, while recall is measured */
     GROWN_SHARE = 4 /* what joined and left is under a fourth: the old curves of recall may do */
 };
