@@ -21,7 +21,10 @@ trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
 
 # Nothing is fetched: the module needs no other, and the go that is there must do.
 export GOFLAGS='-buildvcs=false' GOPROXY=off GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=1
-export GOCACHE="$build/go-cache" GOPATH="$scratch/path" LD_LIBRARY_PATH="$build"
+export GOCACHE="${IMGRET_GO_CACHE:-$build/go-cache}" GOPATH="$scratch/path" LD_LIBRARY_PATH="$build"
+# Go does not see that a header outside its packages has changed: the cache would keep what was compiled.
+header="-O2 -DIMGRET_HEADERS_$(cat include/imgret/*.h | sha256sum | cut -c 1-16)"
+export CGO_CFLAGS="$header"
 export IMGRET_TEST_PLUGINS="${IMGRET_TEST_PLUGINS:-$build/tests/plugins}"
 tags=''
 if command -v pkg-config >/dev/null; then
@@ -30,7 +33,7 @@ if command -v pkg-config >/dev/null; then
         pkgconfig/imgret.pc.in >"$scratch/pc/imgret.pc"
     export PKG_CONFIG_PATH="$scratch/pc"
 else
-    export CGO_CFLAGS="-O2 -I$PWD/include" CGO_LDFLAGS="-L$build"
+    export CGO_CFLAGS="$header -I$PWD/include" CGO_LDFLAGS="-L$build"
     tags='-tags=imgret_flags'
 fi
 version=$($go env GOVERSION | sed 's/^go1\.\([0-9]*\).*/\1/')
