@@ -33,7 +33,7 @@ BEGIN {
     faces["engine"] = "*"
     faces["extract"] = "boxes.h detector.h"
     faces["index"] = "delta.h segment.h tombstones.h"
-    faces["kernels"] = "code_kernels.h"
+    faces["kernels"] = "code_kernels.h pixel_kernels.h"
 
     # System headers that only one place may see; a pattern of the whole header name.
     own("^sqlite3(ext)?\\.h$", "src/catalog/")

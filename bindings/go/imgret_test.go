@@ -491,10 +491,13 @@ func TestLabelsFromExamples(t *testing.T) {
 	}
 	_, err = db.LabelExamples(ctx, "odd", nil, nil)
 	wantCode(t, err, InvalidArgument)
-	results, err := db.Query(ctx, ID(1), &QueryOptions{Estimated: true})
+	results, err := db.Query(ctx, ID(1), &QueryOptions{Estimated: true, IDsOnly: true})
 	must(t, err)
 	if results.Stats.Estimates { // nothing is in a segment
 		t.Fatalf("%+v", results.Stats)
+	}
+	if hit := results.Hits[0]; hit.ID == 0 || hit.Label != "" { // all have labels by now
+		t.Fatalf("%+v", hit)
 	}
 }
 

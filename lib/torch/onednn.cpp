@@ -128,6 +128,25 @@ Plan plan_product(const Desc &source, const Desc &weights, const Desc *bias, con
     return plan_of<dnnl::matmul>(description, true);
 }
 
+Plan plan_max_pool(const Desc &source, const Desc &result, int64_t kernel, int64_t stride,
+                   int64_t pad)
+{
+    using Pooling = dnnl::pooling_forward;
+    dnnl::primitive_attr attributes = onednn_attributes(Act::none, false);
+    std::vector<int64_t> windows = {kernel, kernel}, steps = {stride, stride}, pads = {pad, pad};
+#if DNNL_VERSION_MAJOR >= 3
+    Pooling::primitive_desc description(onednn_engine(), prop_kind::forward_inference,
+                                        algorithm::pooling_max, source, result, steps, windows,
+                                        {0, 0}, pads, pads, attributes);
+#else
+    Pooling::primitive_desc description(Pooling::desc(prop_kind::forward_inference,
+                                                      algorithm::pooling_max, source, result, steps,
+                                                      windows, pads, pads),
+                                        attributes, onednn_engine());
+#endif
+    return plan_of<Pooling>(description, false);
+}
+
 Plan plan_softmax(const Desc &source, const Desc &result)
 {
     dnnl::primitive_attr attributes = onednn_attributes(Act::none, false);

@@ -51,6 +51,9 @@ Plan plan_convolution(const Desc &source, const Desc &weights, const Desc &bias,
 /* `bias` may be NULL. */
 Plan plan_product(const Desc &source, const Desc &weights, const Desc *bias, const Desc &result,
                   const dnnl::primitive_attr &attributes);
+/* Windows of `kernel` x `kernel`, `pad` places around the source. */
+Plan plan_max_pool(const Desc &source, const Desc &result, int64_t kernel, int64_t stride,
+                   int64_t pad);
 /* Over the last of three sides. */
 Plan plan_softmax(const Desc &source, const Desc &result);
 

@@ -1,6 +1,7 @@
 // resnet.cpp: residual networks (He et al. 2015), with those for CIFAR, ResNeXt and wide ones.
 #include "torch/conv.h"
 #include "torch/failure.h"
+#include "torch/max_pool.h"
 #include "torch/model.h"
 #include "torch/resnet_names.h"
 
@@ -94,6 +95,7 @@ private:
     void name_it(int64_t stage_count);
 
     Conv stem_;
+    MaxPool stem_pool_;
     bool small_ =
         false; // made for pictures of 32 px: nothing is thrown away before the first block
     std::vector<Residual> blocks_;
@@ -115,7 +117,7 @@ void ResNet::name_it(int64_t stage_count)
         architecture = (stage_count == 3 ? "cifar_" : "small_") + architecture;
 }
 
-ResNet::ResNet(Weights &weights, Options &options)
+ResNet::ResNet(Weights &weights, Options &options) : stem_pool_(weights, 3, 2, 1)
 {
     const Naming *naming = find_resnet_naming(weights);
     std::vector<int64_t> stem = weights.shape("stem.conv.weight");
@@ -162,7 +164,7 @@ Features ResNet::features(const at::Tensor &pixels) const
 {
     at::Tensor x = stem_(pixels);
     if (!small_)
-        x = at::max_pool2d(x, 3, 2, 1);
+        x = stem_pool_(x);
     for (const Residual &block : blocks_)
         x = block.forward(x);
     return {x, 0, {}};
@@ -171,6 +173,7 @@ Features ResNet::features(const at::Tensor &pixels) const
 void ResNet::freeze(Precision precision)
 {
     stem_.freeze(precision);
+    stem_pool_.freeze(precision);
     for (Residual &block : blocks_)
         block.freeze(precision);
 }

@@ -1,6 +1,7 @@
 // vgg.cpp: VGG-11 to 19, with and without batch norm (Simonyan and Zisserman 2014).
 #include "torch/conv.h"
 #include "torch/failure.h"
+#include "torch/max_pool.h"
 #include "torch/model.h"
 #include "torch/naming.h"
 
@@ -53,6 +54,7 @@ private:
 
     std::vector<Conv> convs_;
     std::vector<bool> pools_after_;
+    MaxPool halve_;
     Linear fc1_, fc2_, head_;
 };
 
@@ -116,7 +118,7 @@ void Vgg::take_head(Weights &weights)
     class_count = head_.weight.size(0);
 }
 
-Vgg::Vgg(Weights &weights, Options &options)
+Vgg::Vgg(Weights &weights, Options &options) : halve_(weights, 2, 2, 0)
 {
     const Naming *naming = find_vgg_naming(weights);
     preset = choose_preset(naming->preset, weights, options);
@@ -133,7 +135,7 @@ Features Vgg::features(const at::Tensor &pixels) const
     for (size_t i = 0; i < convs_.size(); i++) {
         x = convs_[i](x);
         if (pools_after_[i])
-            x = at::max_pool2d(x, 2, 2);
+            x = halve_(x);
     }
     return {x, 0, {}};
 }
@@ -150,6 +152,7 @@ void Vgg::freeze(Precision precision)
 {
     for (Conv &conv : convs_)
         conv.freeze(precision);
+    halve_.freeze(precision);
     for (Linear *linear : {&fc1_, &fc2_, &head_})
         linear->freeze(precision);
 }
