@@ -14,7 +14,7 @@
 enum { EFFORT_DEFAULT = 64, STOP_EVERY_BATCHES = 128, AHEAD_BATCHES = 4 };
 
 #define WIDTH_MAX 1000000u
-#define WALK_COST 3.5
+#define WALK_COST 4.5
 /* Rows do not lie evenly: of twice as many vectors, as often as not, less than half are rows. */
 #define WIDTH_SLACK 1.1
 
