@@ -198,6 +198,42 @@ static void bf16_is_near(void **state)
     reproduces(&cifar, "precision=bf16", 0.05);
 }
 
+/* Threads share a batch out among them: each picture's row is there, and in its place. */
+static void batches_of_all_sizes_are_their_pictures(void **state)
+{
+    (void)state;
+    enum { COUNT_MAX = 32, PICTURE_BYTES = 3 * 32 * 32, DIMENSION = 64 };
+    static uint8_t pixels[COUNT_MAX * PICTURE_BYTES];
+    static float alone[COUNT_MAX * DIMENSION], rows[(COUNT_MAX + 1) * DIMENSION];
+    char path[PATH_MAX];
+    plugin();
+    if (!test_data(path, sizeof path, cifar.weights))
+        skip_because("no weights under IMGRET_TEST_DATA");
+    for (uint32_t i = 0, bits = 1; i < sizeof pixels; i++) {
+        bits = bits * 1664525u + 1013904223u;
+        pixels[i] = (uint8_t)(bits >> 24);
+    }
+    for (uint32_t threads = 1; threads <= 3; threads++) {
+        imgret_backend_info info;
+        imgret_backend_model *model = load_model(path, "", threads, &info);
+        assert_int_equal(info.dimension, DIMENSION);
+        for (uint32_t i = 0; i < COUNT_MAX; i++)
+            run_model(model, pixels + i * PICTURE_BYTES, 1, alone + i * DIMENSION, NULL);
+        for (uint32_t count = 2; count <= COUNT_MAX; count += count < 20 ? 1 : 4) {
+            for (size_t i = 0; i < (COUNT_MAX + 1) * DIMENSION; i++)
+                rows[i] = -1e9F;
+            run_model(model, pixels, count, rows, NULL);
+            for (uint32_t i = 0; i < count; i++)
+                assert_true(relative_error(rows + i * DIMENSION, alone + i * DIMENSION, DIMENSION) <
+                            1e-5);
+            for (uint32_t i = 0; i < DIMENSION; i++)
+                assert_true(rows[count * DIMENSION + i] <
+                            -9e8F); /* nothing beyond them is written */
+        }
+        plugin()->unload(model);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +243,7 @@ int main(void)
         cmocka_unit_test(yolox_nano_reproduces_its_golden_output),
         cmocka_unit_test(a_network_for_vectors_detects_nothing),
         cmocka_unit_test(bf16_is_near),
+        cmocka_unit_test(batches_of_all_sizes_are_their_pictures),
     };
     return cmocka_run_group_tests_name("torch golden", tests, NULL, NULL);
 }
