@@ -5,7 +5,7 @@
  * and each has `degree` neighbours, of which the walk has seen three in four before. What a walk does
  * for a neighbour (look it up among those seen, fetch its code from anywhere, find its place in a wide
  * beam) takes more, so that a neighbour, seen before or not, costs WALK_COST of a row: docs/filters.md
- * has the measurement.
+ * has the measurement, of both ways on the same filters.
  */
 #include "index/search.h"
 
@@ -14,7 +14,7 @@
 enum { EFFORT_DEFAULT = 64, STOP_EVERY_BATCHES = 128, AHEAD_BATCHES = 4 };
 
 #define WIDTH_MAX 1000000u
-#define WALK_COST 3.5
+#define WALK_COST 1.7
 /* Rows do not lie evenly: of twice as many vectors, as often as not, less than half are rows. */
 #define WIDTH_SLACK 1.1
 
