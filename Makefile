@@ -464,7 +464,7 @@ test:
 	$(call install_deps,build test --optional torch reference go)
 	$(SUBMAKE) run-tests
 # As many files at a time as make has jobs; shell tests first, since the longest are among them.
-TEST_JOBS = $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),1)
+TEST_JOBS ?= $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),1)
 run-tests: all tests fuzz-replay examples $(BUILD)/imgret-bench
 	@BUILD='$(BUILD)' T='$(T)' sh tests/run.sh -j $(TEST_JOBS) \
 	    $(foreach name,$(UNBUILT),--skip '$(name): libcjson-dev is missing') \

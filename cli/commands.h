@@ -18,6 +18,7 @@ int cli_search(const cli_options *options);
 int cli_show(const cli_options *options);
 int cli_remove(const cli_options *options);
 int cli_stats(const cli_options *options);
+int cli_index(const cli_options *options);
 int cli_optimize(const cli_options *options);
 int cli_check(const cli_options *options);
 int cli_extract(const cli_options *options);

@@ -24,6 +24,7 @@ enum {
     EVAL = 1u << 10,
     COMPARE = 1u << 11,
     CALIBRATE = 1u << 12,
+    INDEX = 1u << 13,
     EXTRACT = 1u << 20,
     MODEL = 1u << 21,
     PCA = 1u << 22,
@@ -89,6 +90,15 @@ static const cli_command commands[] = {
      "  Moves vectors from memory into an index on disk, merges such indexes and\n"
      "  erases what was removed. Does nothing while there is too little to pay.\n",
      cli_optimize},
+    {"index", INDEX, 0, 2, "DB [add|drop EXPR]", "list, make or drop indexes for filters",
+     "  imgret index photos.imgret\n"
+     "  imgret index photos.imgret add \"meta->>'camera'\"\n"
+     "  imgret index photos.imgret drop width\n",
+     "  A filter that compares EXPR with a value then touches only what matches. EXPR\n"
+     "  is a key or path of the metadata, as the filter writes it, or a column; label,\n"
+     "  color, taken_at and some others always have an index. Releases that know no\n"
+     "  such indexes refuse the database until the last is dropped.\n",
+     cli_index},
     {"stats", STATS, 0, 0, "DB", "show how much there is, and the database's settings",
      "  imgret stats photos.imgret\n", "", cli_stats},
     {"check", CHECK, 0, 0, "DB [--repair]", "read the whole database and report what is wrong",

@@ -28,6 +28,7 @@ typedef struct {
     uint64_t build_memory; /* bytes; 0: no limit */
     uint64_t memory;       /* of this search; 0: no limit */
     int calibrated;        /* measure target_recall too */
+    int records;           /* ask for the records of results, too; other engines have none */
     int exact, estimated;  /* which scores are asked for; one of them at least */
     bench_point built;
 } ann;
@@ -134,6 +135,7 @@ static void search(void *user)
                                                job->plan.k);
     bench_library s = {.db = open_database(a, IMGRET_OPEN_READ_ONLY, job->plan.threads, a->memory),
                        .dimension = job->dimension,
+                       .ids_only = !a->records,
                        .first_id = 1};
     imgret_error error = IMGRET_ERROR_INIT;
     imgret_stats stats = {.size = sizeof stats};
@@ -141,8 +143,9 @@ static void search(void *user)
         bench_die("%s", error.message);
     bench_point point = a->built;
     snprintf(point.set, sizeof point.set, "%s", job->set);
-    snprintf(point.index, sizeof point.index, "%s, %s, %s",
-             stats.vector_type == IMGRET_VECTOR_F32 ? "f32" : "f16", stats.kernels, stats.io_kind);
+    snprintf(point.index, sizeof point.index, "%s, %s, %s%s",
+             stats.vector_type == IMGRET_VECTOR_F32 ? "f32" : "f16", stats.kernels, stats.io_kind,
+             a->records ? ", with records" : "");
     if (a->memory)
         point.memory_bytes = (double)a->memory;
     if (a->exact)
@@ -181,10 +184,11 @@ int bench_ann(int argc, char **argv)
 {
     static const char *const own[] = {"--db",      "--memory", "--build-memory",
                                       "--vectors", "--scores", NULL};
-    static const char *const flags[] = {"--json", "--calibrated", NULL};
+    static const char *const flags[] = {"--json", "--calibrated", "--records", NULL};
     bench_check_options(argc, argv, bench_job_valued, own, flags);
     static ann a;
     a.calibrated = bench_flag(argc, argv, "--calibrated");
+    a.records = bench_flag(argc, argv, "--records");
     const char *type = bench_option(argc, argv, "--vectors", "f16");
     if (strcmp(type, "f16") != 0 && strcmp(type, "f32") != 0)
         bench_die("--vectors %s: wants f16 or f32", type);

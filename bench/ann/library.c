@@ -64,6 +64,8 @@ int64_t bench_library_add(imgret *db, bench_vectors *vectors, uint64_t count, in
 static imgret_query_options options_of(const bench_library *s, uint32_t effort, uint32_t k)
 {
     imgret_query_options options = {.size = sizeof options, .k = k};
+    if (s->ids_only)
+        options.flags |= IMGRET_QUERY_IDS_ONLY;
     if (s->estimated)
         options.flags |= IMGRET_QUERY_ESTIMATED;
     if (s->by_target)

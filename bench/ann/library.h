@@ -15,6 +15,7 @@ typedef struct bench_library {
     uint32_t dimension;
     int by_target;    /* efforts are target_recall in units of 1 / BENCH_TARGET_UNIT */
     int estimated;    /* scores of those that are certainly among the nearest need no read */
+    int ids_only;     /* no records of results, as other engines have none */
     int64_t first_id; /* of the vector at the base's first position */
 } bench_library;
 

@@ -20,6 +20,8 @@ static const char usage[] =
     "    --recall R,... (0.9,0.95,0.99,0.999)   finds the effort on one half of the queries,\n"
     "                                      tells of the other half\n"
     "    --scores exact|estimated|both (exact)  estimated ones need fewer reads\n"
+    "    --records                         with uri, metadata and label of each result, as a host\n"
+    "                                      that shows them asks; else ids and scores, as peers give\n"
     "    --calibrated                      also by the library's own target_recall\n"
     "    --efforts N,...                   measures these as they are\n"
     "    --count N  --queries-max N        only so many of the files\n"

@@ -159,7 +159,34 @@ int32_t imgret_go_get_regions(imgret_regions **out, imgret *db, int64_t id, cons
     return status;
 }
 
+int32_t imgret_go_list_indexes(imgret_indexes **out, imgret *db, const uint32_t *stop,
+                               imgret_error *error)
+{
+    const uint32_t *before = imgret_set_stop(stop);
+    int32_t status = imgret_list_indexes(out, db, error);
+    imgret_set_stop(before);
+    return status;
+}
+
 /* ---- Put in ------------------------------------------------------------------------------------- */
+
+int32_t imgret_go_create_index(imgret *db, const char *expression, const uint32_t *stop,
+                               imgret_error *error)
+{
+    const uint32_t *before = imgret_set_stop(stop);
+    int32_t status = imgret_create_index(db, expression, error);
+    imgret_set_stop(before);
+    return status;
+}
+
+int32_t imgret_go_drop_index(imgret *db, const char *expression, const uint32_t *stop,
+                             imgret_error *error)
+{
+    const uint32_t *before = imgret_set_stop(stop);
+    int32_t status = imgret_drop_index(db, expression, error);
+    imgret_set_stop(before);
+    return status;
+}
 
 int32_t imgret_go_add(imgret *db, const imgret_input *input, const void *data, const float *vector,
                       const imgret_add_options *options, const uint32_t *stop,

@@ -36,7 +36,13 @@ int32_t imgret_go_get_vector(imgret *db, int64_t id, float *out, uint32_t capaci
                              const uint32_t *stop, imgret_error *error);
 int32_t imgret_go_get_regions(imgret_regions **out, imgret *db, int64_t id, const uint32_t *stop,
                               imgret_error *error);
+int32_t imgret_go_list_indexes(imgret_indexes **out, imgret *db, const uint32_t *stop,
+                               imgret_error *error);
 
+int32_t imgret_go_create_index(imgret *db, const char *expression, const uint32_t *stop,
+                               imgret_error *error);
+int32_t imgret_go_drop_index(imgret *db, const char *expression, const uint32_t *stop,
+                             imgret_error *error);
 int32_t imgret_go_add(imgret *db, const imgret_input *input, const void *data, const float *vector,
                       const imgret_add_options *options, const uint32_t *stop,
                       imgret_add_result *result, imgret_error *error);

@@ -443,6 +443,27 @@ func TestChanges(t *testing.T) {
 	wantCode(t, err, NotFound)
 }
 
+func TestIndexes(t *testing.T) {
+	db := vectors(t, 8)
+	must(t, db.SetMetadata(ctx, 2, `{"camera": "X100"}`))
+	must(t, db.CreateIndex(ctx, "metadata ->> 'camera'"))
+	must(t, db.CreateIndex(ctx, "width"))
+	wantCode(t, db.CreateIndex(ctx, "width"), Exists)
+	wantCode(t, db.CreateIndex(ctx, "random()"), InvalidArgument)
+	list, err := db.Indexes(ctx)
+	must(t, err)
+	if len(list) != 2 || list[0] != "meta->>'camera'" || list[1] != "width" {
+		t.Fatal(list)
+	}
+	count, err := db.Count(ctx, 0, Filter{Where: "meta->>'camera' = 'X100'"})
+	must(t, err)
+	if count != 1 {
+		t.Fatal(count)
+	}
+	must(t, db.DropIndex(ctx, "width"))
+	wantCode(t, db.DropIndex(ctx, "width"), NotFound)
+}
+
 func TestLabelsFromExamples(t *testing.T) {
 	db := open(t, "sides.imgret", &Options{Model: "vectors:4"})
 	for i := 0; i < 60; i++ {
@@ -470,10 +491,13 @@ func TestLabelsFromExamples(t *testing.T) {
 	}
 	_, err = db.LabelExamples(ctx, "odd", nil, nil)
 	wantCode(t, err, InvalidArgument)
-	results, err := db.Query(ctx, ID(1), &QueryOptions{Estimated: true})
+	results, err := db.Query(ctx, ID(1), &QueryOptions{Estimated: true, IDsOnly: true})
 	must(t, err)
 	if results.Stats.Estimates { // nothing is in a segment
 		t.Fatalf("%+v", results.Stats)
+	}
+	if hit := results.Hits[0]; hit.ID == 0 || hit.Label != "" { // all have labels by now
+		t.Fatalf("%+v", hit)
 	}
 }
 

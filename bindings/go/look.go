@@ -174,6 +174,23 @@ func (db *DB) Regions(ctx context.Context, id int64) ([]Region, error) {
 	return regions, nil
 }
 
+// Indexes are the expressions of the indexes that were asked for by CreateIndex.
+func (db *DB) Indexes(ctx context.Context) ([]string, error) {
+	var out *C.imgret_indexes
+	err := db.short(ctx, func(stop *C.uint32_t, why *C.imgret_error) C.int32_t {
+		return C.imgret_go_list_indexes(&out, db.c, stop, why)
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer C.imgret_indexes_free(out)
+	expressions := make([]string, C.imgret_indexes_count(out))
+	for i := range expressions {
+		expressions[i] = C.GoString(C.imgret_indexes_at(out, C.uint64_t(i)))
+	}
+	return expressions, nil
+}
+
 // Stats tells what the database and this handle hold.
 func (db *DB) Stats() (Stats, error) {
 	if !db.enter() {

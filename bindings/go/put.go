@@ -107,6 +107,36 @@ func (db *DB) SetLabel(ctx context.Context, id int64, label string, score float6
 	})
 }
 
+// IndexCountMax is the number of indexes that a database can have by CreateIndex.
+const IndexCountMax = C.IMGRET_INDEX_COUNT_MAX
+
+// CreateIndex makes an index for filters by a value of the metadata, "meta->>'camera'", or by a column
+// such as "width"; docs/filters.md tells which. It may take seconds on a large database.
+func (db *DB) CreateIndex(ctx context.Context, expression string) error {
+	var a arena
+	defer a.free()
+	text := a.text(expression, "an index")
+	if a.err != nil {
+		return a.err
+	}
+	return db.short(ctx, func(stop *C.uint32_t, why *C.imgret_error) C.int32_t {
+		return C.imgret_go_create_index(db.c, text, stop, why)
+	})
+}
+
+// DropIndex takes an index away again.
+func (db *DB) DropIndex(ctx context.Context, expression string) error {
+	var a arena
+	defer a.free()
+	text := a.text(expression, "an index")
+	if a.err != nil {
+		return a.err
+	}
+	return db.short(ctx, func(stop *C.uint32_t, why *C.imgret_error) C.int32_t {
+		return C.imgret_go_drop_index(db.c, text, stop, why)
+	})
+}
+
 // LabelOptions tell how to label by examples; the zero value, and nil, are the defaults.
 type LabelOptions struct {
 	Assign        bool    // store the label of the pictures that it fits; else only tell them

@@ -81,6 +81,7 @@ type QueryOptions struct {
 	Search     Search
 	Group      bool // one result an image: its best region
 	Estimated  bool // scores of results in segments may be estimates, for fewer reads
+	IDsOnly    bool // ID and Score of each result are all that is wanted: records need not be read
 
 	MinLikeness  Likeness // in place of MinScore: what Calibrate found
 	RerankBy     RerankBy // what the candidates are also ranked by
@@ -216,6 +217,9 @@ func (o *QueryOptions) flags() (flags C.uint32_t) {
 	}
 	if o.Estimated {
 		flags |= C.IMGRET_QUERY_ESTIMATED
+	}
+	if o.IDsOnly {
+		flags |= C.IMGRET_QUERY_IDS_ONLY
 	}
 	if o.MainObject {
 		flags |= C.IMGRET_QUERY_MAIN_OBJECT

@@ -7,13 +7,6 @@
 
 #include <math.h>
 
-static void fill_light(ir_small *small)
-{
-    const uint8_t *pixel = small->rgb;
-    for (uint32_t i = 0; i < small->width * small->height; i++, pixel += 3)
-        small->light[i] = ir_lab_light(pixel);
-}
-
 static void measure_light(const ir_small *small, imgret_attributes *out)
 {
     uint32_t count = small->width * small->height;
@@ -96,7 +89,7 @@ int32_t ir_analyze(ir_analyzer **analyzer, const ir_picture *picture, imgret_att
         return status;
     ir_small *small = &(*analyzer)->small;
     ir_small_fill(small, (*analyzer)->sums, picture->rgb, picture->width, picture->height);
-    fill_light(small);
+    ir_lab_lights(small->rgb, small->width * small->height, small->light);
     measure_light(small, out);
     out->sharpness = sharpness_of(small);
     out->perceptual_hash = ir_perceptual_hash(small->light, small->width, small->height);

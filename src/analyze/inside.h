@@ -33,8 +33,8 @@ typedef struct ir_lab {
 
 ir_lab ir_lab_of(const uint8_t rgb[3]);
 
-/* L* alone. */
-float ir_lab_light(const uint8_t rgb[3]);
+/* L* alone, of `count` packed pixels. */
+void ir_lab_lights(const uint8_t *rgb, uint32_t count, float *out);
 
 /* The name (IMGRET_COLOR_*) of a colour: that of the nearest of some eighty samples. */
 uint32_t ir_lab_name(ir_lab lab);
@@ -52,6 +52,7 @@ typedef struct ir_palette_point {
     float weight; /* share of the picture */
     uint32_t cell;
     uint32_t cluster;
+    float nearest; /* square of the distance to the nearest centre so far */
 } ir_palette_point;
 
 typedef struct ir_palette_work {

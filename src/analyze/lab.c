@@ -126,11 +126,13 @@ ir_lab ir_lab_of(const uint8_t rgb[3])
     return convert(rgb);
 }
 
-float ir_lab_light(const uint8_t rgb[3])
+void ir_lab_lights(const uint8_t *rgb, uint32_t count, float *out)
 {
     pthread_once(&once, fill_tables);
-    uint32_t r = linear[rgb[0]], g = linear[rgb[1]], b = linear[rgb[2]];
-    return 116.0f * root[mix(r, g, b, 6969, 23434, 2365)] - 16.0f;
+    for (uint32_t i = 0; i < count; i++, rgb += 3) {
+        uint32_t r = linear[rgb[0]], g = linear[rgb[1]], b = linear[rgb[2]];
+        out[i] = 116.0f * root[mix(r, g, b, 6969, 23434, 2365)] - 16.0f;
+    }
 }
 
 uint32_t ir_lab_name(ir_lab lab)

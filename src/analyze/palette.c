@@ -8,6 +8,7 @@
 #include "analyze/inside.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { CELLS = IR_PALETTE_CELLS, ROUNDS = 8 };
@@ -58,23 +59,26 @@ static uint32_t make_points(point *points, const cell *cells, uint32_t pixel_cou
         uint8_t rgb[3] = {(uint8_t)((cells[i].red + half) / cells[i].count),
                           (uint8_t)((cells[i].green + half) / cells[i].count),
                           (uint8_t)((cells[i].blue + half) / cells[i].count)};
-        points[count++] = (point){ir_lab_of(rgb), (float)cells[i].count / (float)pixel_count, i, 0};
+        points[count++] = (point){ir_lab_of(rgb), (float)cells[i].count / (float)pixel_count, i, 0,
+                                  1.0f};
     }
     return count;
 }
 
-static uint32_t start_centers(cluster *clusters, const point *points, uint32_t count)
+static uint32_t start_centers(cluster *clusters, point *points, uint32_t count)
 {
     uint32_t made = 0;
     while (made < IMGRET_SWATCH_MAX && made < count) {
         float greatest = 0.0f;
         uint32_t chosen = 0;
         for (uint32_t i = 0; i < count; i++) {
-            float nearest = made ? INFINITY : 1.0f;
-            for (uint32_t c = 0; c < made; c++)
-                nearest = fminf(nearest, distance_square(points[i].lab, clusters[c].center));
-            if (points[i].weight * nearest > greatest) {
-                greatest = points[i].weight * nearest;
+            if (made > 0) {
+                float square = distance_square(points[i].lab, clusters[made - 1].center);
+                points[i].nearest = made > 1 && points[i].nearest < square ? points[i].nearest
+                                                                           : square;
+            }
+            if (points[i].weight * points[i].nearest > greatest) {
+                greatest = points[i].weight * points[i].nearest;
                 chosen = i;
             }
         }
@@ -85,18 +89,22 @@ static uint32_t start_centers(cluster *clusters, const point *points, uint32_t c
     return made;
 }
 
-static void assign(point *points, uint32_t count, const cluster *clusters, uint32_t cluster_count)
+/* Whether any point went to another cluster. */
+static bool assign(point *points, uint32_t count, const cluster *clusters, uint32_t cluster_count)
 {
+    bool moved = false;
     for (uint32_t i = 0; i < count; i++) {
         float least = INFINITY;
+        uint32_t nearest = points[i].cluster;
         for (uint32_t c = 0; c < cluster_count; c++) {
             float square = distance_square(points[i].lab, clusters[c].center);
-            if (square < least) {
-                least = square;
-                points[i].cluster = c;
-            }
+            nearest = square < least ? c : nearest;
+            least = square < least ? square : least;
         }
+        moved = moved || nearest != points[i].cluster;
+        points[i].cluster = nearest;
     }
+    return moved;
 }
 
 static void move_centers(cluster *clusters, uint32_t cluster_count, const point *points,
@@ -202,7 +210,9 @@ void ir_palette_fill(const ir_small *small, ir_palette_work *work, imgret_attrib
     measure_colour(work->points, count, out);
     uint32_t cluster_count = start_centers(clusters, work->points, count);
     for (int round = 0; round < ROUNDS; round++) {
-        assign(work->points, count, clusters, cluster_count);
+        bool moved = assign(work->points, count, clusters, cluster_count);
+        if (!moved && round > 0) /* the centres stay where they are */
+            break;
         move_centers(clusters, cluster_count, work->points, count);
     }
     cluster_count = merge_alike(clusters, cluster_count);

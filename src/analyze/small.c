@@ -36,11 +36,28 @@ static void add_row(float *restrict sums, const uint8_t *restrict row, size_t co
         sums[at] += (float)row[at] * weight;
 }
 
+static void round_row(uint8_t *restrict out, const float *restrict values, size_t count)
+{
+    enum { BLOCK = 16 };
+    size_t at = 0;
+    for (; at + BLOCK <= count; at += BLOCK) {
+        int32_t whole[BLOCK];
+        for (size_t i = 0; i < BLOCK; i++)
+            whole[i] = (int32_t)(values[at + i] < 255.0f ? values[at + i] : 255.0f);
+        for (size_t i = 0; i < BLOCK; i++)
+            out[at + i] = (uint8_t)whole[i];
+    }
+    for (; at < count; at++)
+        out[at] = (uint8_t)(int32_t)(values[at] < 255.0f ? values[at] : 255.0f);
+}
+
 /* Summed rows to one row of cells. */
 static void write_row(uint8_t *out, const float *sums, const span *spans, uint32_t cells,
                       float scale)
 {
-    for (uint32_t cell = 0; cell < cells; cell++, out += 3) {
+    float values[3 * IR_ANALYZE_PX];
+    float *to = values;
+    for (uint32_t cell = 0; cell < cells; cell++, to += 3) {
         const span *at = &spans[cell];
         const float *first = sums + 3 * (size_t)at->first, *last = sums + 3 * (size_t)at->last;
         float unit = (float)cells * scale, red = 0.0f, green = 0.0f, blue = 0.0f;
@@ -50,12 +67,11 @@ static void write_row(uint8_t *out, const float *sums, const span *spans, uint32
             blue += from[2];
         }
         float head = (float)at->head * scale, tail = (float)at->tail * scale;
-        int sum[3] = {(int)(first[0] * head + red * unit + last[0] * tail + 0.5f),
-                      (int)(first[1] * head + green * unit + last[1] * tail + 0.5f),
-                      (int)(first[2] * head + blue * unit + last[2] * tail + 0.5f)};
-        for (int c = 0; c < 3; c++)
-            out[c] = (uint8_t)(sum[c] < 255 ? sum[c] : 255);
+        to[0] = first[0] * head + red * unit + last[0] * tail + 0.5f;
+        to[1] = first[1] * head + green * unit + last[1] * tail + 0.5f;
+        to[2] = first[2] * head + blue * unit + last[2] * tail + 0.5f;
     }
+    round_row(out, values, 3 * (size_t)cells);
 }
 
 static void set_size(ir_small *small, uint32_t width, uint32_t height)

@@ -31,7 +31,7 @@ static int32_t check_query(imgret_query_options *options, imgret_error *error)
 {
     const uint32_t known = IMGRET_QUERY_MIN_SCORE | IMGRET_QUERY_INCLUDE_SELF |
                            IMGRET_QUERY_ALLOW_PARTIAL | IMGRET_QUERY_ESTIMATED |
-                           IMGRET_QUERY_GROUP | IMGRET_QUERY_MAIN_OBJECT;
+                           IMGRET_QUERY_GROUP | IMGRET_QUERY_MAIN_OBJECT | IMGRET_QUERY_IDS_ONLY;
     if (options->flags & ~known)
         return ir_fail(error, IMGRET_INVALID_ARGUMENT, "imgret_query_options.flags is 0x%x",
                        options->flags);

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/way.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -22,6 +23,7 @@ struct ir_pool {
     pthread_mutex_t owner; /* held by the thread whose work is running */
     ir_pool_fn fn;
     void *context;
+    const ir_way *way; /* of the thread whose work it is */
     uint32_t part_count;
     _Atomic uint32_t next_part;
     uint64_t generation;
@@ -34,8 +36,10 @@ struct ir_pool {
 static void do_parts(ir_pool *pool)
 {
     uint32_t part;
-    while ((part = atomic_fetch_add(&pool->next_part, 1)) < pool->part_count)
+    while ((part = atomic_fetch_add(&pool->next_part, 1)) < pool->part_count) {
         pool->fn(pool->context, part);
+        ir_give_way();
+    }
 }
 
 static void *worker_main(void *argument)
@@ -52,8 +56,11 @@ static void *worker_main(void *argument)
         if (atomic_load(&pool->next_part) >= pool->part_count)
             continue; /* woken too late: it is all handed out */
         pool->active++;
+        const ir_way *way = pool->way;
         pthread_mutex_unlock(&pool->lock);
+        ir_way_set(way);
         do_parts(pool);
+        ir_way_set(NULL);
         pthread_mutex_lock(&pool->lock);
         if (--pool->active == 0)
             pthread_cond_signal(&pool->work_done);
@@ -111,13 +118,16 @@ void ir_pool_free(ir_pool *pool)
 void ir_pool_run(ir_pool *pool, ir_pool_fn fn, void *context, uint32_t part_count)
 {
     if (part_count < 2 || pool->worker_count == 0 || pthread_mutex_trylock(&pool->owner) != 0) {
-        for (uint32_t part = 0; part < part_count; part++)
+        for (uint32_t part = 0; part < part_count; part++) {
             fn(context, part);
+            ir_give_way();
+        }
         return;
     }
     pthread_mutex_lock(&pool->lock);
     pool->fn = fn;
     pool->context = context;
+    pool->way = ir_way_get();
     pool->part_count = part_count;
     atomic_store(&pool->next_part, 0);
     pool->generation++;

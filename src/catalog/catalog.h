@@ -15,7 +15,8 @@
 
 typedef struct ir_catalog ir_catalog;
 
-#define IR_CATALOG_FORMAT 4 /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
+#define IR_CATALOG_FORMAT 5      /* PRAGMA user_version; a greater one is IMGRET_VERSION_TOO_NEW */
+#define IR_CATALOG_FORMAT_MADE 4 /* of one without indexes that a host asked for */
 
 typedef struct ir_catalog_options {
     bool read_only;
@@ -207,6 +208,11 @@ int32_t ir_catalog_hits_of_regions(ir_catalog *catalog, const int64_t *regions, 
                                    ir_catalog_record_fn on_record, void *context,
                                    imgret_error *error);
 
+/* The same with nothing but the id, which is read faster still. */
+int32_t ir_catalog_images_of_regions(ir_catalog *catalog, const int64_t *regions, uint64_t count,
+                                     ir_catalog_record_fn on_record, void *context,
+                                     imgret_error *error);
+
 /* The images with these ids; otherwise as above. */
 int32_t ir_catalog_records_of_images(ir_catalog *catalog, const int64_t *ids, uint64_t count,
                                      ir_catalog_record_fn on_record, void *context,
@@ -257,6 +263,18 @@ int32_t ir_catalog_filter_list(ir_catalog *catalog, const ir_catalog_filter *giv
 /* How many images match; `state` 0: of either state. */
 int32_t ir_catalog_filter_count(ir_catalog *catalog, const ir_catalog_filter *given, int32_t state,
                                 uint64_t *count, imgret_error *error);
+
+/* Makes an index for filters by `expression`, one that ir_index_text_read takes. Within a transaction.
+ * EXISTS, LIMIT (IMGRET_INDEX_COUNT_MAX), INVALID_ARGUMENT. */
+int32_t ir_catalog_create_index(ir_catalog *catalog, const char *expression, imgret_error *error);
+
+/* Takes it away. Within a transaction. NOT_FOUND. */
+int32_t ir_catalog_drop_index(ir_catalog *catalog, const char *expression, imgret_error *error);
+
+/* Tells of each, by name, the expression that it was made from. */
+typedef int32_t (*ir_catalog_index_fn)(void *context, const char *expression, imgret_error *error);
+int32_t ir_catalog_list_indexes(ir_catalog *catalog, ir_catalog_index_fn on_index, void *context,
+                                imgret_error *error);
 
 /* The dominant colours of an image. */
 typedef int32_t (*ir_catalog_palette_fn)(void *context, int64_t id, const imgret_swatch *swatches,
@@ -327,6 +345,7 @@ typedef struct ir_catalog_counts {
     uint64_t file_bytes; /* catalog.db and its -wal */
 } ir_catalog_counts;
 
+/* Waits for no reader, and lets none wait. */
 int32_t ir_catalog_get_counts(ir_catalog *catalog, ir_catalog_counts *out, imgret_error *error);
 
 /* SQLite's integrity_check and foreign_key_check, then the catalogue's own rules: every stored

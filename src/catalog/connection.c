@@ -6,6 +6,7 @@
 #include "catalog/statement.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
@@ -151,13 +152,31 @@ bool ir_connection_in_transaction(const ir_connection *connection)
     return !sqlite3_get_autocommit(connection->db);
 }
 
-/* The file is data, never code: nothing in it may run, and no value may be huge. */
+static pthread_once_t json_asked = PTHREAD_ONCE_INIT;
+static int json_is_unsafe; /* in indexes of a file that is not trusted; written once */
+
+/* Some versions of SQLite (3.40 is one) call JSON functions unsafe there. */
+static void ask_about_json(void)
+{
+    sqlite3 *db = NULL;
+    bool safe = sqlite3_open(":memory:", &db) == SQLITE_OK &&
+                sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) == SQLITE_OK &&
+                sqlite3_exec(db, "CREATE TABLE t (a); CREATE INDEX i ON t (a ->> 'b')", NULL, NULL,
+                             NULL) == SQLITE_OK;
+    json_is_unsafe = !safe;
+    sqlite3_close(db);
+}
+
+/* The file is data, never code: nothing in it may run, and no value may be huge. The schema is trusted
+ * where an index on metadata could not be read otherwise. It may then name functions that SQLite calls
+ * unsafe, but before anything of it is used schema.c has compared it, every word, with what we make. */
 static int distrust(sqlite3 *db)
 {
-    static const struct {
+    pthread_once(&json_asked, ask_about_json);
+    const struct {
         int option, value;
     } switches[] = {
-        {SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+        {SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, json_is_unsafe},
         {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
         {SQLITE_DBCONFIG_DQS_DML, 0},        {SQLITE_DBCONFIG_DQS_DDL, 0},
         {SQLITE_DBCONFIG_ENABLE_FKEY, 1},    {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},

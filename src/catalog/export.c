@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "catalog/columns.h"
+#include "catalog/index_text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -298,6 +299,27 @@ static int32_t add_settings(exporter *out, imgret_error *error)
     return status;
 }
 
+/* Lines are the same with indexes and without: an older release may read them. */
+static int32_t add_indexes(exporter *out, imgret_error *error)
+{
+    sqlite3_stmt *rows = NULL;
+    int32_t status = prepare(out, &rows,
+                             "SELECT json_group_array(substr(name, 1 + length('" IR_INDEX_PREFIX
+                             "'))) FROM (SELECT name FROM sqlite_schema WHERE type = 'index' AND "
+                             "name GLOB '" IR_INDEX_PREFIX "*' ORDER BY name)",
+                             error);
+    int code = status ? SQLITE_OK : sqlite3_step(rows);
+    const char *names = code == SQLITE_ROW ? (const char *)sqlite3_column_text(rows, 0) : NULL;
+    if (!status && !names)
+        status = fail_sql(out, code == SQLITE_ROW ? SQLITE_NOMEM : code, error);
+    if (!status && strcmp(names, "[]") != 0) {
+        add_name(&out->line, "indexes", "");
+        ir_text_add_string(&out->line, names);
+    }
+    sqlite3_finalize(rows);
+    return status;
+}
+
 static int32_t pass_manifest(exporter *out, const ir_transfer_counts *counts, imgret_error *error)
 {
     static const struct {
@@ -314,6 +336,8 @@ static int32_t pass_manifest(exporter *out, const ir_transfer_counts *counts, im
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && !status; i++) {
         int64_t value;
         status = query_int(out, numbers[i].sql, &value, error);
+        if (i == 0 && value == IR_CATALOG_FORMAT)
+            value = IR_CATALOG_FORMAT_MADE;
         add_name(text, numbers[i].name, "");
         ir_text_add_int(text, value);
     }
@@ -323,6 +347,8 @@ static int32_t pass_manifest(exporter *out, const ir_transfer_counts *counts, im
     ir_text_add_int(text, (int64_t)counts->vector_count);
     add_name(text, "verdict_count", "");
     ir_text_add_int(text, (int64_t)counts->verdict_count);
+    if (!status)
+        status = add_indexes(out, error);
     if (!status)
         status = add_settings(out, error);
     ir_text_add_string(text, "}");

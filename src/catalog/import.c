@@ -473,6 +473,36 @@ static int32_t take_settings(ir_import *import, const char *text, size_t bytes, 
     return status;
 }
 
+static int32_t take_indexes(ir_import *import, const char *text, size_t bytes, imgret_error *error)
+{
+    sqlite3_stmt *rows = NULL;
+    int32_t status = prepare(import, &rows, "SELECT type, value FROM json_each(?1, '$.indexes')",
+                             error);
+    int code = status ? SQLITE_OK
+                      : sqlite3_bind_text64(rows, 1, text, bytes, SQLITE_STATIC, SQLITE_UTF8);
+    while (!status && code == SQLITE_OK && (code = sqlite3_step(rows)) == SQLITE_ROW) {
+        const char *type = (const char *)sqlite3_column_text(rows, 0);
+        const char *value = (const char *)sqlite3_column_text(rows, 1);
+        imgret_error reason = IMGRET_ERROR_INIT;
+        code = SQLITE_OK;
+        if (!type || !value || strcmp(type, "text") != 0)
+            status = ir_fail(error, IMGRET_CORRUPT, "indexes are not a list of texts");
+        else
+            status = ir_catalog_create_index(import->catalog, value, &reason);
+        if (reason.code)
+            status = ir_fail(error,
+                             status == IMGRET_INVALID_ARGUMENT || status == IMGRET_EXISTS ||
+                                     status == IMGRET_LIMIT
+                                 ? IMGRET_CORRUPT
+                                 : status,
+                             "%s", reason.message);
+    }
+    if (!status && code != SQLITE_DONE)
+        status = fail_sql(import, code, error);
+    sqlite3_finalize(rows);
+    return status;
+}
+
 static int32_t take_members(ir_import *import, const char *text, size_t bytes, manifest *out,
                             imgret_error *error)
 {
@@ -541,6 +571,8 @@ int32_t ir_import_manifest(ir_import *import, const char *text, size_t bytes,
                          IR_CATALOG_FORMAT);
     if (!status)
         status = take_settings(import, text, bytes, error);
+    if (!status)
+        status = take_indexes(import, text, bytes, error);
     if (!status) /* so that ids of what was removed are not given again */
         status = set_last(import, "images", read.last_image, error);
     if (!status)

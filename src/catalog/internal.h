@@ -17,8 +17,16 @@ typedef struct ir_filter ir_filter; /* filter.c */
 /* NULL is allowed. */
 void ir_filter_close(ir_filter *filter);
 
+/* counts.c: what was counted when the data version was this. */
+typedef struct ir_catalog_counter {
+    ir_connection connection; /* not open before the first count */
+    bool counted;
+    int64_t version;
+    uint64_t image_count, failed_count, region_count;
+} ir_catalog_counter;
+
 /* `writer` belongs to the thread inside `gate`, `reader` to the one that holds `reader_lock`,
- * `filter` to the one that holds `filter_lock`; the rest is fixed once open, but for `spoiled`,
+ * `filter` to the one that holds `filter_lock`, `counter` to the one that holds `count_lock`; the rest is fixed once open, but for `spoiled`,
  * which is the writing thread's. */
 struct ir_catalog {
     char *folder;
@@ -32,6 +40,8 @@ struct ir_catalog {
     bool held;                   /* by the thread with `reader_lock`: its snapshot is open */
     pthread_mutex_t filter_lock;
     ir_filter *filter; /* under filter_lock; NULL until first used */
+    pthread_mutex_t count_lock;
+    ir_catalog_counter counter;
     ir_catalog_options options;
     /* Why the open transaction can only be rolled back, or 0: a write failed after it had changed
      * something, or SQLite rolled back on its own. Commit returns it. */
@@ -87,6 +97,10 @@ int32_t ir_catalog_change_image(ir_catalog *catalog, ir_statement *statement, in
 int32_t ir_catalog_may_write(ir_catalog *catalog, imgret_error *error);
 int32_t ir_catalog_note_write(ir_catalog *catalog, int32_t status, imgret_error *failure,
                               imgret_error *error);
+
+/* Makes in a catalogue without them the indexes that a host asked for in another, whose schema was
+ * verified. Within a transaction. */
+int32_t ir_catalog_copy_indexes(ir_connection *from, ir_connection *to, imgret_error *error);
 
 /* Takes the reader's lock and opens a snapshot; end it in any case but failure. */
 int32_t ir_catalog_begin_read(ir_catalog *catalog, imgret_error *error);

@@ -182,7 +182,7 @@ static int32_t settle_schema(ir_catalog *catalog, const ir_catalog_options *opti
         status = ir_fail(error, IMGRET_EXISTS, "%s: is a database already", catalog->folder);
     if (!status && options->existing && state.blank)
         status = fail_not_found(catalog, error);
-    bool changes = !status && state.version < ir_schema_current.version;
+    bool changes = !status && state.version < ir_schema_made(&ir_schema_current);
     if (changes && !state.blank)
         status = ir_schema_verify(writer, &ir_schema_current, state.version, error);
     if (changes && !status)
@@ -213,7 +213,8 @@ static int32_t open_writer(ir_catalog *catalog, const ir_catalog_options *option
     }
     if (!status)
         status = switch_to_wal(writer, error);
-    if (!status && (state.blank || state.version < ir_schema_current.version || options->fresh))
+    if (!status &&
+        (state.blank || state.version < ir_schema_made(&ir_schema_current) || options->fresh))
         status = settle_schema(catalog, options, created, error);
     if (!status)
         status = ir_schema_verify(writer, &ir_schema_current, ir_schema_current.version, error);
@@ -313,6 +314,7 @@ static int32_t make_handle(ir_catalog **out, imgret_error *error)
     pthread_mutex_init(&catalog->reader_lock, &recursive);
     pthread_mutexattr_destroy(&recursive);
     pthread_mutex_init(&catalog->filter_lock, NULL);
+    pthread_mutex_init(&catalog->count_lock, NULL);
     *out = catalog;
     return IMGRET_OK;
 }
@@ -352,6 +354,7 @@ void ir_catalog_close(ir_catalog *catalog)
     if (!catalog)
         return;
     ir_filter_close(catalog->filter);
+    ir_connection_close(&catalog->counter.connection);
     ir_connection_close(&catalog->reader);
     if (catalog->writer.db) {
         if (ir_connection_in_transaction(&catalog->writer)) /* of any thread: no other call runs */
@@ -365,6 +368,7 @@ void ir_catalog_close(ir_catalog *catalog)
     ir_gate_destroy(&catalog->gate);
     pthread_mutex_destroy(&catalog->reader_lock);
     pthread_mutex_destroy(&catalog->filter_lock);
+    pthread_mutex_destroy(&catalog->count_lock);
     forget(catalog);
 }
 

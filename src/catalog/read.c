@@ -317,6 +317,21 @@ static int32_t read_hit(ir_statement *statement, record_row *row, imgret_error *
     return status;
 }
 
+/* What IR_SQL_IMAGE_OF_REGION selects. */
+static int32_t read_image(ir_statement *statement, record_row *row, imgret_error *error)
+{
+    row->record = (imgret_record){.size = sizeof row->record, .state = IMGRET_STATE_STORED};
+    return ir_statement_int(statement, 0, 1, INT64_MAX, &row->record.id, error);
+}
+
+static int32_t read_selected(ir_statement *statement, ir_sql sql, record_row *row,
+                             imgret_error *error)
+{
+    return sql == IR_SQL_HIT_OF_REGION     ? read_hit(statement, row, error)
+           : sql == IR_SQL_IMAGE_OF_REGION ? read_image(statement, row, error)
+                                           : read_record(statement, row, error);
+}
+
 static int32_t pass_record(ir_connection *reader, ir_sql sql, int64_t id, uint64_t position,
                            ir_catalog_record_fn on_record, void *context, imgret_error *error)
 {
@@ -327,8 +342,7 @@ static int32_t pass_record(ir_connection *reader, ir_sql sql, int64_t id, uint64
     ir_statement_bind_int(&statement, id);
     int32_t status = ir_statement_step(&statement, &row, error);
     if (!status && row)
-        status = sql == IR_SQL_HIT_OF_REGION ? read_hit(&statement, &record, error)
-                                             : read_record(&statement, &record, error);
+        status = read_selected(&statement, sql, &record, error);
     if (!status && row)
         status = on_record(context, position, &record.record, error);
     ir_statement_end(&statement);
@@ -362,6 +376,13 @@ int32_t ir_catalog_hits_of_regions(ir_catalog *catalog, const int64_t *regions, 
                                    imgret_error *error)
 {
     return pass_records(catalog, IR_SQL_HIT_OF_REGION, regions, count, on_record, context, error);
+}
+
+int32_t ir_catalog_images_of_regions(ir_catalog *catalog, const int64_t *regions, uint64_t count,
+                                     ir_catalog_record_fn on_record, void *context,
+                                     imgret_error *error)
+{
+    return pass_records(catalog, IR_SQL_IMAGE_OF_REGION, regions, count, on_record, context, error);
 }
 
 int32_t ir_catalog_records_of_images(ir_catalog *catalog, const int64_t *ids, uint64_t count,
@@ -406,38 +427,5 @@ int32_t ir_catalog_list(ir_catalog *catalog, const imgret_list_options *options,
     }
     ir_statement_end(&statement);
     pthread_mutex_unlock(&catalog->reader_lock);
-    return status;
-}
-
-/* 0 when there is no such file: the log is gone while nobody has the database open. */
-static uint64_t bytes_of(const char *path)
-{
-    ir_file_info info;
-    return ir_file_stat(path, &info, NULL) == IMGRET_OK ? info.bytes : 0;
-}
-
-int32_t ir_catalog_get_counts(ir_catalog *catalog, ir_catalog_counts *out, imgret_error *error)
-{
-    ir_statement statement;
-    bool row;
-    int_column ints[] = {{0, 0, INT64_MAX, 0}, {1, 0, INT64_MAX, 0}, {2, 0, INT64_MAX, 0}};
-    *out = (ir_catalog_counts){0};
-    char *log = ir_asprintf("%s-wal", catalog->path);
-    if (!log)
-        return ir_fail(error, IMGRET_NO_MEMORY, "no memory for a path");
-    pthread_mutex_lock(&catalog->reader_lock);
-    ir_statement_start(&statement, &catalog->reader, IR_SQL_COUNTS, "counting images");
-    int32_t status = ir_statement_step(&statement, &row, error);
-    if (!status && row)
-        status = read_ints(&statement, ints, sizeof ints / sizeof ints[0], error);
-    ir_statement_end(&statement);
-    pthread_mutex_unlock(&catalog->reader_lock);
-    if (!status) {
-        out->failed_count = (uint64_t)ints[1].value;
-        out->region_count = (uint64_t)ints[2].value;
-        out->image_count = (uint64_t)(ints[0].value - ints[1].value);
-        out->file_bytes = bytes_of(catalog->path) + bytes_of(log);
-    }
-    ir_free(log);
     return status;
 }

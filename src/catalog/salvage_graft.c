@@ -118,20 +118,21 @@ static int32_t copy_rest(raw_file *raw, int fd, const char *path, sqlite3_int64 
     return status;
 }
 
-/* Whether the pointer map marks just the pages up to `largest` as first pages. */
-static bool fits(const uint8_t *map, uint32_t largest)
+/* Whether the pointer map marks just the pages up to `largest` as first pages; behind those of the
+ * version's own tables may stand up to `further` of indexes that a host asked for. */
+static bool fits(const uint8_t *map, uint32_t largest, uint32_t further)
 {
-    for (uint32_t page = 3; page <= largest; page++)
-        if (map[(page - 3) * MAP_ENTRY_BYTES] != MAP_ROOT)
-            return false;
-    return map[(largest - 2) * MAP_ENTRY_BYTES] != MAP_ROOT;
+    uint32_t page = 3;
+    while (page <= largest + further + 1 && map[(page - 3) * MAP_ENTRY_BYTES] == MAP_ROOT)
+        page++;
+    return page > largest && page <= largest + further + 1;
 }
 
 /* Makes an empty catalogue of one version at `path` and gives its first page. */
 static int32_t make_first_page(const char *path, int32_t version, uint8_t page[PAGE],
                                imgret_error *error)
 {
-    const ir_schema schema = {ir_schema_current.steps, version, version};
+    const ir_schema schema = {ir_schema_current.steps, version, version, 0};
     const ir_catalog_options options = {0};
     ir_connection made;
     unlink(path);
@@ -165,7 +166,9 @@ static int32_t find_first_page(ir_salvage *salvage, raw_file *raw, uint8_t page[
          !status && !found && raw->bytes >= 3 * PAGE && version > 0; version--) {
         status = make_first_page(salvage->grafted, version, page, error);
         uint32_t largest = status ? 0 : get_number(page + LARGEST_ROOT);
-        found = largest > 2 && largest < PAGE / MAP_ENTRY_BYTES && fits(map, largest);
+        uint32_t further = version > IR_CATALOG_FORMAT_MADE ? IMGRET_INDEX_COUNT_MAX : 0;
+        found = largest > 2 && largest + further < PAGE / MAP_ENTRY_BYTES &&
+                fits(map, largest, further);
     }
     ir_free(map);
     if (!status && !found)

@@ -215,6 +215,8 @@ int32_t ir_salvage_settle(ir_salvage *salvage, size_t vector_bytes, imgret_error
     if (!status)
         status = run_steps(&work, error);
     if (!status)
+        status = ir_catalog_copy_indexes(&salvage->source, writer, error);
+    if (!status)
         status = ir_connection_exec(writer, "COMMIT", "salvaging", error);
     if (ir_connection_in_transaction(writer))
         ir_connection_exec(writer, "ROLLBACK", "salvaging", NULL);

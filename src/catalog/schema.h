@@ -12,6 +12,7 @@ typedef struct ir_schema {
     const char *const *steps;
     int32_t version;         /* number of steps */
     int32_t oldest_readable; /* a read-only handle, which cannot migrate, takes this and above */
+    int32_t made;            /* what a new catalogue is and an older one becomes; 0: version */
 } ir_schema;
 
 extern const ir_schema ir_schema_current;
@@ -27,13 +28,17 @@ typedef struct ir_schema_state {
 int32_t ir_schema_look(ir_connection *connection, const ir_schema *schema, ir_schema_state *out,
                        imgret_error *error);
 
+/* The version that an older catalogue is brought to; later ones, up to schema->version, stay as they are. */
+int32_t ir_schema_made(const ir_schema *schema);
+
 /* Runs the steps that are missing and sets both numbers. Within a transaction. */
 int32_t ir_schema_upgrade(ir_connection *connection, const ir_schema *schema, int32_t from,
                           imgret_error *error);
 
 /* Compares every table and index with what the steps up to `version` make: a table of another
- * shape, or a trigger, view or table that is not ours, is IMGRET_CORRUPT. After this the
- * statements of the catalogue mean what their text says. */
+ * shape, or a trigger, view or table that is not ours, is IMGRET_CORRUPT; so is an index, but for those
+ * that a host may have asked for (index_text.h) in a catalogue of version 5. After this the statements of
+ * the catalogue mean what their text says. */
 int32_t ir_schema_verify(ir_connection *connection, const ir_schema *schema, int32_t version,
                          imgret_error *error);
 

@@ -76,6 +76,7 @@ static const char *const texts[IR_SQL_COUNT] = {
                              "images.height, images.label, images.label_score "
                              "FROM regions JOIN images ON images.id = regions.image "
                              "WHERE regions.id = ?1",
+    [IR_SQL_IMAGE_OF_REGION] = "SELECT image FROM regions WHERE id = ?1",
     [IR_SQL_RECORD_OF_IMAGE] = "SELECT " RECORD_COLUMNS " FROM images WHERE id = ?1",
     [IR_SQL_ANY_IMAGE] = "SELECT id FROM images LIMIT 1",
     [IR_SQL_LIST] = "SELECT " RECORD_COLUMNS " FROM images WHERE id > ?1 ORDER BY id LIMIT ?2",

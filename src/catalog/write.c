@@ -30,7 +30,8 @@ static int32_t refuse_newer(ir_connection *writer, imgret_error *error)
     if (!status && row)
         version = sqlite3_column_int64(statement.handle, 0);
     ir_statement_end(&statement);
-    if (status || version == ir_schema_current.version)
+    if (status ||
+        (version >= ir_schema_made(&ir_schema_current) && version <= ir_schema_current.version))
         return status;
     status = ir_schema_look(writer, &ir_schema_current, &state, error);
     return status ? status

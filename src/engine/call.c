@@ -23,6 +23,18 @@ void ir_call_end(ir_call *call)
     current = call->outer;
 }
 
+ir_call *ir_call_join(ir_call *call)
+{
+    ir_call *before = current;
+    current = call;
+    return before;
+}
+
+void ir_call_leave(ir_call *before)
+{
+    current = before;
+}
+
 const uint32_t *ir_call_set_stop(const uint32_t *stop)
 {
     const uint32_t *before = stop_of_thread;

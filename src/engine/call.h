@@ -20,6 +20,11 @@ typedef struct ir_call {
 void ir_call_begin(ir_call *call, const atomic_uint_fast64_t *interrupts);
 void ir_call_end(ir_call *call);
 
+/* Makes `call`, which another thread has begun, this one's current call as well until
+ * `ir_call_leave(before)`: for threads that do parts of its work. */
+ir_call *ir_call_join(ir_call *call);
+void ir_call_leave(ir_call *before);
+
 /* Calls that this thread begins from now on are interrupted once *stop, read atomically, is not 0;
  * NULL: by nothing but the database's counter. Returns the one before. */
 const uint32_t *ir_call_set_stop(const uint32_t *stop);

@@ -201,6 +201,8 @@ static int32_t find_by_vectors(imgret_results **out, const composition *c, uint3
     options.k = most;
     if (c->colors.count > 0) /* the least score is that of the mixture */
         options.flags &= ~IMGRET_QUERY_MIN_SCORE;
+    if (options.rerank || options.rerank_by) /* which look at the records */
+        options.flags &= ~IMGRET_QUERY_IDS_ONLY;
     int32_t status = ir_query(found, c->database, inputs, count, &options, &c->filter, c->call,
                               error);
     if (status)

@@ -159,6 +159,11 @@ void ir_maintenance_yield(ir_maintenance *maintenance, bool *was_busy)
     *was_busy = atomic_load(&maintenance->busy);
 }
 
+bool ir_maintenance_runs(void)
+{
+    return is_maintaining;
+}
+
 void ir_maintenance_resume(ir_maintenance *maintenance)
 {
     if (maintenance && !is_maintaining)

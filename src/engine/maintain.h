@@ -19,4 +19,7 @@ void ir_maintenance_stop(ir_maintenance *maintenance);
 void ir_maintenance_yield(ir_maintenance *maintenance, bool *was_busy);
 void ir_maintenance_resume(ir_maintenance *maintenance);
 
+/* Whether the calling thread is such a thread. */
+bool ir_maintenance_runs(void);
+
 #endif

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/way.h"
 #include "catalog/repair.h"
 #include "engine/switch.h"
 
@@ -34,7 +35,8 @@ enum {
     /* Inserting a vector costs about as much as copying eight (their bytes, codes and edges): a
      * segment is merged with what is younger once that is an eighth of it. */
     MERGE_SHARE = 8,
-    WORN_SHARE = 5, /* a fifth of the vectors is dead: their bytes are worth a merge */
+    WORN_SHARE = 5,            /* a fifth of the vectors is dead: their bytes are worth a merge */
+    MEASURED_BYTES = 32 << 20, /* of vectors in RAM, while recall is measured */
     GROWN_SHARE = 4 /* what joined and left is under a fourth: the old curves of recall may do */
 };
 
@@ -370,7 +372,10 @@ static int32_t try_segment(plan *made, const char *path, bool grown_little, imgr
 {
     ir_segment *built = NULL;
     imgret_error reason = IMGRET_ERROR_INIT;
-    ir_segment_open_options options = {.ram_bytes_max = made->options->memory_bytes_max};
+    /* Of a small segment each vector is asked for many times: from the disk, queries would wait. */
+    ir_segment_open_options options = {.ram_bytes_max = made->options->memory_bytes_max,
+                                       .keeps_vectors = true,
+                                       .vector_bytes_max = MEASURED_BYTES};
     int32_t status = ir_segment_open(&built, path, &options, &reason);
     if (status && status != IMGRET_LIMIT)
         return ir_fail(error, status, "%s", reason.message);
@@ -476,8 +481,11 @@ static int32_t optimize_locked(ir_database *database, const imgret_optimize_opti
     *built = pays;
     if (pays) {
         status = list_regions(&made, error);
+        const ir_way way = {.answered = ir_maintenance_runs() ? NULL : &database->totals.count};
+        const ir_way *before = ir_way_set(&way);
         if (!status)
             status = carry_out(&made, error);
+        ir_way_set(before);
     }
     if (!status && options->on_progress)
         options->on_progress(options->user, 1);

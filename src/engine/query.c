@@ -1,7 +1,8 @@
 /* query.c: from pictures, ids or vectors to the images most alike, one query or many at once.
  *
  * A batch is answered in parts, each from one state of the database: bounded memory, and no commit
- * waits long for a search to end. A query alone is a batch of one.
+ * waits long for a search to end. Parts of a long batch are answered side by side. A query alone is a
+ * batch of one.
  */
 #include "engine/query.h"
 
@@ -12,12 +13,16 @@
 #include "engine/regions_query.h"
 #include "engine/results.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
     TRIES_MAX = 4,
     PART_QUERIES_MAX = 1024,
     PART_RESULTS_MAX = 16384, /* queries times k */
+    LANE_QUERIES_MIN = 64,    /* a part of fewer would often wait for its last reads */
+    LANE_PARTS = 4,           /* parts that each thread has of a batch, so that all end together */
 };
 
 #define PART_SCAN_BYTES_MAX ((uint64_t)1 << 36) /* queries times bytes of the delta: some seconds */
@@ -239,6 +244,103 @@ static int32_t settle_stop(const ir_query_work *work, int32_t status, imgret_err
     return status;
 }
 
+/* ---- Parts on several threads ---- */
+
+/* The queries of a call, whose parts are handed out in order. A part's records come from the one reader
+ * of the catalogue: while one thread is at it, the others search. */
+typedef struct query_batch {
+    const ir_query_work *common; /* what all parts share */
+    const imgret_input *inputs;
+    const ir_catalog_filter *filter;
+    imgret_results **out;
+    uint64_t count;
+    uint32_t part; /* queries of one */
+    _Atomic uint64_t next;
+    pthread_mutex_t lock; /* for what follows: of the first part that failed */
+    uint64_t failed_first;
+    int32_t status;
+    imgret_error failure;
+} query_batch;
+
+static void note_failed(query_batch *batch, uint64_t first, int32_t status,
+                        const imgret_error *failure)
+{
+    pthread_mutex_lock(&batch->lock);
+    if (first < batch->failed_first || !batch->status) {
+        batch->failed_first = first;
+        batch->status = status;
+        batch->failure = *failure;
+    }
+    pthread_mutex_unlock(&batch->lock);
+}
+
+/* False when a part before it has failed, which then is the failure of the call. */
+static bool is_wanted(query_batch *batch, uint64_t first)
+{
+    pthread_mutex_lock(&batch->lock);
+    bool wanted = first < batch->count && !batch->status;
+    pthread_mutex_unlock(&batch->lock);
+    return wanted;
+}
+
+static void answer_lane(void *context, uint32_t lane)
+{
+    (void)lane;
+    query_batch *batch = context;
+    ir_query_work work = *batch->common;
+    float *vectors = NULL;
+    imgret_error failure = IMGRET_ERROR_INIT;
+    ir_call *before = ir_call_join(work.call);
+    uint64_t first = 0;
+    int32_t status = make_asked(&work, &vectors, batch->part, &failure);
+    while (!status) {
+        first = atomic_fetch_add(&batch->next, batch->part);
+        if (!is_wanted(batch, first))
+            break;
+        work.first = first;
+        work.count = batch->count - first < batch->part ? (uint32_t)(batch->count - first)
+                                                        : batch->part;
+        work.out = batch->out + first;
+        status = answer_part(&work, batch->inputs + first, batch->filter, &failure);
+        if (status)
+            status = settle_stop(&work, status, &failure);
+    }
+    if (status)
+        note_failed(batch, first, status, &failure);
+    ir_filter_cache_release(work.database->filters, work.allowed);
+    ir_free(work.asked);
+    ir_free(vectors);
+    ir_call_leave(before);
+}
+
+/* Threads that answer parts side by side. With a filter, which is evaluated once, and with pictures,
+ * which go through the model together, one: a part's search then uses all threads itself. */
+static uint32_t count_lanes(const query_batch *batch, const ir_pool *pool)
+{
+    uint64_t most = batch->count / LANE_QUERIES_MIN, threads = ir_pool_thread_count(pool);
+    if (batch->filter->where || most < 2)
+        return 1;
+    for (uint64_t i = 0; i < batch->count; i++)
+        if (batch->inputs[i].kind != IMGRET_INPUT_VECTOR &&
+            batch->inputs[i].kind != IMGRET_INPUT_ID)
+            return 1;
+    return (uint32_t)(most < threads ? most : threads);
+}
+
+static int32_t answer_all(query_batch *batch, imgret_error *error)
+{
+    ir_database *database = batch->common->database;
+    uint32_t lanes = count_lanes(batch, database->pool);
+    uint64_t share = batch->count / ((uint64_t)lanes * LANE_PARTS);
+    share = share < LANE_QUERIES_MIN ? LANE_QUERIES_MIN : share;
+    if (lanes > 1 && share < batch->part)
+        batch->part = (uint32_t)share;
+    pthread_mutex_init(&batch->lock, NULL);
+    ir_pool_run(database->pool, answer_lane, batch, lanes);
+    pthread_mutex_destroy(&batch->lock);
+    return batch->status ? ir_fail(error, batch->status, "%s", batch->failure.message) : IMGRET_OK;
+}
+
 int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input *inputs,
                  uint64_t count, const imgret_query_options *options,
                  const ir_catalog_filter *filter, ir_call *call, imgret_error *error)
@@ -259,20 +361,13 @@ int32_t ir_query(imgret_results **out, ir_database *database, const imgret_input
                           .started_us = started_us};
     if (options->deadline_ms)
         call->deadline_us = started_us + (uint64_t)options->deadline_ms * 1000;
-    float *vectors = NULL;
-    uint32_t part = part_queries(database, options, count);
-    int32_t status = make_asked(&work, &vectors, part, error);
-    for (uint64_t first = 0; first < count && !status; first += work.count) {
-        work.first = first;
-        work.count = count - first < part ? (uint32_t)(count - first) : part;
-        work.out = out + first;
-        status = answer_part(&work, inputs + first, filter, error);
-        if (status)
-            status = settle_stop(&work, status, error);
-    }
-    ir_filter_cache_release(database->filters, work.allowed);
-    ir_free(work.asked);
-    ir_free(vectors);
+    query_batch batch = {.common = &work,
+                         .inputs = inputs,
+                         .filter = filter,
+                         .out = out,
+                         .count = count,
+                         .part = part_queries(database, options, count)};
+    int32_t status = answer_all(&batch, error);
     if (status) {
         for (uint64_t i = 0; i < count; i++) {
             imgret_results_free(out[i]);

@@ -111,17 +111,23 @@ static int32_t add_hit(void *context, uint64_t position, const imgret_record *re
     return ir_results_add(gather->results, record, gather->neighbors[position].score, error);
 }
 
-static int32_t gather_one(imgret_results **out, ir_database *database,
+static int32_t gather_one(imgret_results **out, const ir_query_work *work,
                           const ir_search_result *found, int64_t *regions, imgret_error *error)
 {
+    ir_database *database = work->database;
+    bool ids_only = (work->options->flags & IMGRET_QUERY_IDS_ONLY) && !database->regions;
     for (uint32_t i = 0; i < found->count; i++)
         regions[i] = found->neighbors[i].id;
     gather_context gather = {.neighbors = found->neighbors};
     int32_t status = ir_results_create(&gather.results, found->count, error);
     if (status)
         return status;
-    status = ir_catalog_hits_of_regions(database->catalog, regions, found->count, add_hit, &gather,
-                                        error);
+    if (ids_only)
+        status = ir_catalog_images_of_regions(database->catalog, regions, found->count, add_hit,
+                                              &gather, error);
+    else
+        status = ir_catalog_hits_of_regions(database->catalog, regions, found->count, add_hit,
+                                            &gather, error);
     if (!status && database->regions)
         status = ir_regions_describe_hits(gather.results, database->catalog, regions, found->count,
                                           error);
@@ -196,7 +202,7 @@ static int32_t gather_all(const ir_query_work *work, const ir_database_view *vie
     if (!status)
         status = is_outdated(work, view, trip, outdated, error);
     for (uint32_t i = 0; i < work->count && !status && !*outdated; i++) {
-        status = gather_one(&work->out[i], work->database, &trip->found[i], regions, error);
+        status = gather_one(&work->out[i], work, &trip->found[i], regions, error);
         if (!status)
             fill_stats(work, trip, i);
     }

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/way.h"
 #include "engine/effort.h"
 
 static bool is_replaced(const ir_switch *to, int64_t id)
@@ -62,6 +63,7 @@ static void exchange(void *context)
     pthread_mutex_unlock(&database->delta_lock);
 }
 
+/* Under locks that queries want: no time to give way. */
 static int32_t list_segment(const ir_switch *to, imgret_error *error)
 {
     ir_database *database = to->database;
@@ -86,10 +88,12 @@ int32_t ir_switch_to(const ir_switch *to, bool *refused, imgret_error *error)
     int32_t status = prepare(to, &ready, error);
     if (status)
         return status;
+    const ir_way *way = ir_way_set(NULL);
     announce(to->database, &ready);
     status = list_segment(to, error);
     *refused = status != IMGRET_OK;
     announce(to->database, NULL);
+    ir_way_set(way);
     ir_segments_bag_free(&ready);
     return status;
 }

@@ -14,6 +14,8 @@
 enum {
     SAMPLE = 256,      /* queries for the ten nearest; for more neighbours each tells more */
     SAMPLE_WIDE = 128, /* for the hundred nearest */
+    SAMPLE_SHARE = 8,  /* of a small segment no more than an eighth: there little is missed, and */
+    SAMPLE_LEAST = 32, /* measuring would take longer than building */
     TRUTH_LEAST = 512,
     TRUTH_MOST = 2048,
     STEADY = 2
@@ -89,7 +91,9 @@ static int32_t make_trial(trial *t, ir_segment *segment, uint32_t k, uint32_t sa
 {
     uint64_t all = segment->header.vector_count;
     *t = (trial){.segment = segment, .how = how, .k = k};
-    t->count = (uint32_t)(all < sample ? all : sample);
+    uint64_t fair = all / SAMPLE_SHARE > SAMPLE_LEAST ? all / SAMPLE_SHARE : SAMPLE_LEAST;
+    fair = all < fair ? all : fair;
+    t->count = (uint32_t)(fair < sample ? fair : sample);
     t->vectors = ir_malloc_array((size_t)t->count * segment->header.dimension, sizeof(float));
     t->slots = ir_malloc_array(t->count, sizeof t->slots[0]);
     t->truth = ir_malloc_array((size_t)k * t->count, sizeof t->truth[0]);

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/way.h"
 #include "index/delta_codes.h"
 #include "index/delta_inside.h"
 
@@ -314,6 +315,7 @@ static int32_t copy_rows_above(const ir_delta *from, int64_t id, ir_delta *to, i
             ir_delta_remove(to, chunk->ids[at]); /* if it was there when it was copied */
         else if (chunk->ids[at] > copied)
             status = ir_delta_append(to, chunk->ids[at], ir_delta_row(from, chunk, at), error);
+        ir_give_way();
     }
     return status;
 }

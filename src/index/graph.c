@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "base/way.h"
 #include "index/graph_near.h"
 #include "index/graph_parts.h"
 
@@ -94,6 +95,7 @@ static void search_part(void *context, uint32_t part)
         uint32_t start = b->starts[spec->group_of ? spec->group_of[slot] : 0];
         ir_graph_walk(scratch, &b->draft, slot, start != NONE ? start : b->draft.entries[0]);
         b->draft.degrees[slot] = (uint8_t)ir_graph_prune(scratch, spec, edges_of(b, slot));
+        ir_give_way();
     }
     give_scratch(b, scratch);
 }
@@ -112,6 +114,7 @@ static void gather_sources(builder *b)
             b->next_source[i * degree + e] = b->first_source[target];
             b->first_source[target] = i * degree + e;
         }
+        ir_give_way();
     }
 }
 
@@ -165,6 +168,7 @@ static void back_part(void *context, uint32_t part)
             edges_of(b, slot)[b->draft.degrees[slot]++] = from;
         }
         b->first_source[slot] = NONE;
+        ir_give_way();
     }
     give_scratch(b, scratch);
 }
@@ -363,6 +367,7 @@ static int32_t finish(builder *b, ir_graph *out, imgret_error *error)
         memmove(row, out->edges + (size_t)slot * b->draft.room, spec->degree * sizeof row[0]);
         for (uint32_t e = b->draft.degrees[slot]; e < spec->degree; e++)
             row[e] = slot;
+        ir_give_way();
     }
     return ir_graph_connect(out, error);
 }
@@ -462,6 +467,7 @@ static void take_settled(builder *b, const ir_graph *graph, const uint32_t *fres
         if (b->draft.entry_count == 0)
             b->first_settled = slot;
         b->draft.entry_count = 1;
+        ir_give_way();
     }
     b->draft.entries = &b->first_settled;
 }

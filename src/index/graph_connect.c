@@ -1,6 +1,7 @@
 /* graph_connect.c: makes every node of a finished graph reachable from its entries. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/way.h"
 #include "index/graph_parts.h"
 
 #include <string.h>
@@ -27,6 +28,7 @@ static void spread(const ir_graph *graph, reached *reach, uint32_t start)
                 reach->seen[row[e]] = 1;
                 reach->queue[tail++] = row[e];
             }
+        ir_give_way();
     }
     reach->seen_count += tail;
 }

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/way.h"
 #include "index/graph_cells.h"
 #include "kernels/code_kernels.h"
 
@@ -147,7 +148,8 @@ static void compare_all(const finder *f, cell_scratch *scratch, uint32_t count)
 {
     int32_t products[LEFT_ROWS * RIGHT_ROWS];
     const ir_code_kernels *kernels = ir_code_kernels_get();
-    for (uint32_t i = 0; i < count; i += LEFT_ROWS)
+    for (uint32_t i = 0; i < count; i += LEFT_ROWS) {
+        ir_give_way();
         for (uint32_t j = i; j < count; j += RIGHT_ROWS) {
             ir_code_rows left = {scratch->packed + i * f->packed_stride, f->packed_stride, NULL,
                                  count - i < LEFT_ROWS ? count - i : LEFT_ROWS};
@@ -156,6 +158,7 @@ static void compare_all(const finder *f, cell_scratch *scratch, uint32_t count)
             kernels->bytes_gram(&left, &right, f->packed_stride, products);
             offer_block(scratch, i, left.count, j, right.count, products);
         }
+    }
 }
 
 /* Merges what the cell has for a row into the row's list; what both have comes once. */
@@ -185,9 +188,11 @@ static void cell_part(void *context, uint32_t part)
     const uint32_t *members = f->cells.members + first;
     pack(f, scratch, members, count);
     compare_all(f, scratch, count);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         merge_near(f->out->keys + (size_t)members[i] * f->out->room, f->out->room,
                    scratch->near + (size_t)i * ROUND_NEAR, members);
+        ir_give_way();
+    }
     atomic_store(&scratch->used, 0);
 }
 

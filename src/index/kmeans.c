@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "base/way.h"
 #include "index/codes.h"
 #include "index/graph_parts.h"
 #include "index/rotate.h"
@@ -99,6 +100,7 @@ static void move_centroids(const assignment *work, float *centroids, float *sums
         sizes[work->nearest[i]]++;
         for (uint32_t j = 0; j < work->dimension; j++)
             sum[j] += row[j];
+        ir_give_way();
     }
     for (uint32_t c = 0; c < work->k; c++)
         for (uint32_t j = 0; j < work->dimension && sizes[c] > 0; j++) {

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/way.h"
 #include "index/search.h"
 
 #include <stdatomic.h>
@@ -15,6 +16,7 @@
 
 enum {
     PLACES = 32,
+    PLACES_ASIDE = 2, /* of a search that gives way: its reads keep the disk from others */
     READS_MAX = 128,
     WALKING_MAX = 3, /* queries that take steps in turn */
     ROUNDS_MAX = 256,
@@ -299,6 +301,7 @@ static void walk_ready(ir_searcher *searcher, batch *work)
                 searcher->ready[kept++] = place;
         }
         searcher->ready_count = kept;
+        ir_give_way(); /* where recall is measured */
     }
 }
 
@@ -360,7 +363,8 @@ static bool serve(ir_searcher *searcher, batch *work, ir_search_stats *stats)
 {
     bool more = true;
     while (more || searcher->active_count > 0) {
-        while (more && searcher->idle_count > 0 && searcher->ready_count < WALKING_MAX) {
+        uint32_t places = ir_way_is_asked() ? PLACES_ASIDE : PLACES;
+        while (more && searcher->active_count < places && searcher->ready_count < WALKING_MAX) {
             uint32_t index = atomic_fetch_add(&work->next, 1);
             if (index < work->count)
                 start_query(searcher, work, index);
@@ -371,7 +375,7 @@ static bool serve(ir_searcher *searcher, batch *work, ir_search_stats *stats)
         look_after_active(searcher, work, stats);
         if (ir_io_in_flight(searcher->io) == 0)
             continue;
-        bool wait = searcher->ready_count == 0 && (!more || searcher->idle_count == 0);
+        bool wait = searcher->ready_count == 0 && (!more || searcher->active_count >= places);
         if (!wait && searcher->queued_count < READS_A_TURN)
             continue;
         searcher->queued_count = 0;

@@ -75,6 +75,8 @@ typedef struct ir_segment_open_options {
     bool
         vectors_only; /* loads what ir_segment_get needs: for a segment whose other parts are damaged;
                         * it cannot be searched */
+    uint64_t vector_bytes_max; /* they take no more than this, and so much without a ram_bytes_max;
+                                * 0: they take what there is */
     ir_pool
         *pool; /* shares the work of cutting codes to fit ram_bytes_max; NULL: done alone. Not used
                     * once the segment is open */

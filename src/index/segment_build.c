@@ -13,6 +13,7 @@
  */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/way.h"
 #include "index/graph_shards.h"
 #include "index/segment_build_parts.h"
 #include "index/segment_state.h"
@@ -152,6 +153,7 @@ static int32_t take_vectors(ir_builder *b, ir_segment_next_fn next, void *next_c
         }
         if (b->header.vector_count % STOP_EVERY == 0 && ir_builder_stopped(b, 0))
             return ir_builder_interrupted(error);
+        ir_give_way();
         uint64_t gap = ir_builder_record_offset(&b->header, b->header.vector_count) -
                        ir_page_writer_offset(b->writer);
         status = note_vector(b, id, stored, loaded, error);

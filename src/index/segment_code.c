@@ -1,5 +1,6 @@
 /* segment_code.c: centroids from a sample, and the codes of all vectors of a segment being built. */
 #include "base/alloc.h"
+#include "base/way.h"
 #include "index/kmeans.h"
 #include "index/segment_build_parts.h"
 #include "index/segment_state.h"
@@ -33,6 +34,7 @@ static int32_t take_sample(ir_builder *b, float **out, uint32_t *out_count, imgr
         float *row = sample + (size_t)i * n;
         ir_space_load(&b->space, stored, loaded);
         ir_space_rotate(&b->space, loaded, row);
+        ir_give_way();
         for (uint32_t j = 0; j < n; j++)
             squares += (double)row[j] * (double)row[j];
     }

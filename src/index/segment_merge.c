@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/way.h"
 #include "index/segment_state.h"
 
 #include <string.h>
@@ -126,5 +127,6 @@ void ir_segment_merge_edges(const ir_segment_merge *merge, uint32_t *edges, uint
             count = ir_segment_neighbors(base, ir_segment_row(base, old), old, neighbors, &damaged);
         for (uint32_t e = 0; e < degree; e++)
             row[e] = e < count ? lead_on(merge, neighbors[e], slot) : slot;
+        ir_give_way();
     }
 }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/way.h"
 #include "index/segment_pages.h"
 #include "index/segment_state.h"
 
@@ -171,9 +172,11 @@ static int32_t load_pages(ir_segment *segment, uint32_t index, uint64_t pages, v
         uint32_t part = (uint32_t)(pages - at < LOAD_PAGES ? pages - at : LOAD_PAGES);
         status = ir_segment_read_pages(segment, first + at, part, memory + at * IR_PAGE_BYTES,
                                        error);
+        ir_give_way();
         if (!status && index != IR_SECTION_CHECKS)
             status = ir_segment_verify(segment, memory + at * IR_PAGE_BYTES, first + at, part,
                                        error);
+        ir_give_way();
     }
     if (status) {
         ir_free_aligned(memory);
@@ -378,9 +381,12 @@ static int32_t load_hot(ir_segment *segment, imgret_error *error)
             used += header->sections[i].bytes;
     bool whole = segment->graph_ram_pages * IR_PAGE_BYTES ==
                  header->sections[IR_SECTION_GRAPH].bytes;
-    if (!segment->options.keeps_vectors || !whole || budget <= used)
+    uint64_t most = segment->options.vector_bytes_max, room = budget > used ? budget - used : 0;
+    if (!budget || (most && room > most))
+        room = most;
+    if (!segment->options.keeps_vectors || !whole || room == 0)
         return IMGRET_OK;
-    return ir_segment_load_hot(segment, budget - used, error);
+    return ir_segment_load_hot(segment, room, error);
 }
 
 static int32_t load_all(ir_segment *segment, imgret_error *error)

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/way.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUFFER_PAGES = 256, BEHIND_BYTES = 8 << 20 };
+enum { BUFFER_PAGES = 256, BEHIND_BYTES = 8 << 20, PART_BYTES = 1 << 18 };
 
 struct ir_page_writer {
     char *path;
@@ -96,14 +97,15 @@ static int32_t write_at(ir_page_writer *writer, const uint8_t *data, size_t byte
  * the sync makes it so. But it would not tell an error that is told here.) */
 static int32_t write_behind(ir_page_writer *writer, imgret_error *error)
 {
-    if (writer->flushed - writer->started < BEHIND_BYTES)
+    bool aside = ir_way_is_asked(); /* then there is nothing on its way when others come to read */
+    if (!aside && writer->flushed - writer->started < BEHIND_BYTES)
         return IMGRET_OK;
     off_t start = (off_t)writer->started, bytes = (off_t)(writer->flushed - writer->started);
-    off_t older = start < BEHIND_BYTES ? start : BEHIND_BYTES;
+    off_t older = aside ? 0 : start < BEHIND_BYTES ? start : BEHIND_BYTES;
     const unsigned whole = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
                            SYNC_FILE_RANGE_WAIT_AFTER;
     writer->started = writer->flushed;
-    if (sync_file_range(writer->fd, start, bytes, SYNC_FILE_RANGE_WRITE) == 0 &&
+    if (sync_file_range(writer->fd, start, bytes, aside ? whole : SYNC_FILE_RANGE_WRITE) == 0 &&
         (older == 0 || sync_file_range(writer->fd, start - older, older, whole) == 0))
         return IMGRET_OK;
     bool lost = errno == EIO || errno == ENOSPC || errno == EDQUOT; /* else there is no such call */
@@ -124,11 +126,13 @@ static int32_t flush(ir_page_writer *writer, imgret_error *error)
     }
     for (uint64_t i = 0; i < pages; i++)
         writer->checks[first + i] = ir_page_check(writer->buffer + i * IR_PAGE_BYTES, first + i);
+    ir_give_way();
     size_t bytes = pages * IR_PAGE_BYTES;
     int32_t status = write_at(writer, writer->buffer, bytes, writer->flushed, error);
     writer->flushed += bytes;
     writer->filled -= bytes;
     memmove(writer->buffer, writer->buffer + bytes, writer->filled);
+    ir_give_way();
     return status ? status : write_behind(writer, error);
 }
 
@@ -175,12 +179,14 @@ int32_t ir_page_read_back(ir_page_writer *writer, uint64_t offset, void *out, si
 {
     uint8_t *to = out;
     while (bytes > 0) {
-        ssize_t got = pread(writer->fd, to, bytes, (off_t)offset);
+        size_t part = bytes < PART_BYTES ? bytes : PART_BYTES;
+        ssize_t got = pread(writer->fd, to, part, (off_t)offset);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
             return ir_fail_errno(error, got < 0 ? errno : EIO, "read back", writer->temporary);
         to += got, bytes -= (size_t)got, offset += (uint64_t)got;
+        ir_give_way();
     }
     return IMGRET_OK;
 }

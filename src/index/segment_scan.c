@@ -1,12 +1,13 @@
 /* segment_scan.c: reads a segment's vectors in order, many pages at a time. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/way.h"
 #include "index/segment_state.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-enum { SCAN_PAGES = 256 };
+enum { SCAN_PAGES = 256, SCAN_PAGES_ASIDE = 32 };
 
 struct ir_segment_scan {
     ir_segment *segment;
@@ -47,7 +48,8 @@ static int32_t fetch(ir_segment_scan *scan, uint64_t first, imgret_error *error)
     const ir_segment *segment = scan->segment;
     const ir_segment_section *section = &segment->header.sections[IR_SECTION_VECTORS];
     uint64_t end = section->offset / IR_PAGE_BYTES + ir_pages_of(section->bytes);
-    uint64_t count = end - first < SCAN_PAGES ? end - first : SCAN_PAGES;
+    uint64_t most = ir_way_is_asked() ? SCAN_PAGES_ASIDE : SCAN_PAGES;
+    uint64_t count = end - first < most ? end - first : most;
     size_t bytes = count * IR_PAGE_BYTES;
     ssize_t got;
     scan->page_count = 0;
@@ -59,6 +61,7 @@ static int32_t fetch(ir_segment_scan *scan, uint64_t first, imgret_error *error)
     if ((size_t)got != bytes)
         return ir_fail(error, IMGRET_IO, "%s: page %llu: the read stopped short", segment->path,
                        (unsigned long long)first);
+    ir_give_way();
     int32_t status = ir_segment_verify(segment, scan->pages, first, (uint32_t)count, error);
     if (status)
         return status;

@@ -1,5 +1,6 @@
 /* segment_write.c: writes the sections of a segment that follow its vectors. */
 #include "base/alloc.h"
+#include "base/way.h"
 #include "index/segment_build_parts.h"
 
 #include <string.h>
@@ -63,6 +64,7 @@ static int32_t write_rows(ir_builder *b, imgret_error *error)
                 put_bits(page + (slot - first) * stride, (uint64_t)e * b->header.slot_bits,
                          b->header.slot_bits, b->graph.edges[slot * degree + e]);
         status = ir_page_write(b->writer, page, sizeof page, error);
+        ir_give_way();
     }
     b->header.sections[IR_SECTION_GRAPH].offset = start;
     b->header.sections[IR_SECTION_GRAPH].bytes = ir_page_writer_offset(b->writer) - start;

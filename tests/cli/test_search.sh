@@ -57,6 +57,25 @@ check "the last page says so" '[ -z "$cursor" ] && grep -q "^{\"cursor\":null}$"
 run "$IMGRET" search t.imgret "$sunset" --cursor p1nonsense
 check "a forged cursor is refused" '[ $status -eq 2 ] && grep -q "cursor" err'
 
+run "$IMGRET" index t.imgret
+check "no indexes to list: status 1" '[ $status -eq 1 ] && [ ! -s out ]'
+run "$IMGRET" index t.imgret add "meta->>'camera'"
+check "index add" '[ $status -eq 0 ]'
+run "$IMGRET" index t.imgret add width --json
+check "index add --json" '[ $status -eq 0 ] && grep -q "\"event\":\"index_added\",\"index\":\"width\"" out'
+run "$IMGRET" index t.imgret
+check "index lists them" '[ $status -eq 0 ] && [ "$(cat out)" = "meta->>'"'camera'"'
+width" ]'
+run "$IMGRET" index t.imgret add "lower(uri)"
+check "an index on anything else is refused" '[ $status -eq 2 ] && grep -q "lower(uri)" err'
+run "$IMGRET" count t.imgret --where "width > 0"
+check "a filter with an index" '[ $status -eq 0 ] && [ "$(cat out)" -eq 20 ]'
+run "$IMGRET" index t.imgret drop "meta->>'camera'"
+run "$IMGRET" index t.imgret drop height
+check "an index that is none cannot be dropped" '[ $status -eq 2 ] && grep -q height err'
+run "$IMGRET" index t.imgret frobnicate width
+check "only add and drop" '[ $status -eq 2 ] && grep -q "add|drop" err'
+
 run "$IMGRET" count t.imgret
 check "count counts all" '[ $status -eq 0 ] && [ "$(cat out)" = 20 ]'
 run "$IMGRET" count t.imgret --where "id <= :n" --param n=7 --json

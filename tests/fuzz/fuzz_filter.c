@@ -1,4 +1,5 @@
-/* fuzz_filter.c: fuzz target: any text as a filter gives matches or an error, and changes nothing.
+/* fuzz_filter.c: fuzz target: any text as a filter gives matches or an error, and changes nothing; as an
+ * index it is one that can be listed and dropped, or an error.
  *
  * Through the public API, on a database of a few vectors made at the first input. The text up to the
  * first NUL is the expression; what follows is the value of its parameter :x, when it has one.
@@ -46,12 +47,28 @@ static uint64_t count_all(void)
     return stats.image_count;
 }
 
+static void try_index(const char *text)
+{
+    imgret_error error = IMGRET_ERROR_INIT;
+    if (imgret_create_index(db, text, &error) != IMGRET_OK) {
+        if (!error.message[0])
+            abort();
+        return;
+    }
+    imgret_indexes *list;
+    if (imgret_list_indexes(&list, db, NULL) != IMGRET_OK || imgret_indexes_count(list) != 1 ||
+        imgret_drop_index(db, imgret_indexes_at(list, 0), NULL) != IMGRET_OK)
+        abort();
+    imgret_indexes_free(list);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     if (!db)
         make_database();
     char *text = calloc(bytes + 2, 1);
     memcpy(text, data, bytes);
+    try_index(text);
     const char *value = text + strlen(text) + (strlen(text) < bytes ? 1 : 0);
     imgret_param param = {
         .size = sizeof param, .kind = IMGRET_PARAM_TEXT, .name = "x", .text = value};

@@ -114,6 +114,8 @@ class QueryTest(Case):
         self.assertEqual((hits.stats.reads, hits.stats.effort), (0, 0))
         hits = db.query([0, 1, 0, 0], estimated=True)
         self.assertEqual((len(hits), hits.stats.estimates), (10, False))  # nothing is in a segment
+        bare = db.query([0, 1, 0, 0], ids_only=True)
+        self.assertEqual([(hit.id, hit.score) for hit in bare], [(hit.id, hit.score) for hit in hits])
         self.assertEqual(len(db.query([0, 1, 0, 0], target_recall=0.9, deadline_seconds=60)), 10)
         with self.assertRaises(imgret.InvalidArgumentError):
             db.query([0, 1, 0, 0], target_recall=0.9, effort=5)

@@ -254,6 +254,23 @@ class VectorTest(Case):
         with self.assertRaises(imgret.NotFoundError):
             db.get_vector(2)
 
+    def test_indexes(self):
+        with imgret.open(self.place("i.imgret"), model="vectors:4") as db:
+            for i in range(20):
+                db.add([1.0, i, 0, 0], metadata={"camera": f"X{i % 4}"})
+            db.create_index("metadata ->> 'camera'")
+            db.create_index("width")
+            self.assertEqual(db.indexes(), ["meta->>'camera'", "width"])
+            self.assertEqual(db.count(where="meta->>'camera' = :c", params={"c": "X1"}), 5)
+            with self.assertRaises(imgret.ExistsError):
+                db.create_index("width")
+            with self.assertRaises(imgret.InvalidArgumentError):
+                db.create_index("random()")
+            db.drop_index("width")
+            with self.assertRaises(imgret.NotFoundError):
+                db.drop_index("width")
+            self.assertEqual(db.indexes(), ["meta->>'camera'"])
+
     def test_list_pages(self):
         db = self.vectors(25)
         for size in (1, 5, 7, 25, 1000):

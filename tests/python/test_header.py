@@ -31,6 +31,7 @@ OPAQUE = {
     "imgret_results",
     "imgret_records",
     "imgret_regions",
+    "imgret_indexes",
     "imgret_extractor",
     "imgret_inspection",
 }

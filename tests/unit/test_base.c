@@ -7,6 +7,7 @@
 #include "base/half.h"
 #include "base/hash.h"
 #include "base/pool.h"
+#include "base/way.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -194,6 +195,38 @@ static void pool_runs_every_part_once(void **state)
     ir_pool_free(pool);
 }
 
+static void note_way(void *context, uint32_t part)
+{
+    (void)part;
+    ir_give_way();
+    if (ir_way_get() != context)
+        fail_msg("a part is done without the way of its owner");
+}
+
+static void work_gives_way_while_somebody_asks(void **state)
+{
+    (void)state;
+    atomic_uint_fast64_t answered = 7;
+    const ir_way way = {.answered = &answered}, always = {.answered = NULL};
+    ir_pool *pool;
+    assert_int_equal(ir_pool_create(&pool, 4, NULL), 0);
+    assert_null(ir_way_set(&way));
+    assert_false(ir_way_is_asked());
+    ir_pool_run(pool, note_way, (void *)&way, 64);
+    atomic_fetch_add(&answered, 1);
+    assert_true(ir_way_is_asked());
+    for (uint32_t i = 0; i < 1000000;
+         i++) /* many slices: it is given again and again, and comes back */
+        ir_give_way();
+    assert_ptr_equal(ir_way_set(&always), &way);
+    assert_true(ir_way_is_asked());
+    ir_pool_run(pool, note_way, (void *)&always, 64);
+    assert_ptr_equal(ir_way_set(NULL), &always);
+    assert_false(ir_way_is_asked());
+    ir_pool_run(pool, note_way, NULL, 64);
+    ir_pool_free(pool);
+}
+
 static void allocations_are_counted_and_can_fail(void **state)
 {
     (void)state;
@@ -226,6 +259,7 @@ int main(void)
         cmocka_unit_test(paths_become_absolute),
         cmocka_unit_test(reading_refuses_what_is_no_file),
         cmocka_unit_test(pool_runs_every_part_once),
+        cmocka_unit_test(work_gives_way_while_somebody_asks),
         cmocka_unit_test(allocations_are_counted_and_can_fail),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

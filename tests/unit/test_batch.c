@@ -453,6 +453,59 @@ static void batches_run_beside_writers(void **state)
     pthread_join(writer, NULL);
 }
 
+static void the_first_failure_of_a_long_batch_is_told(void **state)
+{
+    enum { MANY = 900 };
+    fixture *f = *state;
+    add_vectors(f->db, 0, IN_SEGMENT);
+    imgret_input *inputs = calloc(MANY, sizeof *inputs);
+    imgret_results **out = calloc(MANY, sizeof *out);
+    assert_true(inputs && out);
+    for (uint32_t round = 0; round < 20; round++) {
+        for (uint32_t i = 0; i < MANY; i++)
+            inputs[i] = f->inputs[i % QUERIES];
+        /* nobody has these ids: of different parts, in whatever order they are answered */
+        uint32_t first = round * 7 + 3;
+        for (uint32_t at = first; at < MANY; at += 101)
+            inputs[at] = (imgret_input){
+                .size = sizeof *inputs, .kind = IMGRET_INPUT_ID, .id = 99999};
+        imgret_error error = IMGRET_ERROR_INIT;
+        char start[32];
+        snprintf(start, sizeof start, "input %u: ", first);
+        assert_int_equal(imgret_query_batch(out, f->db, inputs, MANY, NULL, &error),
+                         IMGRET_NOT_FOUND);
+        assert_memory_equal(error.message, start, strlen(start));
+        for (uint32_t i = 0; i < MANY; i++)
+            assert_null(out[i]);
+    }
+    free(inputs);
+    free(out);
+}
+
+static void ids_only_leaves_the_rest_out(void **state)
+{
+    fixture *f = *state;
+    add_vectors(f->db, 0, IN_SEGMENT);
+    imgret_results *whole[QUERIES], *ids[QUERIES];
+    imgret_query_options options = {.size = sizeof options};
+    assert_int_equal(imgret_query_batch(whole, f->db, f->inputs, QUERIES, &options, NULL),
+                     IMGRET_OK);
+    options.flags = IMGRET_QUERY_IDS_ONLY;
+    assert_int_equal(imgret_query_batch(ids, f->db, f->inputs, QUERIES, &options, NULL), IMGRET_OK);
+    for (uint32_t q = 0; q < QUERIES; q++) {
+        assert_int_equal(imgret_results_count(ids[q]), imgret_results_count(whole[q]));
+        for (uint64_t i = 0; i < imgret_results_count(ids[q]); i++) {
+            const imgret_hit *one = imgret_results_at(ids[q], i);
+            assert_int_equal(one->id, imgret_results_at(whole[q], i)->id);
+            assert_true(one->score == imgret_results_at(whole[q], i)->score);
+            assert_non_null(imgret_results_at(whole[q], i)->metadata);
+            assert_true(!one->metadata && !one->uri && !one->label);
+        }
+        imgret_results_free(ids[q]);
+        imgret_results_free(whole[q]);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -467,6 +520,8 @@ int main(void)
         TEST(targets_are_checked),
         TEST(pictures_go_through_the_model),
         TEST(batches_run_beside_writers),
+        TEST(the_first_failure_of_a_long_batch_is_told),
+        TEST(ids_only_leaves_the_rest_out),
     };
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
 }

@@ -533,7 +533,7 @@ static void tables_migrate_step_by_step(void **state)
     steps[NOW] = "ALTER TABLE images ADD COLUMN novelty TEXT; "
                  "CREATE INDEX images_novelty ON images (novelty);";
     steps[NOW + 1] = "CREATE TABLE novelties (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;";
-    ir_schema later = {steps, NOW + 2, NOW + 1}, first = {steps, NOW, NOW};
+    ir_schema later = {steps, NOW + 2, NOW + 1, 0}, first = {steps, NOW, NOW, 0};
     ir_schema_state seen;
     ir_connection connection;
     ir_catalog_options options = {0};
@@ -542,7 +542,7 @@ static void tables_migrate_step_by_step(void **state)
     assert_int_equal(
         ir_connection_open(&connection, fixture->file, IR_CONNECTION_WRITE, &options, NULL), 0);
     assert_int_equal(ir_schema_look(&connection, &later, &seen, NULL), IMGRET_OK);
-    assert_int_equal(seen.version, NOW);
+    assert_int_equal(seen.version, IR_CATALOG_FORMAT_MADE);
     assert_int_equal(ir_schema_verify(&connection, &later, NOW, NULL), IMGRET_OK);
     assert_int_equal(ir_schema_verify(&connection, &later, NOW + 2, &error), IMGRET_CORRUPT);
     run_schema(&connection, &later, seen.version);

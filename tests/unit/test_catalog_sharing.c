@@ -2,6 +2,7 @@
 #include "test_catalog.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <time.h>
 
 typedef struct test_crew {
@@ -47,6 +48,48 @@ static void threads_take_turns(void **state)
     assert_int_equal(crew.committed, 80);
     assert_int_equal(count_images(crew.catalog, NULL), 240);
     ir_catalog_close(crew.catalog);
+}
+
+typedef struct counting {
+    ir_catalog *catalog;
+    ir_catalog_counts counts;
+    int32_t status;
+    sem_t done;
+} counting;
+
+static void *count_all(void *context)
+{
+    counting *work = context;
+    work->status = ir_catalog_get_counts(work->catalog, &work->counts, NULL);
+    sem_post(&work->done);
+    return NULL;
+}
+
+/* Queries hold the reader: what counts must not need it. */
+static void counting_waits_for_no_reader(void **state)
+{
+    const catalog_fixture *fixture = *state;
+    counting work = {.catalog = open_catalog(fixture->path)};
+    ir_catalog *other = open_catalog(fixture->path);
+    pthread_t thread;
+    sem_init(&work.done, 0, 0);
+    for (uint64_t images = 0; images < 3; images++) {
+        struct timespec never;
+        assert_int_equal(ir_catalog_hold(work.catalog, NULL), IMGRET_OK);
+        assert_int_equal(pthread_create(&thread, NULL, count_all, &work), 0);
+        clock_gettime(CLOCK_REALTIME, &never);
+        never.tv_sec += 300;
+        assert_int_equal(sem_timedwait(&work.done, &never), 0);
+        pthread_join(thread, NULL);
+        ir_catalog_release(work.catalog);
+        assert_int_equal(work.status, IMGRET_OK);
+        assert_int_equal(work.counts.image_count, images);
+        assert_int_equal(work.counts.region_count, images);
+        add(images % 2 ? work.catalog : other, images == 0 ? "/a" : images == 1 ? "/b" : "/c", 1);
+    }
+    sem_destroy(&work.done);
+    ir_catalog_close(other);
+    ir_catalog_close(work.catalog);
 }
 
 static void *add_one_between(void *context)
@@ -365,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         catalog_test(threads_take_turns),
         catalog_test(nobody_is_passed_over),
+        catalog_test(counting_waits_for_no_reader),
         catalog_test(of_many_creators_one_wins),
         catalog_test(a_reader_follows_another_processs_writer),
         catalog_test(a_second_writer_waits_or_is_told),

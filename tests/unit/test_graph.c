@@ -217,7 +217,7 @@ static bool stop_half_way(void *context, double done)
 static void building_can_be_stopped_and_memory_can_end(void **state)
 {
     (void)state;
-    ir_graph_rows rows = make_rows(2000, false);
+    ir_graph_rows rows = make_rows(SANITIZED(2000, 700), false);
     ir_pool *pool;
     assert_int_equal(ir_pool_create(&pool, 2, NULL), 0);
     uint64_t before = ir_alloc_live_count();

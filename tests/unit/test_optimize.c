@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/half.h"
+#include "base/way.h"
 
 #include <imgret/imgret.h>
 #include <math.h>
@@ -350,6 +351,39 @@ static int32_t note_progress(void *user, double done)
     return 0;
 }
 
+typedef struct meeting {
+    imgret *db;
+    bool gave_way, was_asked;
+} meeting;
+
+/* The building thread itself: what it finds here is how it builds. */
+static int32_t ask_meanwhile(void *user, double done)
+{
+    (void)done;
+    meeting *m = user;
+    m->gave_way = m->gave_way || ir_way_get() != NULL;
+    if (!m->was_asked) {
+        imgret_results_free(ask(m->db, 5, 3));
+        m->was_asked = ir_way_is_asked();
+    }
+    return 0;
+}
+
+static void building_gives_way_to_queries(void **state)
+{
+    fixture *f = *state;
+    add_many(f->db, 0, COUNT);
+    meeting m = {.db = f->db};
+    imgret_optimize_options options = {.size = sizeof options,
+                                       .flags = IMGRET_OPTIMIZE_FORCE,
+                                       .on_progress = ask_meanwhile,
+                                       .user = &m};
+    assert_int_equal(imgret_optimize(f->db, &options, NULL), IMGRET_OK);
+    assert_true(m.gave_way && m.was_asked);
+    assert_null(ir_way_get());
+    assert_int_equal(stats_of(f->db).segment_count, 1);
+}
+
 static void progress_ends_at_one(void **state)
 {
     fixture *f = *state;
@@ -511,6 +545,7 @@ int main(void)
         TEST(it_stops_when_asked_and_does_nothing_without_need),
         TEST(a_backup_has_the_segments_too),
         TEST(a_transaction_and_an_optimize_do_not_mix),
+        TEST(building_gives_way_to_queries),
         TEST(progress_ends_at_one),
         TEST(progress_goes_on_while_recall_is_measured),
         TEST(it_works_with_little_memory),

@@ -664,6 +664,7 @@ static void a_salvage_survives_every_power_cut(void **state)
         if (saved && there) {
             cuts += cut_salvage(r, first_seed() + (uint64_t)page);
             pages++;
+            print_message("# page %ld: %llu power cuts so far\n", page, (unsigned long long)cuts);
         }
         watched_vfs_forget();
         remove_folder(r->root);
@@ -681,8 +682,11 @@ static void what_was_told_as_done_survives_every_power_cut(void **state)
     (void)state;
     uint64_t cuts = 0;
     uint32_t sessions = round_count(SESSIONS, SESSIONS_LONG);
-    for (uint32_t i = 0; i < sessions; i++)
+    for (uint32_t i = 0; i < sessions; i++) {
         cuts += cut_everywhere(first_seed() + i);
+        print_message("# session %u of %u: %llu power cuts so far\n", i + 1, sessions,
+                      (unsigned long long)cuts);
+    }
     printf("# %u sessions, %llu power cuts, violations: 0\n", sessions, (unsigned long long)cuts);
     assert_true(cuts > 500);
     assert_int_equal(ir_alloc_live_count(), 0);

@@ -102,6 +102,7 @@ COMBINE_MEAN = 0
 COMBINE_BEST = 1
 
 QUERY_ESTIMATED = 8
+QUERY_IDS_ONLY = 16
 QUERY_GROUP = 0x100
 QUERY_MAIN_OBJECT = 0x200
 
@@ -144,6 +145,8 @@ VERDICT_NONE = 0
 VERDICT_DIFFERENT = 1
 
 OPTIMIZE_FORCE = 1
+
+INDEX_COUNT_MAX = 16
 
 STATE_STORED = 1
 STATE_FAILED = 2
@@ -916,6 +919,12 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     ),
     "set_verdict": (c_int32, [c_void_p, c_int64, c_int64, c_int32, _error]),
     "optimize": (c_int32, [c_void_p, POINTER(OptimizeOptions), _error]),
+    "create_index": (c_int32, [c_void_p, c_char_p, _error]),
+    "drop_index": (c_int32, [c_void_p, c_char_p, _error]),
+    "list_indexes": (c_int32, [_out, c_void_p, _error]),
+    "indexes_count": (c_uint64, [c_void_p]),
+    "indexes_at": (c_char_p, [c_void_p, c_uint64]),
+    "indexes_free": (None, [c_void_p]),
     "color_name": (c_char_p, [c_uint32]),
     "list": (c_int32, [_out, c_void_p, POINTER(ListOptions), _error]),
     "get": (c_int32, [_out, c_void_p, c_int64, _error]),

@@ -332,6 +332,7 @@ class Database(Upkeep):
         min_likeness: Optional[str] = None,
         rerank_by: Optional[str] = None,
         rerank_weight: float = 0,
+        ids_only: bool = False,
     ) -> Results:
         """The k images most alike to `what` (all that `add` takes) or to the image `id`.
 
@@ -343,7 +344,8 @@ class Database(Upkeep):
         out unless include_self.
         effort: candidates that a search of a segment keeps, 0 is the library's choice; or
         target_recall, 0.5 to 0.9999. estimated: scores of results in segments may be estimates, for
-        fewer reads; `Results.stats.estimates` says so. deadline_seconds: InterruptedError after it, or with
+        fewer reads; `Results.stats.estimates` says so. ids_only: id and score of each result are
+        all that is wanted, so that records need not be read. deadline_seconds: InterruptedError after it, or with
         allow_partial the best so far, `Results.partial`.
         terms: further examples with their weights, [(picture, vector or id, weight)], negative for
         unlike; combine: "mean" of all, or "best" for those like any of them.
@@ -397,6 +399,7 @@ class Database(Upkeep):
             min_likeness,
             rerank_by,
             rerank_weight,
+            ids_only,
         )
         handle = self._open_handle()
         if self._slow or input is None or input.kind < _abi.INPUT_VECTOR or rerank is not None:
@@ -447,6 +450,7 @@ class Database(Upkeep):
         min_likeness: Optional[str] = None,
         rerank_by: Optional[str] = None,
         rerank_weight: float = 0,
+        ids_only: bool = False,
     ) -> Batch:
         """Answers many queries at once, far faster than one by one: `what` is a matrix of vectors,
         one a row (float32 memory is used as it is), or a list of pictures, vectors and ids.
@@ -484,6 +488,7 @@ class Database(Upkeep):
             min_likeness,
             rerank_by,
             rerank_weight,
+            ids_only,
         )
         handle = self._open_handle()
         out = (ctypes.c_void_p * max(count, 1))()
@@ -594,6 +599,29 @@ class Database(Upkeep):
             return [region_of(lib.imgret_regions_at(out, i).contents) for i in range(count)]
         finally:
             lib.imgret_regions_free(out)
+
+    # ---- Indexes for filters ---------------------------------------------------------------------
+
+    def create_index(self, expression: str) -> None:
+        """Makes an index for filters by a value of the metadata, "meta->>'camera'", or by a column
+        such as "width"; docs/filters.md tells which. ExistsError when it is there."""
+        raw = c_text(expression, "an index")
+        self._change(lambda db, error: lib.imgret_create_index(db, raw, error))
+
+    def drop_index(self, expression: str) -> None:
+        """Takes an index away again. NotFoundError when there is none."""
+        raw = c_text(expression, "an index")
+        self._change(lambda db, error: lib.imgret_drop_index(db, raw, error))
+
+    def indexes(self) -> List[str]:
+        """The expressions of the indexes that were asked for."""
+        out = ctypes.c_void_p()
+        self._open_handle().call(lambda db, error: lib.imgret_list_indexes(out, db, error))
+        try:
+            count = lib.imgret_indexes_count(out)
+            return [lib.imgret_indexes_at(out, i).decode() for i in range(count)]
+        finally:
+            lib.imgret_indexes_free(out)
 
 
 def _telling(on_item: Callable[[LabelItem], object]) -> Callable[[Any], object]:

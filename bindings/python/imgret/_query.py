@@ -167,6 +167,7 @@ def query_options(
     min_likeness: Optional[str] = None,
     rerank_by: Optional[str] = None,
     rerank_weight: float = 0,
+    ids_only: bool = False,
 ) -> Options:
     """The struct for the keywords of Database.query."""
     if k < 1:
@@ -180,6 +181,8 @@ def query_options(
         flags |= _abi.QUERY_GROUP
     if estimated:
         flags |= _abi.QUERY_ESTIMATED
+    if ids_only:
+        flags |= _abi.QUERY_IDS_ONLY
     if main_object:
         flags |= _abi.QUERY_MAIN_OBJECT
     options = Options(_SIZE, flags, min_score or 0.0, k, effort)

@@ -63,7 +63,7 @@ class Imgret(BaseANN):  # type: ignore[misc]
 
     def query(self, v: Any, n: int) -> Any:
         """The rows of the n nearest."""
-        return self._rows(self._db.query(v, k=n, effort=self._effort).ids)
+        return self._rows(self._db.query(v, k=n, effort=self._effort, ids_only=True).ids)
 
     @staticmethod
     def _rows(ids: Any) -> Any:
@@ -72,7 +72,7 @@ class Imgret(BaseANN):  # type: ignore[misc]
 
     def batch_query(self, X: Any, n: int) -> None:
         """All rows of X at once, on all threads of the database."""
-        batch = self._db.query_batch(X, k=n, effort=self._effort)
+        batch = self._db.query_batch(X, k=n, effort=self._effort, ids_only=True)
         self._batch = [self._rows(each.ids) for each in batch]
 
     def get_batch_results(self) -> List[Any]:
