@@ -34,6 +34,8 @@ WITH_TORCH     ?= auto
 WITH_ONEDNN    ?= auto
 # An unpacked libtorch, or a Python's site-packages/torch; empty: the system's.
 TORCH_HOME     ?=
+# An unpacked oneDNN 3 (include/, lib/) for the layers beside such a libtorch.
+ONEDNN_HOME    ?=
 
 # 0: no target installs packages. `make`, `make install` and the checks never do.
 INSTALL_DEPS ?= 1
@@ -124,12 +126,14 @@ ISA_FOREIGN := $(if $(filter x86_64,$(ARCH)),,%avx2.c %avx512.c) \
 TORCH_ATEN := $(or $(TORCH_HOME),/usr)/include/ATen/ATen.h
 TORCH_STD  := $(if $(shell grep -s 'C++20 or later' $(TORCH_ATEN)),c++20,c++17)
 # -fopenmp only for compiling: ATen's parallel_for stands in its headers; the runtime is libtorch's own.
-TORCH_CXXFLAGS := -std=$(TORCH_STD) -fopenmp $(if $(TORCH_HOME),-isystem $(TORCH_HOME)/include) \
+TORCH_CXXFLAGS := -std=$(TORCH_STD) -fopenmp $(if $(ONEDNN_HOME),-isystem $(ONEDNN_HOME)/include) $(if $(TORCH_HOME),-isystem $(TORCH_HOME)/include) \
                   -isystem $(or $(TORCH_HOME),/usr)/include/torch/csrc/api/include
-# Another libtorch has a oneDNN of its own inside, which does not go together with the system's.
-ONEDNN_ON := $(if $(TORCH_HOME),,$(if $(filter auto,$(WITH_ONEDNN)),$(call has_header,dnnl.h),$(filter 1,$(WITH_ONEDNN))))
+# Another libtorch has a oneDNN of its own inside, which does not go together with the system's: beside it
+# only one that is named, for a libtorch that keeps its own to itself, as those of the Python package index.
+ONEDNN_ON := $(if $(ONEDNN_HOME),1,$(if $(TORCH_HOME),,$(if $(filter auto,$(WITH_ONEDNN)),$(call has_header,dnnl.h),$(filter 1,$(WITH_ONEDNN)))))
 TORCH_CXXFLAGS += $(if $(ONEDNN_ON),-DIR_TORCH_WITH_ONEDNN=1)
 TORCH_LIBS := $(if $(TORCH_HOME),-L$(TORCH_HOME)/lib -Wl$(,)-rpath$(,)$(TORCH_HOME)/lib) \
+              $(if $(ONEDNN_HOME),-L$(ONEDNN_HOME)/lib -Wl$(,)-rpath$(,)$(ONEDNN_HOME)/lib) \
               -ltorch_cpu -lc10 $(if $(ONEDNN_ON),-ldnnl) -lcjson
 HAS_CJSON := $(call has_header,cjson/cJSON.h)
 HAS_TORCH := $(call has_header,torch/script.h,$(TORCH_HOME:%=-I%/include))

@@ -162,7 +162,8 @@ public:
         uint32_t some;
         *first = taken_;
         do
-            some = *first < count_ ? rounded((count_ - *first) / (2 * threads_)) : 0;
+            some = *first < count_ ? rounded((count_ - *first) / (threads_ > 1 ? 2 * threads_ : 1))
+                                   : 0;
         while (!taken_.compare_exchange_weak(*first, *first + some));
         return some;
     }
