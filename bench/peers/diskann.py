@@ -286,6 +286,8 @@ def measure(options, folder, notes, threads):
               f"qps={point['qps']:.0f} reads={point['reads_per_query']:.1f} "
               f"p50={point['p50_us']:.0f} us p99={point['p99_us']:.0f} us "
               f"build={point['build_s']:.0f} s", flush=True)
+    with Quiet():  # its end is told, too
+        del search
 
 
 def measure_point(search, options, queries, truth, effort, notes):
