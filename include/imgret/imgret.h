@@ -525,8 +525,8 @@ typedef int32_t (*imgret_rerank_fn)(void *user, const struct imgret_hit *hits, u
 /* results in segments that are certain to be among the k nearest are not read from disk: their
  * scores are estimates by codes, and so is their order; fewer reads */
 #define IMGRET_QUERY_ESTIMATED 8u
-/* id and score of each result are all that is wanted: what else a hit has may be left NULL or 0. Records
- * then need not be read from the catalogue, a third of the time of a search among small vectors */
+/* id and score of each result are all that is wanted: what else a hit has may be left NULL or 0, and
+ * records need not be read from the catalogue */
 #define IMGRET_QUERY_IDS_ONLY 16u
 #define IMGRET_QUERY_GROUP 0x100u /* one result an image: its best region */
 /* Ask with the main object of the picture, not with all of it: the greatest product of score and

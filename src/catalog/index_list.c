@@ -75,15 +75,24 @@ static int32_t change(ir_catalog *catalog, const char *sql, const char *doing, i
     return ir_catalog_note_write(catalog, status, &failure, error);
 }
 
+/* Reads the expression, and looks which indexes there are before one is made or taken away. */
+static int32_t look_for(ir_catalog *catalog, const char *expression, ir_index_text *index,
+                        present *all, imgret_error *error)
+{
+    int32_t status = ir_catalog_may_write(catalog, error);
+    if (!status)
+        status = ir_index_text_read(index, expression, error);
+    if (status)
+        return status;
+    *all = (present){.wanted = index->expression};
+    return list(&catalog->writer, look_at, all, error);
+}
+
 int32_t ir_catalog_create_index(ir_catalog *catalog, const char *expression, imgret_error *error)
 {
     ir_index_text index;
-    int32_t status = ir_catalog_may_write(catalog, error);
-    if (!status)
-        status = ir_index_text_read(&index, expression, error);
-    present all = {.wanted = index.expression};
-    if (!status)
-        status = list(&catalog->writer, look_at, &all, error);
+    present all;
+    int32_t status = look_for(catalog, expression, &index, &all, error);
     if (status)
         return status;
     if (all.found)
@@ -98,12 +107,8 @@ int32_t ir_catalog_create_index(ir_catalog *catalog, const char *expression, img
 int32_t ir_catalog_drop_index(ir_catalog *catalog, const char *expression, imgret_error *error)
 {
     ir_index_text index;
-    int32_t status = ir_catalog_may_write(catalog, error);
-    if (!status)
-        status = ir_index_text_read(&index, expression, error);
-    present all = {.wanted = index.expression};
-    if (!status)
-        status = list(&catalog->writer, look_at, &all, error);
+    present all;
+    int32_t status = look_for(catalog, expression, &index, &all, error);
     if (status)
         return status;
     if (!all.found)
